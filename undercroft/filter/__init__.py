@@ -1,0 +1,36 @@
+"""The filter language: one line, the same on screen, on the command line and in saved views.
+
+``parse`` a line into a tree, ``unparse`` it back, ``to_sql`` it for a table whose columns the caller
+describes, ``complete`` it while somebody types.
+"""
+
+from undercroft.filter.columns import TEXT, Bindable, Column, Columns
+from undercroft.filter.compiler import to_sql
+from undercroft.filter.completion import Completion, complete, offers
+from undercroft.filter.errors import FilterError
+from undercroft.filter.keys import KEYS, Key
+from undercroft.filter.nodes import And, Node, Not, Or, Term, Value, Word, unparse
+from undercroft.filter.parser import parse
+
+__all__ = [
+    "KEYS",
+    "TEXT",
+    "And",
+    "Bindable",
+    "Column",
+    "Columns",
+    "Completion",
+    "FilterError",
+    "Key",
+    "Node",
+    "Not",
+    "Or",
+    "Term",
+    "Value",
+    "Word",
+    "complete",
+    "offers",
+    "parse",
+    "to_sql",
+    "unparse",
+]
