@@ -1,0 +1,374 @@
+"""Making decisions: checks, refusals in words, undo and redo, one batch per action."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final, Protocol
+
+from undercroft import __version__
+from undercroft.model import Json, Severity
+from undercroft.triage import wording
+from undercroft.triage.dates import MAX_DAYS, check_until, parse_until, until_choices
+from undercroft.triage.errors import DecisionError
+from undercroft.triage.events import Event, FindingFacts, new_batch
+from undercroft.triage.guards import guards_for
+from undercroft.triage.resolve import touched
+from undercroft.triage.undoing import Log
+from undercroft.triage.when import day_end, local_zone, stamp, zone_info
+
+__all__ = [
+    "CATEGORIES",
+    "MIN_REASON",
+    "Action",
+    "DecisionError",
+    "DecisionStore",
+    "Triage",
+    "parse_until",
+    "until_choices",
+]
+
+MIN_REASON: Final = 10
+"""Characters; a shorter reason helps nobody a year later."""
+
+CATEGORIES: Final[Mapping[str, str]] = {
+    "wrong_rule_logic": "the rule draws the wrong conclusion",
+    "not_applicable": "true, but it does not apply here",
+    "compensating_config": "something else makes up for it",
+    "bad_data": "what was read is wrong",
+}
+"""Of a false positive → what each means."""
+
+
+class DecisionStore(Protocol):
+    """What decisions need from the store."""
+
+    @property
+    def read_only(self) -> bool:
+        """Whether nothing can be appended."""
+        ...
+
+    def facts_for(
+        self, finding_ids: Sequence[str], scan_id: int | None = None
+    ) -> dict[str, FindingFacts]:
+        """Facts of the findings that are known."""
+        ...
+
+    def append_events(self, events: Sequence[Event]) -> Sequence[Event]:
+        """Seal, append in one transaction, return what was appended."""
+        ...
+
+    def events(self, finding: str | None = None) -> list[Event]:
+        """The log."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What was done by one keystroke or command."""
+
+    batch: str
+    """What ``undo`` takes it back by."""
+    events: tuple[Event, ...]
+    findings: tuple[str, ...]
+    summary: str
+    """Such as ``accepted 14 findings until 2027-02-21``."""
+    skipped: tuple[tuple[str, str], ...] = ()
+    """(finding, its state) of those that were asked for but are in a state that does not allow it."""
+
+
+class Triage:
+    """One person's decisions on one store. Methods may be called from any thread."""
+
+    def __init__(
+        self,
+        store: DecisionStore,
+        *,
+        actor: str,
+        clock: Callable[[], datetime],
+        zone: str | None = None,
+        max_days: int = MAX_DAYS,
+    ) -> None:
+        self.store = store
+        self.actor = actor.strip()
+        self.zone = zone or local_zone()
+        """IANA zone in which this person's days end."""
+        self.max_days = max_days
+        try:
+            self._tz = zone_info(self.zone)
+        except ValueError as error:
+            raise DecisionError(str(error)) from error
+        self._clock = clock
+        self._done: list[str] = []
+        self._undone: list[str] = []
+        self._lock = threading.RLock()
+
+    @property
+    def today(self) -> date:
+        """The day where the decider lives."""
+        return self._clock().astimezone(self._tz).date()
+
+    def must_confirm(
+        self, findings: Sequence[str], scan_id: int | None = None
+    ) -> tuple[FindingFacts, ...]:
+        """Those whose acceptance is to be confirmed first, because they are critical or exploited."""
+        known = self.store.facts_for(list(findings), scan_id)
+        return tuple(
+            known[finding]
+            for finding in dict.fromkeys(findings)
+            if finding in known
+            and (known[finding].severity is Severity.CRITICAL or known[finding].kev)
+        )
+
+    # Decisions. Each raises DecisionError when it cannot be recorded.
+
+    def accept(
+        self,
+        findings: Sequence[str],
+        *,
+        reason: str,
+        until: date,
+        owner: str,
+        ticket: str = "",
+        guards_off: Collection[str] = (),
+        scan_id: int | None = None,
+    ) -> Action:
+        """Tolerate until the end of a day; ``owner`` is the person or team that answers for it."""
+        reason, owner = _reason(reason), _clean(owner)
+        if not owner:
+            raise DecisionError("an acceptance needs an owner: the person or team that answers")
+        check_until(until, self.today, self.max_days)
+        try:
+            ends = day_end(until, self.zone)
+        except ValueError as error:
+            raise DecisionError(str(error)) from error
+        payload: dict[str, Json] = {
+            "reason": reason,
+            "owner": owner,
+            "until": until.isoformat(),
+            "zone": self.zone,
+            "lapses_at": stamp(ends),
+        }
+        return self._decide(
+            "accept",
+            findings,
+            _with(payload, ticket=ticket),
+            scan_id,
+            lambda facts: guards_for("accept", facts, off=guards_off),
+        )
+
+    def false_positive(
+        self,
+        findings: Sequence[str],
+        *,
+        reason: str,
+        category: str,
+        guards_off: Collection[str] = (),
+        scan_id: int | None = None,
+    ) -> Action:
+        """The rule is wrong here; ``category`` is one of ``CATEGORIES``."""
+        reason = _reason(reason)
+        if category not in CATEGORIES:
+            msg = f"{category!r} is no category of false positive: use one of " + ", ".join(
+                CATEGORIES
+            )
+            raise DecisionError(msg)
+        return self._decide(
+            "false_positive",
+            findings,
+            {"reason": reason, "category": category},
+            scan_id,
+            lambda facts: guards_for("false_positive", facts, category=category, off=guards_off),
+        )
+
+    def claim_fixed(
+        self,
+        findings: Sequence[str],
+        *,
+        note: str = "",
+        ticket: str = "",
+        fixed_at: datetime | None = None,
+        scan_id: int | None = None,
+    ) -> Action:
+        """Say that it is repaired (``fixed_at``: now); a scan of a later moment verifies it."""
+        payload: dict[str, Json] = {"fixed_at": stamp(fixed_at or self._clock())}
+        return self._decide(
+            "claim_fixed", findings, _with(payload, note=note, ticket=ticket), scan_id
+        )
+
+    def reopen(self, findings: Sequence[str], *, reason: str, scan_id: int | None = None) -> Action:
+        """Withdraw the decision in force."""
+        return self._decide("clear", findings, {"reason": _reason(reason)}, scan_id)
+
+    def note(
+        self,
+        findings: Sequence[str],
+        *,
+        text: str,
+        replaces: str | None = None,
+        scan_id: int | None = None,
+    ) -> Action:
+        """Write a comment; ``replaces``: id of the note that it corrects."""
+        if not (text := _clean(text)):
+            raise DecisionError("the comment is empty: write what others should know")
+        return self._decide("note", findings, _with({"text": text}, replaces=replaces), scan_id)
+
+    def assign(
+        self, findings: Sequence[str], *, assignee: str, scan_id: int | None = None
+    ) -> Action:
+        """Say who works on it; an empty ``assignee`` says nobody does."""
+        return self._decide("assign", findings, {"assignee": _clean(assignee)}, scan_id)
+
+    # Undo and redo
+
+    def undo(self, target: str | None = None, *, reason: str = "") -> Action:
+        """Take back an action (batch id) or event (event id), by one event.
+
+        Without ``target``: the newest own action that still holds, of this object first, then of
+        the log. Taking back somebody else's needs a reason.
+        """
+        self._check_may_write()
+        with self._lock:
+            log = self._log()
+            chosen = target or log.last_action(self._done)
+            if chosen is None:
+                raise DecisionError("there is no decision of yours left to undo")
+            return self._take_back(log, chosen, reason)
+
+    def redo(self) -> Action:
+        """Undo the newest own undo, unless something else was decided after it."""
+        self._check_may_write()
+        with self._lock:
+            log = self._log()
+            chosen = log.last_undo(self._done, self._undone)
+            if chosen is None:
+                raise DecisionError("there is nothing to redo: you undid nothing since you decided")
+            return self._take_back(log, chosen, "")
+
+    def next_undo(self) -> str | None:
+        """What ``undo`` would take back, such as ``accepted 14 findings until …, 3 min ago``."""
+        with self._lock:
+            log = self._log()
+            chosen = log.last_action(self._done)
+        return None if chosen is None else log.preview(chosen, self._clock())
+
+    def next_redo(self) -> str | None:
+        """What ``redo`` would bring back."""
+        with self._lock:
+            log = self._log()
+            chosen = log.last_undo(self._done, self._undone)
+        return None if chosen is None else log.preview(chosen, self._clock())
+
+    def _decide(
+        self,
+        kind: str,
+        findings: Sequence[str],
+        payload: Mapping[str, Json],
+        scan_id: int | None,
+        guards: Callable[[FindingFacts], Mapping[str, Json]] | None = None,
+    ) -> Action:
+        self._check_may_write()
+        wanted = list(dict.fromkeys(findings))
+        if not wanted:
+            raise DecisionError("no finding is selected: move to one, or select some")
+        known = self.store.facts_for(wanted, scan_id)
+        for finding in wanted:
+            if finding not in known:
+                raise DecisionError(f"no finding is called {finding} here: look it up again")
+        allowed = wording.ALLOWED.get(kind)
+        chosen = [known[f] for f in wanted if allowed is None or known[f].status in allowed]
+        left = [known[f] for f in wanted if allowed is not None and known[f].status not in allowed]
+        if not chosen:
+            raise DecisionError(wording.refusal(kind, [facts.status for facts in left]))
+        batch, at = new_batch(), self._at()
+        drafts = [
+            Event(
+                type=kind,
+                actor=self.actor,
+                at=at,
+                finding=facts.finding,
+                payload=payload,
+                guards=guards(facts) if guards else None,
+                seen={
+                    "scan": facts.scan,
+                    "collected_at": facts.collected_at,
+                    "outcome": facts.outcome.value,
+                },
+                batch=batch,
+                tool=f"undercroft {__version__}",
+            )
+            for facts in chosen
+        ]
+        with self._lock:
+            events = tuple(self.store.append_events(drafts))
+            self._done.append(batch)
+            self._undone.clear()
+        return Action(
+            batch,
+            events,
+            tuple(facts.finding for facts in chosen),
+            wording.describe(events) + wording.skipped([facts.status for facts in left]),
+            tuple((facts.finding, facts.status) for facts in left),
+        )
+
+    def _take_back(self, log: Log, target: str, reason: str) -> Action:
+        log.check_undo(target, reason=_clean(reason), min_reason=MIN_REASON)
+        origin, turns = log.origin(target)
+        findings = tuple(sorted(touched(log.events, target)))
+        batch = new_batch()
+        event = Event(
+            type="undo",
+            actor=self.actor,
+            at=self._at(),
+            # The finding's own history names the undo; that of a batch is found by its target.
+            finding=findings[0] if len(findings) == 1 else None,
+            payload=_with({"target": target}, reason=reason),
+            batch=batch,
+            tool=f"undercroft {__version__}",
+        )
+        events = tuple(self.store.append_events([event]))
+        if turns % 2:
+            self._undone = [undo for undo in self._undone if undo != target]
+            self._done += [origin[0].batch or origin[0].id] if origin else []
+        else:
+            self._done = [done for done in self._done if done != target]
+            self._undone.append(batch)
+        verb = "redid" if turns % 2 else "undid"
+        return Action(batch, events, findings, f"{verb}: {wording.describe(origin)}")
+
+    def _log(self) -> Log:
+        return Log(self.store.events(), self.actor)
+
+    def _check_may_write(self) -> None:
+        if self.store.read_only:
+            raise DecisionError("this cache is open for reading only: open it again for writing")
+        if not self.actor:
+            raise DecisionError("a decision carries a name, and none is configured: set yours")
+
+    def _at(self) -> str:
+        return self._clock().astimezone(self._tz).isoformat(timespec="seconds")
+
+
+def _with(payload: dict[str, Json], **optional: str | None) -> dict[str, Json]:
+    for name, value in optional.items():
+        if value and (cleaned := _clean(value)):
+            payload[name] = cleaned
+    return payload
+
+
+def _clean(text: str) -> str:
+    """Without spaces around it and without what cannot be stored as UTF-8."""
+    return text.strip().encode("utf-8", "replace").decode("utf-8")
+
+
+def _reason(text: str) -> str:
+    cleaned = _clean(text)
+    if len(cleaned) < MIN_REASON:
+        msg = (
+            f"the reason has {len(cleaned)} of at least {MIN_REASON} characters: "
+            "say why, for whoever reads it in a year"
+        )
+        raise DecisionError(msg)
+    return cleaned

@@ -1,0 +1,130 @@
+"""Decisions in words: what was done, and why something was not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from undercroft.text import count
+from undercroft.triage.events import Event
+from undercroft.triage.when import instant
+
+__all__ = ["ALLOWED", "ago", "describe", "refusal", "skipped"]
+
+_WORK: Final = frozenset({"open", "reopened", "fix_claimed"})
+ALLOWED: Final[Mapping[str, frozenset[str]]] = {
+    "accept": _WORK | {"accepted"},
+    "false_positive": _WORK | {"accepted"},
+    "claim_fixed": frozenset({"open", "reopened", "accepted"}),
+    "clear": frozenset({"accepted", "false_positive", "fix_claimed"}),
+}
+"""Decision → states that it may be made in; any other type may be made in every state."""
+
+_SHOWN: Final = {
+    "open": "open",
+    "reopened": "reopened",
+    "fix_claimed": "claimed fixed",
+    "accepted": "accepted",
+    "false_positive": "marked as false positive",
+    "fixed": "fixed",
+    "gone": "gone",
+    "retired": "retired",
+}
+_VERB: Final = {
+    "accept": "accepted",
+    "false_positive": "marked as false positive",
+    "claim_fixed": "claimed fixed",
+    "clear": "reopened",
+}
+_SCAN_ONLY: Final = {
+    "fixed": "the last scan saw it fixed, and only a scan can change that",
+    "gone": "its resource is gone, and only a scan can change that",
+    "retired": "its rule is retired, so nothing can be decided about it",
+}
+
+
+def refusal(kind: str, states: Sequence[str]) -> str:
+    """Why none of the findings in these states can be decided upon in this way."""
+    if len(states) > 1:
+        listed = _listed(states)
+        advice = (
+            "only a scan can change that"
+            if set(states) <= _SCAN_ONLY.keys()
+            else _advice(kind, next(state for state in states if state not in _SCAN_ONLY))
+        )
+        return f"none of these {len(states)} findings can be {_VERB[kind]}: {listed}; {advice}"
+    state = states[0]
+    if state in _SCAN_ONLY:
+        return f"this finding cannot be {_VERB[kind]}: {_SCAN_ONLY[state]}"
+    return f"this finding is {_already(kind, state)}{_SHOWN[state]}: {_advice(kind, state)}"
+
+
+def skipped(states: Sequence[str]) -> str:
+    """What to add to a summary when some of the findings were left alone."""
+    return f" ({len(states)} skipped: {_listed(states)})" if states else ""
+
+
+def describe(events: Sequence[Event]) -> str:
+    """What one action did, from its own events: ``accepted 14 findings until 2027-02-21``."""
+    if not events:
+        return "nothing"
+    first = events[0]
+    number = len({event.finding for event in events if event.finding is not None})
+    findings = count(number, "finding")
+    payload = first.payload
+    match first.type:
+        case "accept":
+            return f"accepted {findings} until {payload.get('until')}"
+        case "false_positive":
+            what = "a false positive" if number == 1 else "false positives"
+            return f"marked {findings} as {what}"
+        case "claim_fixed":
+            return f"claimed {findings} fixed: the next scan will verify"
+        case "clear":
+            return f"reopened {findings}"
+        case "note":
+            return f"commented on {findings}"
+        case "assign":
+            assignee = payload.get("assignee")
+            return f"assigned {findings} to {assignee}" if assignee else f"unassigned {findings}"
+        case _:
+            return f"{first.type.replace('_', ' ')} on {findings}"
+
+
+def ago(at: str, now: datetime) -> str:
+    """How long ago an event was, roughly; empty if it does not say."""
+    moment = instant(at)
+    if moment is None:
+        return ""
+    passed = now - moment
+    if passed < timedelta(minutes=1):
+        return "just now"
+    for unit, step in (
+        ("day", timedelta(days=1)),
+        ("h", timedelta(hours=1)),
+        ("min", timedelta(minutes=1)),
+    ):
+        if passed >= step:
+            number = passed // step
+            return f"{count(number, 'day')} ago" if unit == "day" else f"{number} {unit} ago"
+    return "just now"
+
+
+def _listed(states: Iterable[str]) -> str:
+    counted = Counter(states)
+    return ", ".join(f"{number} {_SHOWN.get(state, state)}" for state, number in counted.items())
+
+
+def _already(kind: str, state: str) -> str:
+    same = {"claim_fixed": "fix_claimed", "false_positive": "false_positive"}.get(kind)
+    return "already " if state == same or kind == "clear" else ""
+
+
+def _advice(kind: str, state: str) -> str:
+    if kind == "clear":
+        return "there is no decision to withdraw"
+    if kind == "claim_fixed" and state == "fix_claimed":
+        return "the next scan will verify it"
+    return "reopen it first"
