@@ -16,6 +16,7 @@ __all__ = [
     "DecisionView",
     "EventRow",
     "FindingDetail",
+    "FindingRecord",
     "FindingRow",
     "GroupRow",
     "LayerTotals",
@@ -225,6 +226,18 @@ class FindingDetail:
     events: tuple[EventRow, ...]
     hazard: Mapping[str, tuple[float, str]] = field(default_factory=dict)
     """Factor letter → (value, reason); their product is the hazard behind the score."""
+
+
+@dataclass(frozen=True, slots=True)
+class FindingRecord:
+    """One finding as it is exported."""
+
+    row: FindingRow
+    at: Mapping[str, str]
+    evidence: tuple[Evidence, ...]
+    unconfirmed_reason: str
+    decision: DecisionView | None
+    services: tuple[ResourceRef, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,185 @@
+"""The end of a scan: reach, statuses and scores are worked out, then it appears by one commit."""
+
+# ruff: noqa: S608  (only names of our own tables are put together; values are bound)
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+
+from undercroft.store import rollup, scans
+from undercroft.store.carry import carry_over
+from undercroft.store.connection import Database, bump, stamp
+from undercroft.store.coverage import Units, assign_units
+from undercroft.store.decisions import concerned
+from undercroft.store.encode import load
+from undercroft.store.errors import StoreError
+from undercroft.store.reach import write_closure
+from undercroft.store.refresh import refresh_findings
+from undercroft.store.schema import STATE_INDEXES
+from undercroft.store.sightings import STATE_COLUMNS, Scan, rows
+from undercroft.store.statuses import EVENT_COLUMNS, all_resolved, event_of
+from undercroft.views import ScanRow
+
+__all__ = ["finish"]
+
+_BATCH = 5_000
+_DERIVED_TABLES = ("state", "closure", "tally", "block", "service")
+_MANY = 50_000
+"""From this many findings on, a first load builds the indexes afterwards."""
+
+
+def finish(
+    database: Database, scan_id: int, *, calls: int, throttled: int, now: datetime
+) -> ScanRow:
+    """Make a streamed scan visible.
+
+    The long work is done before, in short transactions and out of sight. If another scan or a
+    decision was committed meanwhile, what it changes is worked in before this scan appears.
+    """
+    now = now.astimezone(UTC)
+    assign_units(database, scan_id)
+    carry_over(database, scan_id)
+    while True:
+        newest, last_event = _basis(database.connection(), scan_id)
+        above = write_closure(database, scan_id)
+        _write_states(database, scan_id, above, now)
+        rollup.build(database, scan_id)
+        with database.transaction() as connection:
+            if _basis(connection, scan_id)[0] == newest:
+                _appear(connection, scan_id, last_event, calls, throttled, now)
+                break
+            # Another scan appeared: its sightings come before ours.
+            for table in _DERIVED_TABLES:
+                connection.execute(f"DELETE FROM {table} WHERE scan = ?", (scan_id,))
+    return scans.row(database.connection(), scan_id)
+
+
+def _basis(connection: sqlite3.Connection, scan_id: int) -> tuple[int | None, int]:
+    """The newest finished scan before this one, and the newest event."""
+    newest = connection.execute(
+        f"SELECT max(id) FROM scan WHERE id < ? AND state IN {scans.FINISHED}", (scan_id,)
+    ).fetchone()[0]
+    last = connection.execute("SELECT coalesce(max(number), 0) FROM event").fetchone()[0]
+    return newest, int(last)
+
+
+def _write_states(database: Database, scan_id: int, above: dict[int, int], now: datetime) -> None:
+    connection = database.connection()
+    uid, started_at, rules = connection.execute(
+        "SELECT uid, started_at, rules FROM scan WHERE id = ?", (scan_id,)
+    ).fetchone()
+    units = Units(connection, scan_id)
+    scan = Scan(
+        id=scan_id,
+        uid=uid,
+        started_at=started_at,
+        rules=load(rules),
+        units=units,
+        above=above,
+        blind_services=_blind_services(connection, scan_id, gaps=units.gaps() > 0),
+        resolved=all_resolved(connection),
+        now=now,
+    )
+    insert = (
+        f"INSERT INTO state ({', '.join(STATE_COLUMNS)}) "
+        f"VALUES ({', '.join('?' * len(STATE_COLUMNS))})"
+    )
+    bare = _is_first_big_load(connection)
+    found = rows(connection, scan)
+    if bare:
+        with database.transaction() as writing:
+            for name in STATE_INDEXES:
+                writing.execute(f"DROP INDEX IF EXISTS {name}")
+            for part in _batches(found):
+                writing.executemany(insert, part)
+            for name, definition in STATE_INDEXES.items():
+                writing.execute(f"CREATE INDEX {name} {definition}")
+        return
+    for part in _batches(found):
+        with database.transaction() as writing:
+            writing.executemany(insert, part)
+
+
+def _is_first_big_load(connection: sqlite3.Connection) -> bool:
+    """Nothing to read yet and much to write: nobody misses the indexes for a while."""
+    if connection.execute("SELECT 1 FROM state LIMIT 1").fetchone() is not None:
+        return False
+    found = connection.execute("SELECT max(id) FROM observation").fetchone()[0]
+    return bool(found and found > _MANY)
+
+
+def _blind_services(connection: sqlite3.Connection, scan_id: int, *, gaps: bool) -> frozenset[int]:
+    if gaps:
+        # A listing that failed may have hidden any part of any service.
+        found = connection.execute(
+            "SELECT DISTINCT service FROM closure WHERE scan = ?", (scan_id,)
+        )
+    else:
+        found = connection.execute(
+            "SELECT DISTINCT c.service FROM closure c "
+            "JOIN snapshot s ON s.scan = c.scan AND s.resource = c.resource "
+            "JOIN body b ON b.id = s.body WHERE c.scan = ? AND b.unread > 0",
+            (scan_id,),
+        )
+    return frozenset(row[0] for row in found)
+
+
+def _appear(
+    connection: sqlite3.Connection,
+    scan_id: int,
+    last_event: int,
+    calls: int,
+    throttled: int,
+    now: datetime,
+) -> None:
+    """The one visible commit; runs inside the caller's transaction."""
+    state = connection.execute("SELECT state FROM scan WHERE id = ?", (scan_id,)).fetchone()
+    if state != ("running",):
+        msg = f"Scan {scan_id} was ended from outside while it was being saved."
+        raise StoreError(msg)
+    # Findings that another scan, not visible yet, happened to write down first are ours now.
+    connection.execute(
+        "UPDATE finding SET first_scan = ?1, first_seen = (SELECT first_seen FROM state "
+        "WHERE finding = finding.id AND scan = ?1) WHERE first_scan IN ("
+        "SELECT id FROM scan WHERE state = 'running' AND id <> ?1) "
+        "AND EXISTS (SELECT 1 FROM state WHERE finding = finding.id AND scan = ?1)",
+        (scan_id,),
+    )
+    resources, services, unread = connection.execute(
+        "SELECT coalesce(sum(b.presence = 'read' AND NOT s.carried), 0), "
+        "coalesce(sum(b.service AND b.presence <> 'absent'), 0), coalesce(sum(CASE WHEN s.carried THEN 0 ELSE b.unread END), 0) "
+        "FROM snapshot s JOIN body b ON b.id = s.body WHERE s.scan = ?",
+        (scan_id,),
+    ).fetchone()
+    units = Units(connection, scan_id).gaps()
+    gaps = units + unread
+    state = "partial" if gaps else "complete"
+    if units and not resources:
+        state = "failed"
+    findings = connection.execute(
+        "SELECT count(*) FROM state WHERE scan = ? AND status NOT IN ('fixed', 'gone', 'retired')",
+        (scan_id,),
+    ).fetchone()[0]
+    connection.execute(
+        "UPDATE scan SET state = ?, finished_at = ?, services = ?, resources = ?, findings = ?, "
+        "gaps = ?, calls = ?, throttled = ? WHERE id = ?",
+        (state, stamp(now), services, resources, findings, gaps, calls, throttled, scan_id),
+    )
+    made = [
+        event_of(row)
+        for row in connection.execute(
+            f"SELECT {EVENT_COLUMNS} FROM event WHERE number > ?", (last_event,)
+        ).fetchall()
+    ]
+    if made:
+        refresh_findings(connection, concerned(connection, made), now, only=scan_id)
+    bump(connection)
+
+
+def _batches(found: Iterator[tuple[Any, ...]]) -> Iterator[Sequence[tuple[Any, ...]]]:
+    while part := list(islice(found, _BATCH)):
+        yield part

@@ -1,0 +1,197 @@
+"""The decision log in the cache: appended to, read, and never changed."""
+
+# ruff: noqa: S608  (only names of our own tables are put together; values are bound)
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from undercroft.store.connection import Database, bump
+from undercroft.store.encode import clean, dump
+from undercroft.store.refresh import refresh_findings
+from undercroft.store.scans import FINISHED
+from undercroft.store.statuses import EVENT_COLUMNS, event_of
+from undercroft.triage.events import Event, graph_heads, seal
+from undercroft.triage.resolve import dead_events
+from undercroft.views import EventRow
+
+__all__ = ["append", "concerned", "event_rows", "events", "history"]
+
+_JSON = ("scope", "payload", "guards", "seen")
+
+
+def append(database: Database, drafts: Sequence[Event]) -> list[Event]:
+    """See ``Store.append_events``."""
+    if not drafts:
+        return []
+    if not database.read_only:
+        # Before the transaction, where the setting has no effect: a decision that was shown as made
+        # survives a power failure too, not only the end of the process.
+        database.connection().execute("PRAGMA synchronous = FULL")
+    try:
+        with database.transaction() as connection:
+            appended = _append(connection, database.meta("replica"), drafts)
+            findings = concerned(connection, appended)
+            refresh_findings(connection, findings, database.now())
+            bump(connection)
+    finally:
+        if not database.read_only:
+            database.connection().execute("PRAGMA synchronous = NORMAL")
+    return appended
+
+
+def events(database: Database, finding: str | None = None) -> list[Event]:
+    """All events, or those of one finding, in (lamport, id) order."""
+    where, params = ("WHERE finding = ? ", (finding,)) if finding is not None else ("", ())
+    rows = database.connection().execute(
+        f"SELECT {EVENT_COLUMNS} FROM event {where}ORDER BY lamport, id", params
+    )
+    return [event_of(row) for row in rows.fetchall()]
+
+
+def history(database: Database, text: str = "", limit: int | None = None) -> list[EventRow]:
+    """See ``Store.history``."""
+    with database.snapshot() as connection:
+        dead = dead_events(_all_that_undo(connection))
+        found = event_rows(connection, "", (), dead)
+        if text:
+            needle = text.casefold()
+            found = [row for row in found if needle in _searchable(row)]
+    found.reverse()
+    return found if limit is None else found[: max(limit, 0)]
+
+
+def event_rows(
+    connection: sqlite3.Connection, where: str, params: Sequence[Any], dead: frozenset[str]
+) -> list[EventRow]:
+    """Events with the words that name what they are about, in (lamport, id) order."""
+    found = []
+    names: dict[str, tuple[str, str]] = {}
+    for row in connection.execute(
+        f"SELECT {EVENT_COLUMNS} FROM event {where} ORDER BY lamport, id", params
+    ).fetchall():
+        event = event_of(row)
+        title = resource = ""
+        if event.finding is not None:
+            if event.finding not in names:
+                names[event.finding] = _names(connection, event.finding)
+            title, resource = names[event.finding]
+        reason = event.payload.get("reason") or event.payload.get("text") or ""
+        reason = reason or event.payload.get("note") or ""
+        target = event.payload.get("target")
+        found.append(
+            EventRow(
+                id=event.id,
+                type=event.type,
+                at=event.at,
+                actor=event.actor,
+                finding=event.finding,
+                title=title,
+                resource_name=resource,
+                reason=str(reason),
+                payload=event.payload,
+                batch=event.batch,
+                live=event.id not in dead,
+                target=target if event.type == "undo" and isinstance(target, str) else None,
+            )
+        )
+    return found
+
+
+def concerned(connection: sqlite3.Connection, appended: Iterable[Event]) -> list[str]:
+    """The findings whose status these events may change: undoing leads back to what is undone."""
+    found: dict[str, None] = {}
+    seen: set[str] = set()
+    waiting = list(appended)
+    while waiting:
+        event = waiting.pop()
+        if event.id in seen:
+            continue
+        seen.add(event.id)
+        if event.finding is not None:
+            found[event.finding] = None
+        target = event.payload.get("target")
+        if event.type == "undo" and isinstance(target, str):
+            waiting += [
+                event_of(row)
+                for row in connection.execute(
+                    f"SELECT {EVENT_COLUMNS} FROM event WHERE id = ?1 OR batch = ?1", (target,)
+                ).fetchall()
+            ]
+    return list(found)
+
+
+def _append(connection: sqlite3.Connection, replica: str, drafts: Sequence[Event]) -> list[Event]:
+    new = [draft for draft in drafts if not draft.replica]
+    # Events from another copy already have their place; ours get theirs after them.
+    _insert(connection, [event for event in drafts if event.replica])
+    last = connection.execute(
+        "SELECT seq, id FROM event WHERE replica = ? ORDER BY seq DESC LIMIT 1", (replica,)
+    ).fetchone()
+    lamport = connection.execute("SELECT coalesce(max(lamport), 0) FROM event").fetchone()[0]
+    heads = {
+        finding: graph_heads(
+            event_of(row)
+            for row in connection.execute(
+                f"SELECT {EVENT_COLUMNS} FROM event WHERE finding = ?", (finding,)
+            ).fetchall()
+        )
+        for finding in {draft.finding for draft in new if draft.finding is not None}
+    }
+    seq, last_id = last or (0, None)
+    sealed = seal(new, replica, seq, last_id, lamport, heads)
+    _insert(connection, sealed)
+    places = iter(sealed)
+    return [event if event.replica else next(places) for event in drafts]
+
+
+def _insert(connection: sqlite3.Connection, found: Iterable[Event]) -> None:
+    columns = EVENT_COLUMNS.split(", ")
+    connection.executemany(
+        f"INSERT OR IGNORE INTO event ({EVENT_COLUMNS}) VALUES ({', '.join('?' * len(columns))})",
+        (tuple(_stored(event, name) for name in columns) for event in found),
+    )
+
+
+def _stored(event: Event, name: str) -> Any:
+    value = getattr(event, name)
+    if name in _JSON:
+        return None if value is None else dump(value)
+    if name == "parents":
+        return dump(list(value))
+    return clean(value) if isinstance(value, str) else value
+
+
+def _all_that_undo(connection: sqlite3.Connection) -> list[Event]:
+    """Every event, if any was ever undone; else none is dead."""
+    if connection.execute("SELECT 1 FROM event WHERE type = 'undo' LIMIT 1").fetchone() is None:
+        return []
+    rows = connection.execute(f"SELECT {EVENT_COLUMNS} FROM event").fetchall()
+    return [event_of(row) for row in rows]
+
+
+def _names(connection: sqlite3.Connection, finding: str) -> tuple[str, str]:
+    """Title and resource name of a finding, as the newest scan that has it knows them."""
+    row = connection.execute(
+        "SELECT o.title, b.name FROM finding f JOIN state t ON t.finding = f.id "
+        "JOIN scan s ON s.id = t.scan JOIN observation o ON o.id = t.observation "
+        "JOIN body b ON b.id = t.body "
+        f"WHERE f.fid = ? AND s.state IN {FINISHED} ORDER BY t.scan DESC LIMIT 1",
+        (finding,),
+    ).fetchone()
+    return (row[0], row[1]) if row else ("", "")
+
+
+def _searchable(row: EventRow) -> str:
+    parts = (
+        row.type,
+        row.actor,
+        row.title,
+        row.resource_name,
+        row.reason,
+        row.finding or "",
+        row.at,
+    )
+    return "\n".join(parts).casefold()

@@ -1,0 +1,81 @@
+"""What a decision is based on: the facts about a finding as a scan knows them."""
+
+# ruff: noqa: S608  (only names of our own tables are put together; values are bound)
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from undercroft.model import Outcome, Severity
+from undercroft.store.connection import Database
+from undercroft.store.refresh import ensure_fresh
+from undercroft.store.scans import FINISHED
+from undercroft.store.statuses import EVENT_COLUMNS, event_of, versions_of
+from undercroft.triage.events import FindingFacts, graph_heads
+
+__all__ = ["facts_for"]
+
+_PART = 500
+
+
+def facts_for(
+    database: Database, finding_ids: Sequence[str], scan_id: int | None = None
+) -> dict[str, FindingFacts]:
+    """Finding → facts; findings that are in no finished scan (or not in that one) are left out."""
+    connection = database.connection()
+    if scan_id is not None:
+        ensure_fresh(database, scan_id)
+    else:
+        newest = connection.execute(
+            f"SELECT max(id) FROM scan WHERE state IN {FINISHED}"
+        ).fetchone()[0]
+        if newest is not None:
+            ensure_fresh(database, int(newest))
+    found: dict[str, FindingFacts] = {}
+    wanted = list(dict.fromkeys(finding_ids))
+    with database.snapshot() as reading:
+        for start in range(0, len(wanted), _PART):
+            part = wanted[start : start + _PART]
+            marks = ",".join("?" * len(part))
+            heads: dict[str, list[tuple[object, ...]]] = {}
+            for row in reading.execute(
+                f"SELECT {EVENT_COLUMNS} FROM event WHERE finding IN ({marks})", part
+            ):
+                heads.setdefault(row[3], []).append(row)
+            for (
+                fid,
+                severity,
+                exposure,
+                incarnation,
+                evidence_hash,
+                rule,
+                rules,
+                uid,
+                collected_at,
+                outcome,
+                status,
+                title,
+            ) in reading.execute(
+                "SELECT f.fid, o.severity, t.exposure, b.incarnation, o.evidence_hash, u.name, "
+                "s.rules, s.uid, t.collected_at, t.outcome, t.status, o.title "
+                "FROM finding f JOIN state t ON t.finding = f.id JOIN scan s ON s.id = t.scan "
+                "JOIN observation o ON o.id = t.observation JOIN rule u ON u.id = f.rule "
+                f"JOIN body b ON b.id = t.body WHERE f.fid IN ({marks}) "
+                f"AND s.state IN {FINISHED} AND (? IS NULL OR t.scan = ?) ORDER BY t.scan",
+                (*part, scan_id, scan_id),
+            ):
+                found[fid] = FindingFacts(
+                    finding=fid,
+                    severity=Severity.from_rank(severity),
+                    exposure=exposure,
+                    incarnation=incarnation,
+                    evidence_hash=evidence_hash,
+                    rule_version=versions_of(rules).get(rule),
+                    scan=uid,
+                    collected_at=collected_at,
+                    outcome=Outcome(outcome),
+                    status=status,
+                    title=title,
+                    heads=graph_heads(event_of(row) for row in heads.get(fid, ())),
+                )
+    return found

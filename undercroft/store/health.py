@@ -1,0 +1,20 @@
+"""Whether the file and the decision log in it are whole."""
+
+from __future__ import annotations
+
+from undercroft.store import decisions
+from undercroft.store.connection import Database
+from undercroft.triage.events import verify
+
+__all__ = ["problem"]
+
+
+def problem(database: Database) -> str:
+    """The first thing that is wrong, in words; empty if nothing is."""
+    found = database.connection().execute("PRAGMA quick_check(1)").fetchone()[0]
+    if found != "ok":
+        return f"the file is damaged: {found}; restore it from a copy"
+    broken = verify(decisions.events(database))
+    if broken:
+        return f"the decision log is broken at event {broken[0].event[:10]}: {broken[0].message}"
+    return ""

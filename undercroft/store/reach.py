@@ -1,0 +1,107 @@
+"""The closure: what each AI service of a scan stands on, written once so that no reader walks."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from undercroft.graph import Graph
+from undercroft.store.connection import Database
+from undercroft.store.encode import edge_of
+from undercroft.views import Path, Step
+
+__all__ = ["path_to", "write_closure"]
+
+_BATCH = 20_000
+
+
+def write_closure(database: Database, scan_id: int) -> Counter[int]:
+    """Write ``closure`` for every AI service; resource id → number of services above it."""
+    connection = database.connection()
+    numbers: dict[tuple[str, str, str, str, str], int] = {}
+    keys: dict[str, int] = {}
+
+    def edges() -> Iterator[Any]:
+        for number, src, dst, src_id, dst_id, *rest in connection.execute(
+            "SELECT e.id, s.key, d.key, e.src, e.dst, e.relation, e.via, e.certainty, e.detail "
+            "FROM edge e JOIN resource s ON s.id = e.src JOIN resource d ON d.id = e.dst "
+            "WHERE e.scan = ? ORDER BY e.id",
+            (scan_id,),
+        ).fetchall():
+            keys[src], keys[dst] = src_id, dst_id
+            edge = edge_of((src, dst, *rest))
+            numbers.setdefault((src, dst, edge.relation, edge.via, edge.detail), number)
+            yield edge
+
+    services = dict(
+        connection.execute(
+            "SELECT r.key, r.id FROM snapshot s JOIN body b ON b.id = s.body "
+            "JOIN resource r ON r.id = s.resource "
+            "WHERE s.scan = ? AND b.service = 1 AND b.presence <> 'absent'",
+            (scan_id,),
+        ).fetchall()
+    )
+    keys.update(services)
+    graph = Graph(edges(), services=services)
+    above: Counter[int] = Counter()
+    rows: list[tuple[Any, ...]] = []
+    for service, reached in graph.closure():
+        for key, attenuation, hops, previous in reached:
+            edge = graph.edge(previous, key) if previous else None
+            number = (
+                None
+                if edge is None
+                else numbers[edge.src, edge.dst, edge.relation, edge.via, edge.detail]
+            )
+            above[keys[key]] += 1
+            rows.append((scan_id, keys[service], keys[key], attenuation, hops, number))
+        if len(rows) >= _BATCH:
+            _write(database, rows)
+    _write(database, rows)
+    return above
+
+
+def path_to(connection: sqlite3.Connection, scan_id: int, service: int, resource: int) -> Path:
+    """The best path from a service down to a resource, from the closure's last hops."""
+    steps: list[Step] = []
+    # The closure is a tree per service; its depth is bounded by the cut-off, the loop by the set.
+    seen: set[int] = set()
+    while resource != service and resource not in seen:
+        seen.add(resource)
+        row = connection.execute(
+            "SELECT e.src, sr.key, coalesce(sb.name, sr.key), dr.key, coalesce(db.name, dr.key), "
+            "e.relation, e.via, e.certainty "
+            "FROM closure c JOIN edge e ON e.id = c.edge "
+            "JOIN resource sr ON sr.id = e.src JOIN resource dr ON dr.id = e.dst "
+            "LEFT JOIN snapshot ss ON ss.scan = c.scan AND ss.resource = e.src "
+            "LEFT JOIN body sb ON sb.id = ss.body "
+            "LEFT JOIN snapshot ds ON ds.scan = c.scan AND ds.resource = e.dst "
+            "LEFT JOIN body db ON db.id = ds.body "
+            "WHERE c.scan = ? AND c.service = ? AND c.resource = ?",
+            (scan_id, service, resource),
+        ).fetchone()
+        if row is None:
+            return ()
+        src, src_key, src_name, dst_key, dst_name, relation, via, certainty = row
+        steps.append(Step(src_key, src_name, dst_key, dst_name, relation, via, certainty))
+        resource = src
+    return tuple(reversed(steps))
+
+
+def _write(database: Database, rows: list[tuple[Any, ...]]) -> None:
+    if not rows:
+        return
+    rows.sort(key=_in_key_order)
+    with database.transaction() as connection:
+        connection.executemany(
+            "INSERT INTO closure (scan, service, resource, attenuation, hops, edge) "
+            "VALUES (?, ?, ?, ?, ?, ?)",
+            rows,
+        )
+    rows.clear()
+
+
+def _in_key_order(row: Sequence[Any]) -> tuple[int, int]:
+    return (row[1], row[2])

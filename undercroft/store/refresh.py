@@ -1,0 +1,129 @@
+"""Bringing derived rows up to date after a decision, or because the clock went past an instant."""
+
+# ruff: noqa: S608  (only names of our own tables are put together; values are bound)
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from undercroft.model import Outcome
+from undercroft.store import rollup
+from undercroft.store.connection import Database, bump, stamp
+from undercroft.store.scans import FINISHED
+from undercroft.store.sightings import DERIVED_COLUMNS
+from undercroft.store.statuses import Seen, derive, resolved_for, versions_of
+from undercroft.triage.status import Sighting
+
+__all__ = ["ensure_fresh", "refresh_findings"]
+
+_UPDATE = f"UPDATE state SET {', '.join(f'{name} = ?' for name in DERIVED_COLUMNS)} WHERE id = ?"
+_STALE = (
+    "SELECT finding FROM state WHERE scan = ?1 AND turns_at IS NOT NULL AND turns_at <= ?2 "
+    "UNION SELECT finding FROM state WHERE scan = ?1 AND turned_at IS NOT NULL AND turned_at > ?2"
+)
+
+
+def refresh_findings(
+    connection: sqlite3.Connection,
+    findings: Iterable[str],
+    now: datetime,
+    *,
+    only: int | None = None,
+) -> None:
+    """Work out some findings again, in every finished scan that has a word on them, and what counts
+    them. Runs inside the caller's transaction. ``only``: that scan, finished or not, and no other.
+    """
+    wanted = list(dict.fromkeys(findings))
+    resolved = resolved_for(connection, wanted)
+    touched: dict[int, set[int]] = {}
+    updates: list[Sequence[Any]] = []
+    for fid in wanted:
+        sightings: list[Sighting] = []
+        for row in _states(connection, fid, only):
+            scan_id, state_id, resource, sighting, seen = row
+            sightings.append(sighting)
+            if only is not None and scan_id != only:
+                continue
+            derived = derive(sightings, resolved.get(fid), seen, now)
+            if derived is not None:
+                updates.append((*derived, state_id))
+                touched.setdefault(scan_id, set()).add(resource)
+    connection.executemany(_UPDATE, updates)
+    for scan_id, resources in touched.items():
+        rollup.refresh(connection, scan_id, resources)
+
+
+def ensure_fresh(database: Database, scan_id: int) -> None:
+    """Honour every expiry up to this moment in one scan, before it is read.
+
+    Cheap when there is nothing to do. A store that may not write goes on with a private copy.
+    """
+    now = database.now()
+    connection = database.connection()
+    if connection.in_transaction or not _stale(connection, scan_id, now):
+        return
+    if database.read_only:
+        database.work_on_copy()
+    with database.transaction(on_copy=True) as writing:
+        ids = _stale(writing, scan_id, now)
+        fids = [
+            writing.execute("SELECT fid FROM finding WHERE id = ?", (number,)).fetchone()[0]
+            for number in ids
+        ]
+        refresh_findings(writing, fids, now)
+        bump(writing)
+
+
+def _stale(connection: sqlite3.Connection, scan_id: int, now: datetime) -> list[int]:
+    rows = connection.execute(_STALE, (scan_id, stamp(now))).fetchall()
+    return [int(row[0]) for row in rows]
+
+
+def _states(
+    connection: sqlite3.Connection, fid: str, only: int | None
+) -> list[tuple[int, int, int, Sighting, Seen]]:
+    """Scan, row, resource, sighting and facts of one finding in every scan, oldest first."""
+    found = []
+    for row in connection.execute(
+        "SELECT t.scan, t.id, t.resource, s.uid, s.rules, t.collected_at, t.outcome, "
+        "t.incarnation, t.reason, o.severity, o.threat, o.cvss, o.vector, f.cve, t.exposure, "
+        "o.evidence_hash, u.name, b.owner, f.combined FROM finding f "
+        "JOIN state t ON t.finding = f.id JOIN scan s ON s.id = t.scan "
+        "JOIN observation o ON o.id = t.observation JOIN body b ON b.id = t.body "
+        "JOIN rule u ON u.id = f.rule "
+        f"WHERE f.fid = ? AND (s.state IN {FINISHED} OR s.id = ?) ORDER BY t.scan",
+        (fid, only),
+    ).fetchall():
+        scan_id, state_id, resource, uid, rules, collected_at, outcome, incarnation, reason = row[
+            :9
+        ]
+        severity, threat, cvss, vector, cve, exposure, evidence, rule, owner, combined = row[9:]
+        found.append(
+            (
+                scan_id,
+                state_id,
+                resource,
+                Sighting(uid, collected_at, Outcome(outcome), incarnation, reason),
+                Seen(
+                    finding=fid,
+                    scan=uid,
+                    collected_at=collected_at,
+                    outcome=Outcome(outcome),
+                    incarnation=incarnation,
+                    severity=severity,
+                    threat=threat,
+                    cvss=cvss,
+                    vector=vector,
+                    cve=cve,
+                    exposure=exposure,
+                    evidence_hash=evidence,
+                    rule_version=versions_of(rules).get(rule),
+                    owner_tag=owner,
+                    combined=bool(combined),
+                ),
+            )
+        )
+    return found

@@ -1,0 +1,266 @@
+"""Counts and scores above findings: per resource, per block of a tower, per service.
+
+Everything here can be computed again for some resources only, so that a decision touches the few
+services above what was decided and nothing else.
+"""
+
+# ruff: noqa: S608  (only names of our own tables are put together; values are bound)
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from undercroft import risk
+from undercroft.model import LAYERS
+from undercroft.store.connection import Database
+
+__all__ = ["ACTIVE", "Item", "Items", "build", "refresh", "score_items"]
+
+ACTIVE = ("open", "reopened", "fix_claimed")
+ACTIVE_SQL = "('open', 'reopened', 'fix_claimed')"
+_COUNTED_SQL = "('open', 'reopened', 'fix_claimed', 'accepted')"
+_TOP = 64
+"""Findings per resource and layer that a service's sum looks at: later ones weigh nothing in it."""
+_BATCH = 500
+_MARKS = 400
+
+
+class Item(NamedTuple):
+    """One finding as it enters a service's sum."""
+
+    finding: str
+    layer: str
+    hazard: float
+    accepted: bool
+
+
+Items = dict[int, list[Item]]
+"""Resource id → its findings that count, worst first."""
+
+
+def build(database: Database, scan_id: int) -> None:
+    """Everything of a new scan, in short transactions."""
+    with database.transaction() as connection:
+        _tally(connection, scan_id, None)
+    with database.transaction() as connection:
+        _blocks(connection, scan_id, None)
+    connection = database.connection()
+    services = _services(connection, scan_id, None)
+    items = _items(connection, scan_id, None)
+    for start in range(0, len(services), _BATCH):
+        with database.transaction() as writing:
+            _write_services(writing, scan_id, services[start : start + _BATCH], items)
+
+
+def refresh(connection: sqlite3.Connection, scan_id: int, resources: Collection[int]) -> None:
+    """What stands above some resources, inside the caller's transaction."""
+    if not resources:
+        return
+    _tally(connection, scan_id, resources)
+    above: set[int] = set()
+    for part in _parts(resources):
+        above.update(
+            row[0]
+            for row in connection.execute(
+                "SELECT DISTINCT service FROM closure "
+                f"WHERE scan = ? AND resource IN ({_marks(part)})",
+                (scan_id, *part),
+            )
+        )
+    if not above:
+        return
+    _blocks(connection, scan_id, above)
+    services = _services(connection, scan_id, above)
+    for start in range(0, len(services), _BATCH):
+        chosen = services[start : start + _BATCH]
+        items = _items(connection, scan_id, [service for service, _, _ in chosen])
+        _write_services(connection, scan_id, chosen, items)
+
+
+def score_items(
+    connection: sqlite3.Connection, scan_id: int, service: int, items: Items | None = None
+) -> list[tuple[Item, float]]:
+    """What enters one service's sum, each with its hazard after attenuation."""
+    if items is None:
+        items = _items(connection, scan_id, [service])
+    return [
+        (item, item.hazard * attenuation)
+        for resource, attenuation in connection.execute(
+            "SELECT resource, attenuation FROM closure WHERE scan = ? AND service = ?",
+            (scan_id, service),
+        )
+        for item in items.get(resource, ())
+    ]
+
+
+def _tally(connection: sqlite3.Connection, scan_id: int, resources: Collection[int] | None) -> None:
+    for part, clause in _restrict(resources, "resource"):
+        connection.execute(f"DELETE FROM tally WHERE scan = ?{clause}", (scan_id, *part))
+        connection.execute(
+            "INSERT INTO tally (scan, resource, layer, status, severity, combined, findings, "
+            "unconfirmed, is_new) "
+            "SELECT scan, resource, layer, status, severity, combined, count(*), "
+            f"sum(unconfirmed), sum(is_new) FROM state WHERE scan = ?{clause} "
+            "GROUP BY resource, layer, status, severity, combined",
+            (scan_id, *part),
+        )
+
+
+def _blocks(connection: sqlite3.Connection, scan_id: int, services: Collection[int] | None) -> None:
+    for part, clause in _restrict(services, "service"):
+        connection.execute(f"DELETE FROM block WHERE scan = ?{clause}", (scan_id, *part))
+        connection.execute(
+            "INSERT INTO block (scan, service, layer, worst, open, accepted) "
+            "SELECT c.scan, c.service, t.layer, "
+            f"max(CASE WHEN t.status IN {ACTIVE_SQL} THEN t.severity END), "
+            f"sum(CASE WHEN t.status IN {ACTIVE_SQL} THEN t.findings ELSE 0 END), "
+            "sum(CASE WHEN t.status = 'accepted' THEN t.findings ELSE 0 END) "
+            "FROM closure c JOIN tally t ON t.scan = c.scan AND t.resource = c.resource "
+            f"WHERE c.scan = ?{clause.replace('service', 'c.service')} "
+            "GROUP BY c.service, t.layer",
+            (scan_id, *part),
+        )
+
+
+def _services(
+    connection: sqlite3.Connection, scan_id: int, services: Collection[int] | None
+) -> list[tuple[int, int, str]]:
+    """(resource, body, name) of AI services of a scan."""
+    found: list[tuple[int, int, str]] = []
+    for part, clause in _restrict(services, "s.resource"):
+        found += connection.execute(
+            "SELECT s.resource, s.body, b.name FROM snapshot s JOIN body b ON b.id = s.body "
+            f"WHERE s.scan = ? AND b.service = 1 AND b.presence <> 'absent'{clause}",
+            (scan_id, *part),
+        ).fetchall()
+    return found
+
+
+def _items(connection: sqlite3.Connection, scan_id: int, services: Collection[int] | None) -> Items:
+    """The findings that count of every resource beneath some services (None: of the scan).
+
+    Of each resource, layer and kind no more than ``_TOP``, by way of an index in the order of their
+    weight: an image with thousands of findings costs no more than one with a hundred.
+    """
+    found: Items = {}
+    for resource, layer, combined, accepted in _kinds(connection, scan_id, services):
+        name = risk.COMBINATION if combined else LAYERS[layer].value
+        states = "('accepted')" if accepted else ACTIVE_SQL
+        found.setdefault(resource, []).extend(
+            Item(finding, name, hazard, bool(accepted))
+            for finding, hazard in connection.execute(
+                "SELECT f.fid, t.hazard FROM state t JOIN finding f ON f.id = t.finding "
+                "WHERE t.scan = ? AND t.resource = ? AND t.layer = ? AND t.combined = ? "
+                f"AND t.status IN {states} ORDER BY t.score DESC LIMIT ?",
+                (scan_id, resource, layer, combined, _TOP),
+            )
+        )
+    return found
+
+
+def _kinds(
+    connection: sqlite3.Connection, scan_id: int, services: Collection[int] | None
+) -> list[tuple[int, int, int, int]]:
+    """(resource, layer, combined, accepted) of which there is something that counts."""
+    select = (
+        "SELECT DISTINCT t.resource, t.layer, t.combined, t.status = 'accepted' FROM tally t "
+        f"WHERE t.scan = ? AND t.status IN {_COUNTED_SQL}"
+    )
+    if services is None:
+        return connection.execute(select, (scan_id,)).fetchall()
+    found: dict[tuple[int, int, int, int], None] = {}
+    for part in _parts(services):
+        for row in connection.execute(
+            f"{select} AND t.resource IN (SELECT c.resource FROM closure c WHERE c.scan = ? "
+            f"AND c.service IN ({_marks(part)}))",
+            (scan_id, scan_id, *part),
+        ):
+            found[row] = None
+    return list(found)
+
+
+def _write_services(
+    connection: sqlite3.Connection,
+    scan_id: int,
+    services: Sequence[tuple[int, int, str]],
+    items: Items,
+) -> None:
+    counts = _counts(connection, scan_id, [service for service, _, _ in services])
+    rows = []
+    for service, body, name in services:
+        inherent = [
+            (item.finding, item.layer, value, item.accepted)
+            for item, value in score_items(connection, scan_id, service, items)
+        ]
+        residual = [entry[:3] for entry in inherent if not entry[3]]
+        score = risk.service_score(residual, lines=False).value
+        every = (
+            score
+            if len(residual) == len(inherent)
+            else risk.service_score([entry[:3] for entry in inherent], lines=False).value
+        )
+        rows.append((scan_id, service, body, name, score, every, *counts[service]))
+    connection.executemany(
+        "INSERT OR REPLACE INTO service (scan, resource, body, name, score, inherent, worst, open, "
+        "accepted, claimed, combinations, unconfirmed, unread) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        rows,
+    )
+
+
+def _counts(
+    connection: sqlite3.Connection, scan_id: int, services: Collection[int]
+) -> dict[int, tuple[Any, ...]]:
+    """worst, open, accepted, claimed, combinations, unconfirmed, unread of each service."""
+    found: dict[int, tuple[Any, ...]] = {}
+    for part in _parts(services):
+        marks = _marks(part)
+        unread = dict(
+            connection.execute(
+                "SELECT c.service, sum(b.unread + s.carried) FROM closure c "
+                "JOIN snapshot s ON s.scan = c.scan AND s.resource = c.resource "
+                f"JOIN body b ON b.id = s.body WHERE c.scan = ? AND c.service IN ({marks}) "
+                "GROUP BY c.service",
+                (scan_id, *part),
+            ).fetchall()
+        )
+        counted = {
+            row[0]: row[1:]
+            for row in connection.execute(
+                "SELECT c.service, "
+                f"max(CASE WHEN t.status IN {ACTIVE_SQL} THEN t.severity END), "
+                f"sum(CASE WHEN t.status IN {ACTIVE_SQL} THEN t.findings ELSE 0 END), "
+                "sum(CASE WHEN t.status = 'accepted' THEN t.findings ELSE 0 END), "
+                "sum(CASE WHEN t.status = 'fix_claimed' THEN t.findings ELSE 0 END), "
+                f"sum(CASE WHEN t.combined AND t.status IN {ACTIVE_SQL} "
+                "THEN t.findings ELSE 0 END), sum(t.unconfirmed) "
+                "FROM closure c JOIN tally t ON t.scan = c.scan AND t.resource = c.resource "
+                f"WHERE c.scan = ? AND c.service IN ({marks}) GROUP BY c.service",
+                (scan_id, *part),
+            )
+        }
+        for service in part:
+            values = counted.get(service, (None, 0, 0, 0, 0, 0))
+            found[service] = (*values, unread.get(service) or 0)
+    return found
+
+
+def _restrict(ids: Collection[int] | None, column: str) -> Iterator[tuple[Sequence[int], str]]:
+    """(parameters, further condition) for all rows, or for those of some ids in parts."""
+    if ids is None:
+        yield (), ""
+        return
+    for part in _parts(ids):
+        yield part, f" AND {column} IN ({_marks(part)})"
+
+
+def _parts(ids: Collection[int]) -> Iterator[Sequence[int]]:
+    ordered = sorted(ids)
+    for start in range(0, len(ordered), _MARKS):
+        yield ordered[start : start + _MARKS]
+
+
+def _marks(part: Sequence[int]) -> str:
+    return ",".join("?" * len(part))

@@ -1,0 +1,201 @@
+"""What the cache looks like inside, and how an older one becomes the present one.
+
+Integer keys inside, every text once; bulk tables declare no foreign keys, because checking them
+costs more than the insert, and their rows are only ever written and removed by this package.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sqlite_utils import Migrations
+
+__all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "STATE_INDEXES", "migrations"]
+
+APPLICATION_ID = 0x55435246
+"""``UCRF`` in the file's header: tells our files from other SQLite databases."""
+SCHEMA_VERSION = 1
+"""Kept in the header too, so that reading it needs no table and no library."""
+
+_TABLES = (
+    """CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID""",
+    # AUTOINCREMENT: the id of a deleted scan must not come back as another scan.
+    """CREATE TABLE scan (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, uid TEXT NOT NULL UNIQUE, name TEXT NOT NULL,
+        kind TEXT NOT NULL, state TEXT NOT NULL, started_at TEXT NOT NULL,
+        finished_at TEXT NOT NULL DEFAULT '', scope TEXT NOT NULL, rules TEXT NOT NULL,
+        pack TEXT NOT NULL, services INTEGER NOT NULL DEFAULT 0,
+        resources INTEGER NOT NULL DEFAULT 0, findings INTEGER NOT NULL DEFAULT 0,
+        gaps INTEGER NOT NULL DEFAULT 0, calls INTEGER NOT NULL DEFAULT 0,
+        throttled INTEGER NOT NULL DEFAULT 0, host TEXT NOT NULL DEFAULT '',
+        pid INTEGER NOT NULL DEFAULT 0, process_start TEXT NOT NULL DEFAULT '') STRICT""",
+    """CREATE TABLE unit (
+        id INTEGER PRIMARY KEY, provider TEXT NOT NULL, scope TEXT NOT NULL,
+        location TEXT NOT NULL, collector TEXT NOT NULL,
+        UNIQUE (provider, scope, location, collector)) STRICT""",
+    """CREATE TABLE coverage (
+        scan INTEGER NOT NULL, unit INTEGER NOT NULL, status TEXT NOT NULL, reason TEXT NOT NULL,
+        lists TEXT NOT NULL, PRIMARY KEY (scan, unit)) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE resource (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE) STRICT""",
+    # A body is everything about a resource but its key and the time it was read. What lists need
+    # stands apart from the long JSON, so that a scan of this table touches few pages.
+    """CREATE TABLE body (
+        id INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, provider TEXT NOT NULL,
+        account TEXT NOT NULL, region TEXT NOT NULL, type TEXT NOT NULL, layer INTEGER NOT NULL,
+        name TEXT NOT NULL, native_id TEXT NOT NULL, presence TEXT NOT NULL,
+        implied INTEGER NOT NULL, service INTEGER NOT NULL, incarnation TEXT,
+        collector TEXT NOT NULL, owner TEXT NOT NULL, unread INTEGER NOT NULL) STRICT""",
+    """CREATE TABLE content (
+        body INTEGER PRIMARY KEY, tags TEXT NOT NULL, config TEXT NOT NULL, facts TEXT NOT NULL,
+        unknown TEXT NOT NULL, provenance TEXT NOT NULL) STRICT""",
+    """CREATE TABLE snapshot (
+        scan INTEGER NOT NULL, resource INTEGER NOT NULL, body INTEGER NOT NULL,
+        judgement INTEGER, combined INTEGER, unit INTEGER, collected_at TEXT NOT NULL,
+        carried INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (scan, resource)) STRICT, WITHOUT ROWID""",
+    """CREATE INDEX snapshot_resource ON snapshot (resource, scan)""",
+    """CREATE TABLE edge (
+        id INTEGER PRIMARY KEY, scan INTEGER NOT NULL, src INTEGER NOT NULL, dst INTEGER NOT NULL,
+        relation TEXT NOT NULL, via TEXT NOT NULL, certainty TEXT NOT NULL,
+        detail TEXT NOT NULL) STRICT""",
+    """CREATE INDEX edge_src ON edge (scan, src)""",
+    """CREATE INDEX edge_dst ON edge (scan, dst)""",
+    """CREATE TABLE rule (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT""",
+    # What a rule pack answered about a body: the same for as long as both stay the same.
+    """CREATE TABLE judgement (
+        id INTEGER PRIMARY KEY, resource INTEGER NOT NULL, body INTEGER NOT NULL,
+        pack TEXT NOT NULL, answer BLOB NOT NULL, combined INTEGER NOT NULL,
+        UNIQUE (resource, body, pack, combined, answer)) STRICT""",
+    """CREATE TABLE observation (
+        id INTEGER PRIMARY KEY, judgement INTEGER NOT NULL, finding INTEGER NOT NULL,
+        severity INTEGER NOT NULL, layer INTEGER NOT NULL, threat TEXT NOT NULL,
+        title TEXT NOT NULL, evidence TEXT NOT NULL, evidence_hash TEXT NOT NULL,
+        traits TEXT NOT NULL, cvss REAL, vector TEXT) STRICT""",
+    """CREATE INDEX observation_judgement ON observation (judgement)""",
+    """CREATE TABLE blind (
+        judgement INTEGER NOT NULL, rule INTEGER NOT NULL, at TEXT NOT NULL, reason TEXT NOT NULL,
+        PRIMARY KEY (judgement, rule, at)) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE finding (
+        id INTEGER PRIMARY KEY, fid TEXT NOT NULL UNIQUE, tie INTEGER NOT NULL,
+        rule INTEGER NOT NULL, resource INTEGER NOT NULL, at TEXT NOT NULL, cve TEXT,
+        package TEXT, combined INTEGER NOT NULL, first_scan INTEGER NOT NULL,
+        first_seen TEXT NOT NULL) STRICT""",
+    """CREATE INDEX finding_resource ON finding (resource)""",
+    """CREATE INDEX finding_first_scan ON finding (first_scan)""",
+    # One row per scan and finding with all that lists filter and sort by. Derived: whatever is in
+    # here can be computed again from observations, events and the clock.
+    """CREATE TABLE state (
+        id INTEGER PRIMARY KEY, scan INTEGER NOT NULL, finding INTEGER NOT NULL,
+        resource INTEGER NOT NULL, body INTEGER NOT NULL, observation INTEGER NOT NULL,
+        rule INTEGER NOT NULL, layer INTEGER NOT NULL, severity INTEGER NOT NULL,
+        outcome TEXT NOT NULL, collected_at TEXT NOT NULL, incarnation TEXT,
+        reason TEXT NOT NULL, status TEXT NOT NULL, cause TEXT NOT NULL,
+        unconfirmed INTEGER NOT NULL, exposure TEXT NOT NULL, hazard REAL NOT NULL,
+        score REAL NOT NULL, services INTEGER NOT NULL, is_new INTEGER NOT NULL,
+        first_seen TEXT NOT NULL, last_seen TEXT NOT NULL, until TEXT, owner TEXT,
+        decision TEXT, lapsed TEXT, turns_at TEXT, turned_at TEXT,
+        regressions INTEGER NOT NULL, reopened_at TEXT, combined INTEGER NOT NULL,
+        tie INTEGER NOT NULL) STRICT""",
+    """CREATE UNIQUE INDEX state_finding ON state (finding, scan)""",
+    """CREATE TABLE closure (
+        scan INTEGER NOT NULL, service INTEGER NOT NULL, resource INTEGER NOT NULL,
+        attenuation REAL NOT NULL, hops INTEGER NOT NULL, edge INTEGER,
+        PRIMARY KEY (scan, service, resource)) STRICT, WITHOUT ROWID""",
+    """CREATE INDEX closure_resource ON closure (scan, resource, service)""",
+    # Counts per resource: a service is counted by adding up these, never by walking findings.
+    """CREATE TABLE tally (
+        scan INTEGER NOT NULL, resource INTEGER NOT NULL, layer INTEGER NOT NULL,
+        status TEXT NOT NULL, severity INTEGER NOT NULL, combined INTEGER NOT NULL,
+        findings INTEGER NOT NULL, unconfirmed INTEGER NOT NULL, is_new INTEGER NOT NULL,
+        PRIMARY KEY (scan, resource, layer, status, severity, combined)) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE block (
+        scan INTEGER NOT NULL, service INTEGER NOT NULL, layer INTEGER NOT NULL, worst INTEGER,
+        open INTEGER NOT NULL, accepted INTEGER NOT NULL,
+        PRIMARY KEY (scan, service, layer)) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE service (
+        scan INTEGER NOT NULL, resource INTEGER NOT NULL, body INTEGER NOT NULL,
+        name TEXT NOT NULL, score REAL NOT NULL, inherent REAL NOT NULL,
+        worst INTEGER, open INTEGER NOT NULL, accepted INTEGER NOT NULL, claimed INTEGER NOT NULL,
+        combinations INTEGER NOT NULL, unconfirmed INTEGER NOT NULL, unread INTEGER NOT NULL,
+        PRIMARY KEY (scan, resource)) STRICT, WITHOUT ROWID""",
+    """CREATE INDEX service_order ON service (scan, score DESC, name, resource)""",
+    """CREATE INDEX service_resource ON service (resource, scan)""",
+    """CREATE TABLE event (
+        number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, v INTEGER NOT NULL,
+        type TEXT NOT NULL, finding TEXT, scope TEXT, payload TEXT NOT NULL, guards TEXT,
+        seen TEXT, actor TEXT NOT NULL, at TEXT NOT NULL, lamport INTEGER NOT NULL,
+        replica TEXT NOT NULL, seq INTEGER NOT NULL, prev TEXT, parents TEXT NOT NULL,
+        batch TEXT, tool TEXT NOT NULL, nonce TEXT NOT NULL, sig TEXT) STRICT""",
+    """CREATE INDEX event_finding ON event (finding)""",
+    """CREATE INDEX event_batch ON event (batch) WHERE batch IS NOT NULL""",
+    """CREATE INDEX event_type ON event (type)""",
+    """CREATE INDEX event_order ON event (lamport, id)""",
+    """CREATE INDEX event_chain ON event (replica, seq)""",
+    """CREATE TRIGGER event_no_update BEFORE UPDATE ON event
+        BEGIN SELECT RAISE(ABORT, 'decisions are append-only: no event is ever changed'); END""",
+    """CREATE TRIGGER event_no_delete BEFORE DELETE ON event
+        BEGIN SELECT RAISE(ABORT, 'decisions are append-only: no event is ever removed'); END""",
+)
+
+STATE_INDEXES = {
+    "state_order": "ON state (scan, score DESC, tie)",
+    "state_status": "ON state (scan, status, score DESC, tie)",
+    "state_severity": "ON state (scan, severity, score DESC, tie)",
+    "state_rule": "ON state (scan, rule, score DESC, tie)",
+    "state_resource": "ON state (scan, resource, score DESC)",
+    "state_turns": "ON state (scan, turns_at) WHERE turns_at IS NOT NULL",
+    "state_turned": "ON state (scan, turned_at) WHERE turned_at IS NOT NULL",
+}
+"""Every order and equality that lists ask for, each ending in the default order.
+
+Name → definition: a first big load drops them and builds them afterwards, which is several times
+cheaper than maintaining them row by row.
+"""
+
+
+def migrations() -> Migrations:
+    """The migration set, oldest first; each runs once, together with the record that it ran.
+
+    The library is imported here and not above: a cache that is up to date is opened without it.
+    """
+    from sqlite_utils import Database, Migrations
+
+    found = Migrations("undercroft")
+
+    @found(name="0001_first_light")
+    def first_light(db: Database) -> None:
+        for statement in _TABLES:
+            db.execute(statement)
+        for name, definition in STATE_INDEXES.items():
+            db.execute(f"CREATE INDEX {name} {definition}")
+        db.table("meta").insert_all(
+            [
+                {"key": "replica", "value": secrets.token_hex(8)},
+                {"key": "salt", "value": secrets.token_hex(32)},
+                {"key": "revision", "value": "0"},
+            ]
+        )
+
+    return found
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring an open connection's file to ``SCHEMA_VERSION``, all of it in one transaction.
+
+    Another process may have been faster: the version is looked at again once the lock is held.
+    """
+    from sqlite_utils import Database
+
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        if connection.execute("PRAGMA user_version").fetchone()[0] < SCHEMA_VERSION:
+            migrations().apply(Database(connection, execute_plugins=False))
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise

@@ -1,0 +1,230 @@
+"""From what scans saw and people said to the derived columns of a finding in a scan."""
+
+# ruff: noqa: S608  (only names of our own tables are put together; values are bound)
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+from undercroft import risk
+from undercroft.model import Outcome, Severity, Threat
+from undercroft.store.connection import stamp
+from undercroft.store.encode import load
+from undercroft.triage.events import Event, FindingFacts
+from undercroft.triage.resolve import Resolved, resolve, resolve_all
+from undercroft.triage.status import Sighting, State, effective, severity_in_force
+from undercroft.triage.when import lapse_instant
+
+__all__ = [
+    "EVENT_COLUMNS",
+    "Derived",
+    "Seen",
+    "all_resolved",
+    "derive",
+    "event_of",
+    "resolved_for",
+    "versions_of",
+    "weigh",
+]
+
+EVENT_COLUMNS = (
+    "id, v, type, finding, scope, payload, guards, seen, actor, at, lamport, replica, seq, prev, "
+    "parents, batch, tool, nonce, sig"
+)
+_JSON_FIELDS = frozenset({"scope", "payload", "guards", "seen", "parents"})
+_UNDECIDED: Final = Resolved()
+
+
+class Derived(NamedTuple):
+    """The columns of ``state`` that decisions and the clock can change, in this order."""
+
+    severity: int
+    status: str
+    cause: str
+    unconfirmed: int
+    hazard: float
+    score: float
+    until: str | None
+    owner: str | None
+    decision: str | None
+    lapsed: str | None
+    turns_at: str | None
+    """Next instant at which the clock alone changes this row."""
+    turned_at: str | None
+    """Last instant at which it did: a clock before it must compute the row again."""
+    regressions: int
+    reopened_at: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What does not depend on people: the finding as the scan in question knows it."""
+
+    finding: str
+    scan: str
+    """Uid."""
+    collected_at: str
+    outcome: Outcome
+    incarnation: str | None
+    severity: int
+    """Rank that the rule gave it."""
+    threat: str
+    cvss: float | None
+    vector: str | None
+    cve: str | None
+    exposure: str
+    evidence_hash: str
+    rule_version: str | None
+    owner_tag: str
+    combined: bool = False
+
+
+def weigh(seen: Seen, severity: Severity) -> risk.Hazard:
+    """The hazard of a finding as it was seen, at a severity that a person may have changed."""
+    cvss = seen.cvss if severity.rank == seen.severity else None
+    return _weight(severity, seen.threat, seen.cve is not None, cvss, seen.vector, seen.exposure)
+
+
+@lru_cache(maxsize=4096)
+def _weight(
+    severity: Severity,
+    threat: str,
+    is_vulnerability: bool,
+    cvss: float | None,
+    vector: str | None,
+    exposure: str,
+) -> risk.Hazard:
+    # A large estate has millions of findings and a few hundred different weights.
+    return risk.hazard(
+        severity,
+        None if is_vulnerability else Threat(threat),
+        risk.Exposure(exposure),
+        cvss,
+        vector,
+    )
+
+
+def derive(
+    sightings: Sequence[Sighting], resolved: Resolved | None, seen: Seen, now: datetime
+) -> Derived | None:
+    """The derived columns of one finding in one scan; None if it never failed.
+
+    ``sightings``: of this scan and those before it, in scan order.
+    """
+    rated = Severity.from_rank(seen.severity)
+    if resolved is None and all(s.outcome is Outcome.FAIL for s in sightings):
+        # Most of a large estate: failing ever since, and nobody decided anything.
+        weight = weigh(seen, rated).value
+        score = risk.finding_score(weight)
+        return Derived(
+            severity=rated.rank,
+            status=State.OPEN.value,
+            cause="",
+            unconfirmed=0,
+            hazard=weight,
+            score=score,
+            until=None,
+            owner=seen.owner_tag or None,
+            decision=None,
+            lapsed=None,
+            turns_at=None,
+            turned_at=None,
+            regressions=0,
+            reopened_at=None,
+        )
+    decided = resolved or _UNDECIDED
+    facts = FindingFacts(
+        finding=seen.finding,
+        severity=rated,
+        exposure=seen.exposure,
+        incarnation=seen.incarnation,
+        evidence_hash=seen.evidence_hash,
+        rule_version=seen.rule_version,
+        scan=seen.scan,
+        collected_at=seen.collected_at,
+        outcome=seen.outcome,
+    )
+    status = effective(sightings, decided, facts, now)
+    if status is None:
+        return None
+    severity = severity_in_force(rated, decided, now)
+    hazard = weigh(seen, severity).value
+    instants = [_end(status.decision or status.lapsed), _end(decided.override)]
+    ahead = [moment for moment in instants if moment is not None and moment > now]
+    behind = [moment for moment in instants if moment is not None and moment <= now]
+    accept = status.decision if status.decision and status.decision.type == "accept" else None
+    return Derived(
+        severity=severity.rank,
+        status=status.state.value,
+        cause=status.cause,
+        unconfirmed=int(status.unconfirmed),
+        hazard=hazard,
+        score=risk.finding_score(hazard),
+        until=_text(accept, "until"),
+        owner=decided.assignee or _text(accept, "owner") or seen.owner_tag or None,
+        decision=status.decision.id if status.decision else None,
+        lapsed=status.lapsed.id if status.lapsed else None,
+        turns_at=stamp(min(ahead)) if ahead else None,
+        turned_at=stamp(max(behind)) if behind else None,
+        regressions=status.regressions,
+        reopened_at=status.reopened_at,
+    )
+
+
+def event_of(row: Sequence[Any]) -> Event:
+    """An event from ``EVENT_COLUMNS``; whether it was tampered with is for ``verify`` to say."""
+    names = EVENT_COLUMNS.split(", ")
+    data = {
+        name: load(value) if value is not None and name in _JSON_FIELDS else value
+        for name, value in zip(names, row, strict=True)
+    }
+    return Event.from_json(data, check=False)
+
+
+def all_resolved(connection: sqlite3.Connection) -> dict[str, Resolved]:
+    """What people said about every finding they said something about."""
+    rows = connection.execute(f"SELECT {EVENT_COLUMNS} FROM event").fetchall()
+    return resolve_all(event_of(row) for row in rows) if rows else {}
+
+
+def resolved_for(connection: sqlite3.Connection, findings: Iterable[str]) -> Mapping[str, Resolved]:
+    """What people said about some findings."""
+    undos = [
+        event_of(row)
+        for row in connection.execute(
+            f"SELECT {EVENT_COLUMNS} FROM event WHERE type = 'undo'"
+        ).fetchall()
+    ]
+    found: dict[str, Resolved] = {}
+    for finding in findings:
+        rows = connection.execute(
+            f"SELECT {EVENT_COLUMNS} FROM event WHERE finding = ?",
+            (finding,),
+        ).fetchall()
+        if rows:
+            own = {event.id: event for event in (*undos, *(event_of(row) for row in rows))}
+            found[finding] = resolve(own.values(), finding=finding)
+    return found
+
+
+@lru_cache(maxsize=32)
+def versions_of(rules: str) -> Mapping[str, str]:
+    """Rule id → logic version from a scan's JSON, read once: thousands of findings ask for it."""
+    found: Mapping[str, str] = load(rules)
+    return found
+
+
+def _end(event: Event | None) -> datetime | None:
+    if event is None or event.type not in ("accept", "override_severity"):
+        return None
+    return lapse_instant(event.payload)
+
+
+def _text(event: Event | None, name: str) -> str | None:
+    value = event.payload.get(name) if event is not None else None
+    return value if isinstance(value, str) and value else None

@@ -1,0 +1,234 @@
+"""The store as others see it: a thin front over the modules beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path as FilePath
+from typing import TYPE_CHECKING, Self
+
+from undercroft.model import Coverage, Json
+from undercroft.store import (
+    decisions,
+    facts,
+    health,
+    read_details,
+    read_exports,
+    read_findings,
+    read_services,
+    scans,
+    suggest,
+)
+from undercroft.store.connection import Database
+from undercroft.store.writer import ScanWriter
+from undercroft.views import (
+    EventRow,
+    FindingDetail,
+    FindingRecord,
+    FindingRow,
+    GroupRow,
+    Query,
+    ResourceDetail,
+    ResourceRef,
+    ScanRow,
+    ServiceRow,
+    Today,
+    Tower,
+)
+
+if TYPE_CHECKING:
+    from undercroft.triage.events import Event, FindingFacts
+
+__all__ = ["Store", "utc_now"]
+
+
+def utc_now() -> datetime:
+    """The present moment, in UTC."""
+    return datetime.now(UTC)
+
+
+class Store:
+    """One cache file. Safe to use from any thread; several processes may have it open.
+
+    Every read names a scan by its row id (``ScanRow.id``); lists are windows and never load more
+    than they return. What a person decides is appended, never changed.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+        self.path = database.path
+        self.read_only = database.read_only
+        self.replica = database.meta("replica")
+
+    @classmethod
+    def open(
+        cls,
+        path: FilePath | str,
+        *,
+        read_only: bool = False,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> Self:
+        """Open a cache; unless ``read_only``, create it if it is missing and migrate it if it is old.
+
+        ``clock`` answers what time it is wherever an acceptance may have lapsed.
+
+        Raises:
+            NotFoundError: nothing there, and ``read_only``.
+            NewerSchemaError: written by a newer release.
+            StoreError: not a cache, or the file cannot be read or written.
+        """
+        database = Database.open(FilePath(path), read_only=read_only, clock=clock)
+        if not read_only:
+            scans.clean_interrupted(database)
+        return cls(database)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every connection of this store, those of other threads included."""
+        self._db.close()
+
+    def salt(self) -> bytes:
+        """Random per cache: fingerprints of secrets cannot be compared across caches."""
+        return bytes.fromhex(self._db.meta("salt"))
+
+    def data_version(self) -> int:
+        """A number that changes whenever what readers see has changed, whoever wrote it."""
+        return int(self._db.meta("revision"))
+
+    def check(self) -> str:
+        """What is wrong with the file or the decision log, in words; empty if nothing is."""
+        return health.problem(self._db)
+
+    # scans
+
+    def scans(self) -> list[ScanRow]:
+        """Every scan, newest first; running and interrupted ones included."""
+        return scans.listing(self._db)
+
+    def scan(self, ref: str | None = None) -> ScanRow:
+        """A scan by ``latest`` (also None), ``previous``, row id, uid, start of a uid, or name.
+
+        ``latest`` is the newest that holds data. NotFoundError, AmbiguousError.
+        """
+        return scans.find(self._db, ref)
+
+    def rename_scan(self, scan_id: int, name: str) -> None:
+        """Give a scan another name."""
+        scans.rename(self._db, scan_id, name)
+
+    def delete_scan(self, scan_id: int) -> None:
+        """Remove a scan and what only it refers to. Decisions survive."""
+        scans.delete(self._db, scan_id)
+
+    def coverage(self, scan_id: int) -> list[Coverage]:
+        """What each unit of a scan could see."""
+        return scans.coverage(self._db, scan_id)
+
+    def write_scan(
+        self,
+        *,
+        name: str,
+        kind: str,
+        scope: Mapping[str, Json],
+        rules: Mapping[str, str],
+        pack: str,
+    ) -> ScanWriter:
+        """Begin a scan. ``rules``: id → logic version of every enabled rule; ``pack``: its version."""
+        return ScanWriter(self._db, name=name, kind=kind, scope=scope, rules=rules, pack=pack)
+
+    # lists
+
+    def services(
+        self, scan_id: int, query: Query, offset: int = 0, limit: int | None = None
+    ) -> list[ServiceRow]:
+        """A window of the services list, worst first unless the query says otherwise."""
+        return read_services.window(self._db, scan_id, query, offset, limit)
+
+    def count_services(self, scan_id: int, query: Query) -> int:
+        """How many services the query matches."""
+        return read_services.count(self._db, scan_id, query)
+
+    def findings(
+        self, scan_id: int, query: Query, offset: int = 0, limit: int | None = None
+    ) -> list[FindingRow]:
+        """A window of the findings table, worst first unless the query says otherwise."""
+        return read_findings.window(self._db, scan_id, query, offset, limit)
+
+    def count_findings(self, scan_id: int, query: Query) -> int:
+        """How many findings the query matches."""
+        return read_findings.count(self._db, scan_id, query)
+
+    def iter_findings(self, scan_id: int, query: Query) -> Iterator[FindingRow]:
+        """Every finding the query matches, in its order, read as it is consumed."""
+        return read_findings.iterate(self._db, scan_id, query)
+
+    def iter_records(self, scan_id: int, query: Query) -> Iterator[FindingRecord]:
+        """Like ``iter_findings``, each with its evidence, decision and services, for exports."""
+        return read_exports.records(self._db, scan_id, query)
+
+    def group_findings(self, scan_id: int, query: Query, by: str) -> list[GroupRow]:
+        """The query's findings by rule, resource, service, account, layer, package, severity or status."""
+        return read_findings.groups(self._db, scan_id, query, by)
+
+    # details
+
+    def finding(self, scan_id: int, finding_id: str) -> FindingDetail:
+        """Everything about one finding. NotFoundError if the scan does not know it."""
+        return read_details.finding(self._db, scan_id, finding_id)
+
+    def resolve_finding(self, text: str) -> str:
+        """A full finding id from its beginning, with or without ``f1-``. NotFoundError, AmbiguousError."""
+        return read_details.resolve_finding(self._db, text)
+
+    def resolve_resource(self, scan_id: int, text: str) -> str:
+        """A resource key from a key, a native id or a name; services win over others."""
+        return read_details.resolve_resource(self._db, scan_id, text)
+
+    def tower(self, scan_id: int, service_key: str) -> Tower:
+        """One service and all it stands on."""
+        return read_services.tower(self._db, scan_id, service_key)
+
+    def resource(self, scan_id: int, key: str) -> ResourceDetail:
+        """One resource: configuration, neighbours, blast radius, findings, history."""
+        return read_details.resource(self._db, scan_id, key)
+
+    def today(self, scan_id: int) -> Today:
+        """What calls for action."""
+        return read_services.today(self._db, scan_id)
+
+    def services_of(self, scan_id: int, finding_ids: Sequence[str]) -> list[ResourceRef]:
+        """The distinct AI services above these findings."""
+        return read_details.services_of(self._db, scan_id, finding_ids)
+
+    def suggestions(self, scan_id: int, key: str, prefix: str, limit: int = 20) -> list[str]:
+        """Values of a filter key that occur in a scan and begin with (then: contain) ``prefix``."""
+        return suggest.values(self._db, scan_id, key, prefix, limit)
+
+    # decisions
+
+    def append_events(self, events: Sequence[Event]) -> list[Event]:
+        """Append decisions in one transaction and bring everything derived up to date.
+
+        Drafts (without a replica) are sealed first: lamport, replica, seq, prev and parents are
+        filled in. Returns what was appended. ReadOnlyError.
+        """
+        return decisions.append(self._db, events)
+
+    def events(self, finding: str | None = None) -> list[Event]:
+        """All events, or those of one finding, in (lamport, id) order."""
+        return decisions.events(self._db, finding)
+
+    def history(self, *, text: str = "", limit: int | None = None) -> list[EventRow]:
+        """Decisions as lines to read, newest first; ``text`` must occur in each."""
+        return decisions.history(self._db, text, limit)
+
+    def facts_for(
+        self, finding_ids: Sequence[str], scan_id: int | None = None
+    ) -> dict[str, FindingFacts]:
+        """What a decision on these findings is based on; from the newest scan unless one is named."""
+        return facts.facts_for(self._db, finding_ids, scan_id)

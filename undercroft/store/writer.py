@@ -1,0 +1,387 @@
+"""Streaming one scan into the cache, out of sight until it is committed."""
+
+# ruff: noqa: S608  (only names of our own tables are put together; values are bound)
+
+from __future__ import annotations
+
+import os
+import socket
+import sqlite3
+import threading
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from datetime import datetime
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from undercroft.model import (
+    Coverage,
+    CoverageStatus,
+    Edge,
+    Json,
+    Observation,
+    Presence,
+    Resource,
+)
+from undercroft.store import commit as commits
+from undercroft.store import scans
+from undercroft.store.answers import Answer, Answers
+from undercroft.store.connection import Database, stamp
+from undercroft.store.encode import (
+    BODY_COLUMNS,
+    body_of,
+    clean,
+    dump,
+    edge_of,
+    load,
+    resource_of,
+)
+from undercroft.store.errors import NotFoundError, StoreError
+from undercroft.views import ScanRow
+
+__all__ = ["ScanWriter"]
+
+_BATCH = 2_000
+"""Rows per transaction: short enough that somebody who accepts a finding meanwhile never waits."""
+_ANSWERS = 10_000
+"""The same for observations, whose index is written in no order: fewer, larger steps cost less."""
+_BODY_VALUES = ", ".join("?" * len(BODY_COLUMNS.split(",")))
+
+
+class _Known(NamedTuple):
+    """What has been written about one resource of this scan."""
+
+    resource: int
+    body: int
+    hash: bytes
+    presence: Presence
+    collected_at: str
+
+
+class ScanWriter:
+    """One scan being written; leaving the context without ``commit`` records it as interrupted.
+
+    May be used from several threads, one call at a time each.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        name: str,
+        kind: str,
+        scope: Mapping[str, Json],
+        rules: Mapping[str, str],
+        pack: str,
+    ) -> None:
+        self._db = database
+        self._pack = clean(pack)
+        self._started = stamp(database.now())
+        self._lock = threading.RLock()
+        self._resources: dict[str, Resource] = {}
+        self._edges: list[Edge] = []
+        self._answers: dict[tuple[str, bool], list[Observation]] = {}
+        self._waiting = 0
+        self._answered: dict[tuple[str, bool], int] = {}
+        self._reused: set[str] = set()
+        self._known: dict[str, _Known] = {}
+        self._keys: dict[str, int] = {}
+        self._done = False
+        self._room = ExitStack()
+        self.uid = uuid.uuid4().hex
+        with database.transaction() as connection:
+            cursor = connection.execute(
+                "INSERT INTO scan (uid, name, kind, state, started_at, scope, rules, pack, host, "
+                "pid, process_start) VALUES (?, ?, ?, 'running', ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    self.uid,
+                    clean(name),
+                    clean(kind),
+                    self._started,
+                    dump(scope),
+                    dump(rules),
+                    self._pack,
+                    socket.gethostname(),
+                    os.getpid(),
+                    scans.process_start(os.getpid()),
+                ),
+            )
+            self.scan_id = int(cursor.lastrowid or 0)
+        self._book = Answers(self.scan_id, self._pack)
+
+    def __enter__(self) -> Self:
+        self._room.enter_context(self._db.roomy())
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with self._room:
+            if not self._done:
+                self._done = True
+                scans.abandon(self._db, self.scan_id)
+
+    def add(self, items: Iterable[Resource | Edge | Coverage]) -> None:
+        """Stream what was collected to disk, in short transactions.
+
+        A later resource of the same key replaces an earlier one, except that a stub never replaces
+        what was read.
+        """
+        for item in items:
+            with self._lock:
+                if isinstance(item, Resource):
+                    self._take(item)
+                elif isinstance(item, Edge):
+                    self._edges.append(item)
+                else:
+                    self._cover(item)
+                if len(self._resources) + len(self._edges) >= _BATCH:
+                    self._flush()
+
+    def previous_judgement(self, resource: Resource) -> bool:
+        """Whether the same pack has judged exactly this before; then its answer is used again and
+        ``observe`` need not be called for it (combinations aside).
+        """
+        with self._lock:
+            known = self._known.get(resource.key)
+            if (
+                known is None
+                or resource.key in self._resources
+                or known.hash != body_of(resource).hash
+            ):
+                self._take(resource)
+                self._flush()
+                known = self._known[resource.key]
+            with self._db.transaction() as connection:
+                found = connection.execute(
+                    "SELECT max(id) FROM judgement "
+                    "WHERE resource = ? AND body = ? AND pack = ? AND combined = 0",
+                    (known.resource, known.body, self._pack),
+                ).fetchone()[0]
+                if found is not None:
+                    connection.execute(
+                        "UPDATE snapshot SET judgement = ? WHERE scan = ? AND resource = ?",
+                        (found, self.scan_id, known.resource),
+                    )
+                    self._reused.add(resource.key)
+            return found is not None
+
+    def observe(
+        self, resource_key: str, observations: Sequence[Observation], *, combined: bool = False
+    ) -> None:
+        """Record what the pack said about a resource of this scan.
+
+        An empty answer is one too: without it the resource has not been judged, and will have to be
+        next time. Several calls add up. ``combined``: toxic combinations, which depend on more than
+        the resource and are therefore never used again. NotFoundError if the scan has no such
+        resource.
+        """
+        with self._lock:
+            if resource_key not in self._known and resource_key not in self._resources:
+                msg = f"This scan has no resource {resource_key!r} to observe."
+                raise NotFoundError(msg)
+            # What is said beyond an answer that is used again can only be about combinations.
+            place = (resource_key, combined or resource_key in self._reused)
+            self._answers.setdefault(place, []).extend(observations)
+            self._waiting += len(observations)
+            if len(self._answers) >= _BATCH or self._waiting >= _ANSWERS:
+                self._flush()
+
+    def resources(self) -> Iterator[Resource]:
+        """What has been added, in no particular order. Adding meanwhile is allowed."""
+        columns = BODY_COLUMNS.replace("hash, ", "b.", 1).replace(", ", ", b.")
+        last = 0
+        while True:
+            with self._lock:
+                self._flush()
+            rows = (
+                self._db.connection()
+                .execute(
+                    f"SELECT s.resource, r.key, {columns}, c.tags, c.config, c.facts, c.unknown, "
+                    "c.provenance, s.collected_at FROM snapshot s "
+                    "JOIN resource r ON r.id = s.resource JOIN body b ON b.id = s.body "
+                    "JOIN content c ON c.body = s.body "
+                    "WHERE s.scan = ? AND s.resource > ? ORDER BY s.resource LIMIT 500",
+                    (self.scan_id, last),
+                )
+                .fetchall()
+            )
+            if not rows:
+                return
+            last = rows[-1][0]
+            for row in rows:
+                yield resource_of(row[1], row[2:])
+
+    def edges(self) -> Iterator[Edge]:
+        """What has been added, in the order in which it was."""
+        last = 0
+        while True:
+            with self._lock:
+                self._flush()
+            rows = (
+                self._db.connection()
+                .execute(
+                    "SELECT e.id, s.key, d.key, e.relation, e.via, e.certainty, e.detail "
+                    "FROM edge e JOIN resource s ON s.id = e.src JOIN resource d ON d.id = e.dst "
+                    "WHERE e.scan = ? AND e.id > ? ORDER BY e.id LIMIT 5000",
+                    (self.scan_id, last),
+                )
+                .fetchall()
+            )
+            if not rows:
+                return
+            last = rows[-1][0]
+            for row in rows:
+                yield edge_of(row[1:])
+
+    def commit(self, *, calls: int, throttled: int, now: datetime) -> ScanRow:
+        """Work out reach, statuses and scores, then let the scan appear, all of it at once."""
+        with self._lock:
+            if self._done:
+                msg = "This scan has already been committed or given up."
+                raise StoreError(msg)
+            self._flush()
+            row = commits.finish(self._db, self.scan_id, calls=calls, throttled=throttled, now=now)
+            self._done = True
+            return row
+
+    def _take(self, resource: Resource) -> None:
+        if resource.presence is Presence.STUB:
+            waiting = self._resources.get(resource.key)
+            known = self._known.get(resource.key)
+            if waiting is not None and waiting.presence is not Presence.STUB:
+                return
+            if waiting is None and known is not None and known.presence is not Presence.STUB:
+                return
+        self._resources[resource.key] = resource
+
+    def _cover(self, item: Coverage) -> None:
+        """Several words on one unit: whatever could not be read outweighs what could."""
+        with self._db.transaction() as connection:
+            names = (item.provider, item.scope, item.location, item.collector)
+            connection.execute(
+                "INSERT OR IGNORE INTO unit (provider, scope, location, collector) "
+                "VALUES (?, ?, ?, ?)",
+                names,
+            )
+            unit = connection.execute(
+                "SELECT id FROM unit WHERE provider = ? AND scope = ? AND location = ? "
+                "AND collector = ?",
+                names,
+            ).fetchone()[0]
+            before = connection.execute(
+                "SELECT status, reason, lists FROM coverage WHERE scan = ? AND unit = ?",
+                (self.scan_id, unit),
+            ).fetchone()
+            status, reason, lists = item.status, item.reason, set(item.lists)
+            if before is not None:
+                lists |= set(load(before[2]))
+                if not status.is_gap and CoverageStatus(before[0]).is_gap:
+                    status, reason = CoverageStatus(before[0]), before[1]
+                elif status.is_gap and CoverageStatus(before[0]).is_gap and before[1] != reason:
+                    reason = f"{before[1]}; {reason}"
+            connection.execute(
+                "INSERT OR REPLACE INTO coverage (scan, unit, status, reason, lists) "
+                "VALUES (?, ?, ?, ?, ?)",
+                (self.scan_id, unit, status.value, clean(reason), dump(sorted(lists))),
+            )
+
+    def _flush(self) -> None:
+        if not (self._resources or self._edges or self._answers):
+            return
+        with self._db.transaction() as connection:
+            self._write_resources(connection)
+            self._write_edges(connection)
+            self._write_answers(connection)
+
+    def _resource_ids(self, connection: sqlite3.Connection, keys: Iterable[str]) -> None:
+        wanted = [key for key in dict.fromkeys(keys) if key not in self._keys]
+        connection.executemany(
+            "INSERT OR IGNORE INTO resource (key) VALUES (?)", ((clean(key),) for key in wanted)
+        )
+        for key in wanted:
+            row = connection.execute("SELECT id FROM resource WHERE key = ?", (clean(key),))
+            self._keys[key] = row.fetchone()[0]
+
+    def _write_resources(self, connection: sqlite3.Connection) -> None:
+        if not self._resources:
+            return
+        self._resource_ids(connection, self._resources)
+        rows = []
+        for key, resource in self._resources.items():
+            body = body_of(resource)
+            found = connection.execute(
+                "SELECT id FROM body WHERE hash = ?", (body.hash,)
+            ).fetchone()
+            if found is None:
+                cursor = connection.execute(
+                    f"INSERT INTO body ({BODY_COLUMNS}) VALUES ({_BODY_VALUES})",
+                    body.row,
+                )
+                body_id = int(cursor.lastrowid or 0)
+                connection.execute(
+                    "INSERT INTO content (body, tags, config, facts, unknown, provenance) "
+                    "VALUES (?, ?, ?, ?, ?, ?)",
+                    (body_id, *body.content),
+                )
+            else:
+                body_id = int(found[0])
+            collected_at = resource.collected_at or self._started
+            before = self._known.get(key)
+            if before is not None and before.body != body_id:
+                # Another configuration: what was said about the first one says nothing about it.
+                self._answered.pop((key, False), None)
+                self._reused.discard(key)
+            self._known[key] = _Known(
+                self._keys[key], body_id, body.hash, resource.presence, collected_at
+            )
+            rows.append((self.scan_id, self._keys[key], body_id, collected_at))
+        connection.executemany(
+            "INSERT INTO snapshot (scan, resource, body, collected_at) VALUES (?, ?, ?, ?) "
+            "ON CONFLICT (scan, resource) DO UPDATE SET judgement = "
+            "CASE WHEN body = excluded.body THEN judgement END, body = excluded.body, "
+            "collected_at = excluded.collected_at",
+            rows,
+        )
+        self._resources.clear()
+
+    def _write_edges(self, connection: sqlite3.Connection) -> None:
+        if not self._edges:
+            return
+        self._resource_ids(connection, (key for e in self._edges for key in (e.src, e.dst)))
+        connection.executemany(
+            "INSERT INTO edge (scan, src, dst, relation, via, certainty, detail) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                (
+                    self.scan_id,
+                    self._keys[edge.src],
+                    self._keys[edge.dst],
+                    edge.relation.value,
+                    clean(edge.via),
+                    edge.certainty.value,
+                    clean(edge.detail),
+                )
+                for edge in self._edges
+            ),
+        )
+        self._edges.clear()
+
+    def _write_answers(self, connection: sqlite3.Connection) -> None:
+        for (key, combined), observations in self._answers.items():
+            known = self._known[key]
+            answer = Answer(known.resource, known.body, known.collected_at, observations, combined)
+            said = self._answered.get((key, combined))
+            judgement = self._book.write(connection, answer, said)
+            self._answered[key, combined] = judgement
+            column = "combined" if combined else "judgement"
+            connection.execute(
+                f"UPDATE snapshot SET {column} = ? WHERE scan = ? AND resource = ?",
+                (judgement, self.scan_id, known.resource),
+            )
+        self._answers.clear()
+        self._waiting = 0
