@@ -1,0 +1,175 @@
+"""What leaves the program: complete, deterministic, harmless to open."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import unicodedata
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from undercroft.exchange import (
+    FileExistsRefusedError,
+    Format,
+    Head,
+    export_findings,
+    findings_document,
+    write_whole,
+)
+from undercroft.exchange.export import CSV_COLUMNS, cell
+from undercroft.exchange.markdown import escape
+from undercroft.model import Coverage, CoverageStatus, Evidence, Layer, Presence, Severity
+from undercroft.views import DecisionView, FindingRecord, FindingRow, ResourceRef, ScanRow
+
+HOSTILE = "[bold red]x[/]\x1b[31m=cmd()"
+
+SCAN = ScanRow(
+    id=3,
+    uid="s-1",
+    name=HOSTILE,
+    kind="live",
+    state="partial",
+    started_at="2026-11-01T00:00:00Z",
+    finished_at="2026-11-01T00:05:00Z",
+    scope={"provider": "aws"},
+    services=1,
+    resources=2,
+    findings=1,
+    gaps=1,
+    calls=9,
+)
+GAP = Coverage("aws", "1", "eu-west-1", "aws.kms", CoverageStatus.DENIED, "needs kms:DescribeKey")
+HEAD = Head("0.1.0", SCAN, [GAP], "severity:high", "2026-11-02T00:00:00Z")
+
+
+def record(name: str = HOSTILE, *, title: str = HOSTILE, number: int = 1) -> FindingRecord:
+    row = FindingRow(
+        id=f"f1-{number:08}",
+        rule="aws-s3-public-read",
+        title=title,
+        severity=Severity.HIGH,
+        status="accepted",
+        cause="",
+        unconfirmed=False,
+        layer=Layer.STORAGE,
+        provider="aws",
+        account="1",
+        region="-",
+        resource_key=f"aws/aws/1/-/s3/bucket/{name}",
+        resource_id=f"arn:aws:s3:::{name}",
+        resource_name=name,
+        resource_type="s3:bucket",
+        score=51.26,
+        cve=None,
+        package=None,
+        services=1,
+        first_seen="2026-11-01T00:00:00Z",
+        last_seen="2026-11-01T00:00:00Z",
+        until="2026-12-31",
+        owner=name,
+        new=True,
+    )
+    service = ResourceRef(
+        key=f"aws/aws/1/us-east-1/sagemaker/endpoint/{name}",
+        native_id="",
+        name=name,
+        type="sagemaker:endpoint",
+        layer=Layer.SERVICE,
+        provider="aws",
+        account="1",
+        region="us-east-1",
+        presence=Presence.READ,
+        implied=False,
+        service=True,
+    )
+    decision = DecisionView("accept", name, "2026-12-31", name, name, "2026-11-01T00:00:00Z", "e")
+    evidence = (Evidence("facts.public_read", True), Evidence("config.Name", name))
+    return FindingRecord(row, {"port": name}, evidence, "", decision, (service,))
+
+
+def exported(form: Format, *records: FindingRecord) -> str:
+    out = io.StringIO()
+    export_findings(records, HEAD, form, out)
+    return out.getvalue()
+
+
+def test_csv_has_no_formula_and_no_escape() -> None:
+    text = exported(Format.CSV, record("=cmd()"), record("@SUM(A1)"), record("\t=1"), record())
+    assert "\x1b" not in text
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert list(rows[0]) == list(CSV_COLUMNS)
+    assert rows[0]["resource"] == "'=cmd()"
+    assert rows[1]["resource"] == "'@SUM(A1)"
+    assert rows[2]["resource"].startswith("'")
+    assert rows[3]["resource"] == "[bold red]x[/]␛[31m=cmd()"
+    assert rows[3]["score"] == "51.3"
+
+
+@given(st.text())
+def test_a_cell_never_starts_like_a_formula(text: str) -> None:
+    written = cell(text)
+    assert not written.startswith(("=", "+", "-", "@", "\t", "\r"))
+    assert not any(unicodedata.category(char) in {"Cc", "Cs"} for char in written)
+
+
+def test_json_is_the_same_document_streamed_or_built() -> None:
+    streamed = json.loads(exported(Format.JSON, record(), record(number=2)))
+    assert streamed == json.loads(json.dumps(findings_document(HEAD, [record(), record(number=2)])))
+    assert json.loads(exported(Format.JSON))["findings"] == []
+
+
+def test_json_keeps_the_true_value_and_is_plain_ascii() -> None:
+    text = exported(Format.JSON, record())
+    assert text.isascii()
+    assert "\x1b" not in text
+    finding = json.loads(text)["findings"][0]
+    assert finding["resource"]["name"] == HOSTILE
+    assert finding["services"] == [f"aws/aws/1/us-east-1/sagemaker/endpoint/{HOSTILE}"]
+    assert finding["evidence"][0] == {"path": "facts.public_read", "value": True}
+    assert finding["decision"]["until"] == "2026-12-31"
+    assert json.loads(text)["scan"]["coverage"][0]["status"] == "denied"
+
+
+def test_jsonl_is_one_finding_a_line() -> None:
+    lines = exported(Format.JSONL, record(), record(number=2)).splitlines()
+    assert [json.loads(line)["id"] for line in lines] == ["f1-00000001", "f1-00000002"]
+    assert json.loads(lines[0])["schema"] == "undercroft/finding/1"
+
+
+def test_markdown_tells_what_could_not_be_read_before_the_findings() -> None:
+    text = exported(Format.MARKDOWN, record())
+    assert text.index("Could not be read") < text.index("High: 1 finding")
+    assert "\x1b" not in text
+    table = [line for line in text.splitlines() if line.startswith("|")]
+    assert all(len(re.findall(r"(?<!\\)\|", line)) == 7 for line in table)
+
+
+@given(st.text())
+def test_escaped_markdown_is_one_line_of_text(text: str) -> None:
+    written = escape(text)
+    assert "\n" not in written
+    assert not re.search(r"(?<!\\)(?:\\\\)*[<\[`|*]", written)
+
+
+def test_files_are_whole_and_not_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "out.csv"
+    write_whole(path, lambda file: file.write("one"))
+    with pytest.raises(FileExistsRefusedError, match="--force"):
+        write_whole(path, lambda file: file.write("two"))
+    assert path.read_text() == "one"
+    write_whole(path, lambda file: file.write("two") and None, force=True)
+    assert path.read_text() == "two"
+
+    def fail(file: io.TextIOBase) -> None:
+        file.write("half")
+        raise ValueError("disk of clay")
+
+    with pytest.raises(ValueError, match="clay"):
+        write_whole(path, fail, force=True)  # type: ignore[arg-type]
+    assert path.read_text() == "two"
+    assert [file.name for file in tmp_path.iterdir()] == ["out.csv"]
