@@ -1,0 +1,396 @@
+"""Combinations: findings beneath one service that are worse together.
+
+Only presence counts, never absence: adding a finding can add a combination, not remove one. A
+finding that is unknown, or a resource that could not be read, makes a combination possible
+(unknown), so that blindness never looks like safety.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from rules.expression import Expression, bind, compile_expression
+from rules.paths import MISSING, is_unread, lookup
+from rules.patterns import any_match
+from rules.schema import Combination, Need, Pack
+from undercroft.model import Evidence, Json, Layer, Observation, Outcome, Presence, Resource
+from undercroft.protocols import GraphView
+
+__all__ = ["Combiner"]
+
+_MOST_COMPONENTS = 8
+"""Components of one ingredient that are listed with a combination; all of them count."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Component:
+    """One thing that satisfies an ingredient, or may satisfy it."""
+
+    key: str
+    certain: bool
+    rank: int
+    attenuation: float
+    value: Json
+    reason: str = ""
+
+    @property
+    def order(self) -> tuple[bool, int, float, str, str]:
+        """Certain first, then worst, then nearest; the rest makes it reproducible."""
+        return (not self.certain, -self.rank, -self.attenuation, self.key, str(self.value))
+
+
+class Combiner:
+    """Finds the combinations of a pack in an estate."""
+
+    def __init__(self, pack: Pack) -> None:
+        self._pack = pack
+        self._wanted = {
+            token
+            for entry in pack.combinations
+            for need in entry.needs
+            for token in (*need.any_of, *need.also)
+        }
+        self._by_type: dict[str, list[Combination]] = {}
+        self._possible: dict[str, set[tuple[str, Layer]]] = {}
+
+    def combine(
+        self, graph: GraphView, fails: Mapping[str, Sequence[Observation]]
+    ) -> list[Observation]:
+        """Every combination that holds or may hold. See ``Engine.combine``."""
+        if not self._pack.combinations:
+            return []
+        estate = _Estate(graph, self._index(fails))
+        found: list[Observation] = []
+        for key in estate.services:
+            service = graph.resource(key)
+            if service is None or service.presence is not Presence.READ:
+                continue
+            combinations = self._combinations(service.type)
+            if combinations:
+                view = _View(estate, service, self._could_have)
+                found += (o for c in combinations if (o := view.observe(c)) is not None)
+        return found
+
+    def _combinations(self, resource_type: str) -> list[Combination]:
+        if resource_type not in self._by_type:
+            self._by_type[resource_type] = [
+                entry for entry in self._pack.combinations if any_match(entry.on, resource_type)
+            ]
+        return self._by_type[resource_type]
+
+    def _could_have(self, resource_type: str) -> set[tuple[str, Layer]]:
+        """(rule id or trait, layer) pairs that a resource of this type might fail."""
+        if resource_type not in self._possible:
+            self._possible[resource_type] = {
+                (token, rule.layer)
+                for rule in self._pack.rules
+                if any_match(rule.on, resource_type)
+                for token in (
+                    rule.id,
+                    *(f"trait:{trait}" for trait in rule.traits),
+                    *(f"trait:{trait}" for when in rule.traits_when for trait in when.traits),
+                )
+            }
+        return self._possible[resource_type]
+
+    def _index(
+        self, fails: Mapping[str, Sequence[Observation]]
+    ) -> dict[str, list[tuple[str, Observation]]]:
+        """Resource key → (token that some ingredient asks for, observation)."""
+        index: dict[str, list[tuple[str, Observation]]] = {}
+        for key, observations in fails.items():
+            hits = [
+                (token, observation)
+                for observation in observations
+                if observation.outcome in (Outcome.FAIL, Outcome.UNKNOWN)
+                for token in (observation.rule, *(f"trait:{t}" for t in observation.traits))
+                if token in self._wanted
+            ]
+            if hits:
+                index[key] = hits
+        return index
+
+
+class _Estate:
+    """The graph with what is worked out once for all services."""
+
+    def __init__(
+        self, graph: GraphView, index: Mapping[str, list[tuple[str, Observation]]]
+    ) -> None:
+        self.graph = graph
+        self.index = index
+        self.services = list(graph.services())
+        self._shared: dict[tuple[tuple[str, ...], str], dict[str, list[tuple[str, bool]]]] = {}
+        self._made: dict[Need, dict[str, list[tuple[str, str, bool]]]] = {}
+
+    def sharers(self, need: Need, component: str) -> list[tuple[str, bool]]:
+        """Services of the ingredient's kind that stand on ``component`` → whether for certain."""
+        place = (need.shared_on, need.shared_when)
+        if place not in self._shared:
+            table: dict[str, list[tuple[str, bool]]] = {}
+            for service, certain in self._others(need.shared_on, need.shared_when):
+                for key in self.graph.beneath(service):
+                    table.setdefault(key, []).append((service, certain))
+            self._shared[place] = table
+        return self._shared[place].get(component, [])
+
+    def made_into(self, need: Need, value: str) -> list[tuple[str, str, bool]]:
+        """(service, resource through which, certain) that serve the product ``value``."""
+        if need not in self._made:
+            table: dict[str, list[tuple[str, str, bool]]] = {}
+            for service, certain in self._others(need.produces_on, need.produces_when):
+                for key in self.graph.beneath(service):
+                    through = self.graph.resource(key)
+                    if through is None or through.type != need.produces_through:
+                        continue
+                    for text in _values(through, need.produces_to):
+                        table.setdefault(text, []).append((service, key, certain))
+            self._made[need] = table
+        return self._made[need].get(value, [])
+
+    def _others(self, types: tuple[str, ...], when: str) -> Iterator[tuple[str, bool]]:
+        condition = compile_expression(when)
+        for key in self.services:
+            service = self.graph.resource(key)
+            if service is None or not any_match(types, service.type):
+                continue
+            verdict = _ask(condition, {"other": service})
+            if verdict is not False:
+                yield key, verdict is True
+
+
+class _View:
+    """One service and everything beneath it."""
+
+    def __init__(self, estate: _Estate, service: Resource, could_have: Any) -> None:
+        self.estate = estate
+        self.service = service
+        self.could_have = could_have
+        self.beneath = {**estate.graph.beneath(service.key), service.key: 1.0}
+        self.hits: dict[str, list[tuple[str, float, Observation]]] = {}
+        for key, attenuation in self.beneath.items():
+            for token, observation in estate.index.get(key, ()):
+                self.hits.setdefault(token, []).append((key, attenuation, observation))
+        self._unread: list[Resource] | None = None
+
+    def observe(self, combination: Combination) -> Observation | None:
+        """The observation if every ingredient is there or may be there, else None."""
+        ingredients: list[list[_Component]] = []
+        for need in combination.needs:
+            components = sorted(self._components(need), key=lambda c: c.order)
+            if not components:
+                return None
+            ingredients.append(components)
+        doubts = [found[0] for found in ingredients if not found[0].certain]
+        return Observation(
+            rule=combination.id,
+            resource=self.service.key,
+            outcome=Outcome.UNKNOWN if doubts else Outcome.FAIL,
+            severity=combination.severity,
+            layer=combination.layer,
+            title=combination.title,
+            threat=combination.threat,
+            evidence=tuple(
+                Evidence(component.key, component.value)
+                for found in ingredients
+                for component in found[:_MOST_COMPONENTS]
+                if component.certain or not found[0].certain
+            ),
+            reason="; ".join(dict.fromkeys(doubt.reason for doubt in doubts)),
+        )
+
+    def _components(self, need: Need) -> Iterator[_Component]:
+        if need.produces_on:
+            yield from self._products(need)
+            return
+        candidates = self._resources(need) if need.resource else self._findings(need)
+        for component in candidates:
+            if need.also:
+                with_it = self._others_of(need, component.key)
+                if not with_it and not self._is_unread(component.key):
+                    continue
+                certain = Outcome.FAIL in with_it.values()
+                component = self._and(component, certain, need, component.key)  # noqa: PLW2901
+                component = _noting(component, {"also": sorted(with_it)})  # noqa: PLW2901
+            if need.shared_on:
+                others = self.estate.sharers(need, component.key)
+                others = [other for other in others if other[0] != self.service.key]
+                if not others:
+                    continue
+                component = self._and(component, others[0][1], need, others[0][0])  # noqa: PLW2901
+            if need.where:
+                verdict = self._where(need, component.key)
+                if verdict is False:
+                    continue
+                doubt = "" if verdict is True else f" ({verdict})"
+                component = self._and(component, not doubt, need, f"{component.key}{doubt}")  # noqa: PLW2901
+            yield component
+
+    def _others_of(self, need: Need, key: str) -> dict[str, Outcome]:
+        """Rules among ``need.also`` that speak of the same resource → fail if any does, or unknown."""
+        found: dict[str, Outcome] = {}
+        for token, observation in self.estate.index.get(key, ()):
+            if token in need.also and found.get(observation.rule) is not Outcome.FAIL:
+                found[observation.rule] = observation.outcome
+        return found
+
+    @staticmethod
+    def _and(component: _Component, certain: bool, need: Need, what: str) -> _Component:
+        if certain or not component.certain:
+            return component
+        reason = f"cannot tell whether there is: {need.label or 'a link'}; see {what}"
+        return replace(component, certain=False, reason=reason)
+
+    def _findings(self, need: Need) -> Iterator[_Component]:
+        for token in need.any_of:
+            for key, attenuation, observation in self.hits.get(token, ()):
+                if not self._placed(need, key):
+                    continue
+                if need.layers and observation.layer not in need.layers:
+                    continue
+                certain = observation.outcome is Outcome.FAIL
+                yield _Component(
+                    key,
+                    certain,
+                    observation.severity.rank,
+                    attenuation,
+                    {
+                        "rule": observation.rule,
+                        "at": dict(observation.at),
+                        "title": observation.title,
+                        "severity": str(observation.severity),
+                        "need": need.label,
+                    },
+                    "" if certain else f"{observation.title}: {observation.reason}",
+                )
+        for resource in self._unread_beneath():
+            if self._placed(need, resource.key) and self._might(need, resource):
+                yield self._unseen(need, resource)
+
+    def _resources(self, need: Need) -> Iterator[_Component]:
+        for key, attenuation in self.beneath.items():
+            resource = self.estate.graph.resource(key)
+            if resource is not None and resource.type == need.resource and self._placed(need, key):
+                value: Json = {"resource": resource.name, "need": need.label}
+                yield _Component(key, True, 0, attenuation, value)
+
+    def _products(self, need: Need) -> Iterator[_Component]:
+        path = need.produces_from
+        if is_unread(self.service.unknown, path):
+            yield _Component(
+                self.service.key,
+                False,
+                0,
+                1.0,
+                {"need": need.label},
+                f"{path} could not be read",
+            )
+            return
+        for value in _values(self.service, (path,)):
+            for service, through, certain in self.estate.made_into(need, value):
+                yield _Component(
+                    through,
+                    certain,
+                    0,
+                    1.0,
+                    {"served_by": service, "value": value, "need": need.label},
+                    "" if certain else f"whether {service} is in service could not be read",
+                )
+
+    def _placed(self, need: Need, key: str) -> bool:
+        if need.place == "path":
+            return True
+        return (key == self.service.key) == (need.place == "root")
+
+    def _is_unread(self, key: str) -> bool:
+        return any(resource.key == key for resource in self._unread_beneath())
+
+    def _might(self, need: Need, resource: Resource) -> bool:
+        return any(
+            token in need.any_of and (not need.layers or layer in need.layers)
+            for token, layer in self.could_have(resource.type)
+        )
+
+    def _unseen(self, need: Need, resource: Resource) -> _Component:
+        name = resource.name or resource.key
+        return _Component(
+            resource.key,
+            False,
+            0,
+            self.beneath[resource.key],
+            {"resource": name, "need": need.label},
+            f"{resource.type} {name} could not be read",
+        )
+
+    def _unread_beneath(self) -> list[Resource]:
+        if self._unread is None:
+            resources = (self.estate.graph.resource(key) for key in self.beneath)
+            self._unread = [r for r in resources if r and r.presence is Presence.STUB]
+        return self._unread
+
+    def _where(self, need: Need, key: str) -> Any:
+        """True if the condition holds for some holder, False if for none, else the doubt."""
+        component = self.estate.graph.resource(key)
+        if component is None:
+            return "the component could not be read"
+        condition = compile_expression(need.where)
+        bound = {"root": self.service, "component": component}
+        doubt: Any = False
+        for holder in self._holders(need.holder):
+            verdict = _ask(condition, {**bound, "holder": holder})
+            if verdict is True:
+                return True
+            if verdict is not False:
+                doubt = verdict
+        return doubt
+
+    def _holders(self, resource_type: str) -> Iterable[Resource]:
+        if not resource_type:
+            return (self.service,)
+        resources = (self.estate.graph.resource(key) for key in self.beneath)
+        return (r for r in resources if r is not None and r.type == resource_type)
+
+
+def _noting(component: _Component, more: Mapping[str, Json]) -> _Component:
+    value = component.value if isinstance(component.value, Mapping) else {}
+    return replace(component, value={**value, **more})
+
+
+def _values(resource: Resource, paths: Iterable[str]) -> list[str]:
+    """The texts at these paths of a resource."""
+    root = {"config": resource.config, "facts": resource.facts, "tags": resource.tags}
+    found: list[str] = []
+    for path in paths:
+        value = lookup(root, path)
+        items = value if isinstance(value, list | tuple) else (value,)
+        found += (item for item in items if item is not MISSING and isinstance(item, str) and item)
+    return found
+
+
+def _ask(expression: Expression, resources: Mapping[str, Resource]) -> Any:
+    """True, False or the text of a doubt, about resources bound under names."""
+    data = {
+        name: {
+            "key": resource.key,
+            "type": resource.type,
+            "name": resource.name,
+            "account": resource.account,
+            "region": resource.region,
+            "config": resource.config,
+            "facts": resource.facts,
+            "tags": resource.tags,
+        }
+        for name, resource in resources.items()
+    }
+    unknown = {
+        f"{name}.{path}": reason
+        for name, resource in resources.items()
+        for path, reason in resource.unknown.items()
+    }
+    if any(r.presence is Presence.STUB for n, r in resources.items() if n in ("holder", "other")):
+        return "was not read"
+    if unknown and expression.touches(unknown, data):
+        return expression.guarded(unknown, data).value()
+    return expression.eval(bind(data)).value()
