@@ -1,0 +1,104 @@
+"""AWS: what AI services exist in an account, and what they stand on.
+
+The SDK is imported when ``collectors`` or ``preflight`` is called, never by importing this package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from undercroft.model import Json
+from undercroft.protocols import Collector
+
+if TYPE_CHECKING:
+    from collectors.aws.session import Clients
+
+__all__ = ["Preflight", "collectors", "preflight"]
+
+
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """What can be said before a scan."""
+
+    account: str
+    """Empty if the credentials were not accepted."""
+    partition: str
+    arn: str
+    """Who the credentials are."""
+    regions: tuple[str, ...]
+    """Where a scan would look."""
+    problems: tuple[str, ...]
+    """In words, each with what to do about it; empty: ready."""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def collectors(
+    options: Mapping[str, Json] | None = None, clock: Callable[[], datetime] = _now
+) -> list[Collector]:
+    """Every AWS collector, on one shared session.
+
+    Options: ``profile``, ``role_arn``, ``external_id``, ``regions`` (names, or ``all``),
+    ``max_attempts``; units read ``trusted_accounts`` from the scope's own options.
+    """
+    from collectors.aws.ec2 import Ec2AiInstances
+    from collectors.aws.ec2_named import NAMED, Ec2Named
+    from collectors.aws.ecr import EcrCollector
+    from collectors.aws.iam import IamCollector
+    from collectors.aws.kms import KmsCollector
+    from collectors.aws.s3 import S3Collector
+    from collectors.aws.sagemaker import SageMakerList, SageMakerReferenced
+    from collectors.aws.sagemaker_kinds import KINDS
+    from collectors.aws.session import Clients
+
+    clients = Clients(options)
+    stages: list[list[Collector]] = [
+        # Services, and what belongs to them.
+        [*(SageMakerList(clients, kind, clock) for kind in KINDS), Ec2AiInstances(clients)],
+        # Services that are only referred to.
+        [SageMakerReferenced(clients)],
+        # What both stand on.
+        [
+            *(Ec2Named(clients, kind) for kind in NAMED),
+            EcrCollector(clients),
+            IamCollector(clients),
+            S3Collector(clients),
+        ],
+        # The keys of that.
+        [KmsCollector(clients)],
+    ]
+    for stage, found in enumerate(stages):
+        for collector in found:
+            collector.stage = stage
+    return [collector for found in stages for collector in found]
+
+
+def preflight(options: Mapping[str, Json] | None = None) -> Preflight:
+    """Who the credentials are and where a scan would look: one or two calls, never raises."""
+    from collectors.aws.session import Clients
+
+    return _preflight(Clients(options))
+
+
+def _preflight(clients: Clients) -> Preflight:
+    from botocore.exceptions import BotoCoreError
+
+    from collectors.aws.errors import CallError, classify
+
+    account = partition = arn = ""
+    regions: tuple[str, ...] = ()
+    problems: list[str] = []
+    try:
+        identity = clients.identity()
+        account, partition, arn = identity.account, identity.partition, identity.arn
+        regions = clients.regions()
+        if not clients.has_region:
+            problems.append(f"no region is configured: only {regions[0]} would be scanned")
+    except (CallError, BotoCoreError) as error:
+        problems.append(classify(error)[1])
+    return Preflight(account, partition, arn, regions, tuple(problems))

@@ -1,0 +1,1 @@
+"""Facts about AWS that the SDK does not carry, as readable files."""

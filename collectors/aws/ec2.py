@@ -1,0 +1,218 @@
+"""EC2: machines made for AI work, recognised by their image or their accelerator."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from collectors.aws.arns import Arn, role
+from collectors.aws.errors import CallError
+from collectors.aws.references import INSTANCE, link
+from collectors.aws.session import GLOBAL, Clients, call, pages
+from collectors.aws.subreads import tag_map
+from collectors.aws.units import AwsCollector, Ended, Reading, Unit, batches, once
+from collectors.aws.values import jsonable
+from undercroft.model import Edge, Json, Layer, Resource
+from undercroft.protocols import Collected
+from undercroft.relations import Relation
+
+__all__ = ["Ec2AiInstances"]
+
+_ALIVE = [{"Name": "instance-state-name", "Values": ["pending", "running", "stopping", "stopped"]}]
+_DEEP_LEARNING = "Deep Learning "
+"""How the names of AWS's Deep Learning AMIs begin."""
+_ACCELERATORS = ("GpuInfo", "NeuronInfo", "InferenceAcceleratorInfo")
+# Only used if instance types may not be described: accelerated families by their names.
+_ACCELERATED_FAMILY = re.compile(r"(?:p\d|g4dn|gr?[5-9]|trn\d|inf\d|dl\d)[a-z0-9-]*\.")
+
+
+class Ec2AiInstances(AwsCollector):
+    """Instances that run a Deep Learning AMI or carry an accelerator.
+
+    Each is two resources: the synthetic service ``ec2:ai-instance`` (a row of the services list)
+    and the ``ec2:instance`` that it runs on.
+    """
+
+    name = "aws.ec2"
+    lists = ("ec2:ai-instance", "ec2:instance")
+
+    def read(self, unit: Unit) -> Reading:
+        """Every instance once; images and types of a batch with one call each."""
+        client = self.clients.client("ec2", unit.place.region)
+        lookup = _Lookup(self.clients, unit)
+        seen = set[tuple[str, str]]()
+        reservations = pages(
+            unit.meter, client, "describe_instances", "Reservations", page_size=1000, Filters=_ALIVE
+        )
+        instances = (item for reservation in reservations for item in reservation["Instances"])
+        for batch in batches(instances):
+            lookup.images_of(batch)
+            lookup.types_of(batch)
+            for instance in batch:
+                marker = lookup.marker(instance)
+                if marker:
+                    yield from once(self._instance(unit, lookup, instance, marker), seen)
+        if lookup.images_error:
+            reason = f"Deep Learning AMIs could not be told: {lookup.images_error.reason}"
+            return Ended(reason, lookup.images_error.status)
+        if lookup.types_error:
+            reason = f"accelerators told by family name: {lookup.types_error.reason}"
+            return Ended(reason)
+        return Ended()
+
+    def _instance(
+        self, unit: Unit, lookup: _Lookup, instance: Mapping[str, Any], marker: str
+    ) -> Iterator[Collected]:
+        place, config = unit.place, jsonable(instance)
+        identifier = str(instance["InstanceId"])
+        tags = tag_map(config.get("Tags"))
+        unknown: dict[str, str] = {}
+        facts: dict[str, Json] = {
+            "ai_marker": marker,
+            "public_ip": str(config.get("PublicIpAddress") or ""),
+        }
+        if lookup.images_error:
+            unknown["config.Image"] = unknown["facts.ami_found"] = lookup.images_error.unknown
+        else:
+            image = lookup.images.get(str(instance.get("ImageId") or ""))
+            facts["ami_found"] = image is not None
+            if image is not None:
+                config["Image"] = image
+        roles = lookup.roles(str((config.get("IamInstanceProfile") or {}).get("Arn") or ""))
+        if isinstance(roles, CallError):
+            unknown["facts.roles"] = roles.unknown
+            roles = []
+        else:
+            facts["roles"] = list(roles)
+        machine = Resource(
+            key=place.key("ec2", "instance", identifier),
+            provider="aws",
+            account=place.account,
+            region=place.region,
+            type="ec2:instance",
+            layer=Layer.VM,
+            name=tags.get("Name") or identifier,
+            native_id=place.arn("ec2", f"instance/{identifier}"),
+            tags=tags,
+            config=config,
+            facts=facts,
+            unknown=unknown,
+            collector=self.name,
+        )
+        kept = ("InstanceId", "InstanceType", "ImageId", "LaunchTime", "State")
+        yield replace(
+            machine,
+            key=place.key("ec2", "ai-instance", identifier),
+            type="ec2:ai-instance",
+            layer=Layer.SERVICE,
+            native_id=f"{machine.native_id}#ai-instance",
+            config={name: config[name] for name in kept if name in config},
+            facts={"ai_marker": marker},
+            unknown={},
+            service=True,
+        )
+        yield machine
+        service = place.key("ec2", "ai-instance", identifier)
+        yield Edge(service, machine.key, Relation.RUNS_ON, "InstanceId")
+        yield from link(place, machine.key, config, INSTANCE)
+        for arn in roles:
+            target = role(place, arn)
+            if target is not None:
+                yield target.stub
+                yield Edge(
+                    machine.key, target.stub.key, Relation.USES_IDENTITY, "IamInstanceProfile.Arn"
+                )
+
+
+class _Lookup:
+    """What instances refer to, each asked for once per unit."""
+
+    def __init__(self, clients: Clients, unit: Unit) -> None:
+        self._unit = unit
+        self._ec2 = clients.client("ec2", unit.place.region)
+        self._clients = clients
+        self.images: dict[str, Mapping[str, Json] | None] = {}
+        self.images_error: CallError | None = None
+        self.types_error: CallError | None = None
+        self._accelerated: dict[str, bool] = {}
+        self._roles: dict[str, list[str] | CallError] = {}
+
+    def images_of(self, instances: Iterable[Mapping[str, Any]]) -> None:
+        """Look up the AMIs of ``instances``; one that is gone is known as None.
+
+        By filter: a call by id fails as a whole for one id that no longer exists.
+        """
+        ids = sorted({str(i["ImageId"]) for i in instances if i.get("ImageId")} - set(self.images))
+        if not ids or self.images_error:
+            return
+        try:
+            found = pages(
+                self._unit.meter,
+                self._ec2,
+                "describe_images",
+                "Images",
+                page_size=1000,
+                Filters=[{"Name": "image-id", "Values": ids}],
+                IncludeDeprecated=True,
+            )
+            known = {str(image["ImageId"]): jsonable(image) for image in found}
+        except CallError as error:
+            self.images_error = error
+            return
+        self.images.update({identifier: known.get(identifier) for identifier in ids})
+
+    def types_of(self, instances: Iterable[Mapping[str, Any]]) -> None:
+        """Look up which instance types carry an accelerator."""
+        names = sorted(
+            {str(i["InstanceType"]) for i in instances if i.get("InstanceType")}
+            - set(self._accelerated)
+        )
+        if not names or self.types_error:
+            return
+        try:
+            for found in pages(
+                self._unit.meter,
+                self._ec2,
+                "describe_instance_types",
+                "InstanceTypes",
+                Filters=[{"Name": "instance-type", "Values": names}],
+            ):
+                kind = str(found["InstanceType"])
+                self._accelerated[kind] = any(found.get(field) for field in _ACCELERATORS)
+        except CallError as error:
+            self.types_error = error
+
+    def marker(self, instance: Mapping[str, Any]) -> str:
+        """``dlami``, ``accelerator``, or empty for an ordinary machine."""
+        image = self.images.get(str(instance.get("ImageId") or "")) or {}
+        if str(image.get("Name") or "").startswith(_DEEP_LEARNING):
+            return "dlami"
+        kind = str(instance.get("InstanceType") or "")
+        accelerated = self._accelerated.get(kind)
+        if accelerated is None:
+            # Not described: no longer offered in this region, or denied.
+            accelerated = _ACCELERATED_FAMILY.match(kind) is not None
+        return "accelerator" if accelerated else ""
+
+    def roles(self, profile_arn: str) -> list[str] | CallError:
+        """Role ARNs of an instance profile; empty without a profile or if it is gone."""
+        arn = Arn.parse(profile_arn)
+        if arn is None:
+            return []
+        if profile_arn not in self._roles:
+            name = arn.name.rpartition("/")[2]
+            try:
+                answer = call(
+                    self._unit.meter,
+                    self._clients.client("iam", GLOBAL),
+                    "get_instance_profile",
+                    InstanceProfileName=name,
+                )
+                self._roles[profile_arn] = [
+                    str(item["Arn"]) for item in answer["InstanceProfile"].get("Roles", ())
+                ]
+            except CallError as error:
+                self._roles[profile_arn] = [] if error.code == "NoSuchEntity" else error
+        return self._roles[profile_arn]

@@ -1,0 +1,159 @@
+"""The read list: every AWS operation this program may send, and the hook that refuses the rest.
+
+The table is both the lock and the documentation: ``doctor aws --policy`` prints the IAM policy that
+allows exactly these operations.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from undercroft.model import Json
+
+__all__ = ["READS", "WriteRefusedError", "iam_action", "iam_actions", "install", "policy_document"]
+
+READS: dict[str, frozenset[str]] = {
+    "sts": frozenset({"GetCallerIdentity"}),
+    "sagemaker": frozenset(
+        {
+            "ListNotebookInstances",
+            "DescribeNotebookInstance",
+            "ListNotebookInstanceLifecycleConfigs",
+            "DescribeNotebookInstanceLifecycleConfig",
+            "ListStudioLifecycleConfigs",
+            "DescribeStudioLifecycleConfig",
+            "ListDomains",
+            "DescribeDomain",
+            "ListUserProfiles",
+            "DescribeUserProfile",
+            "ListModels",
+            "DescribeModel",
+            "ListEndpointConfigs",
+            "DescribeEndpointConfig",
+            "ListEndpoints",
+            "DescribeEndpoint",
+            "ListTrainingJobs",
+            "DescribeTrainingJob",
+            "ListTags",
+        }
+    ),
+    "ec2": frozenset(
+        {
+            "DescribeRegions",
+            "DescribeInstances",
+            "DescribeInstanceTypes",
+            "DescribeImages",
+            "DescribeVolumes",
+            "DescribeSecurityGroups",
+            "DescribeSubnets",
+        }
+    ),
+    "ecr": frozenset(
+        {
+            "DescribeRepositories",
+            "DescribeImages",
+            "DescribeImageScanFindings",
+            "GetRepositoryPolicy",
+            "GetRegistryScanningConfiguration",
+            "BatchGetRepositoryScanningConfiguration",
+            "ListTagsForResource",
+        }
+    ),
+    "inspector2": frozenset({"BatchGetAccountStatus", "ListFindings"}),
+    "s3": frozenset(
+        {
+            "HeadBucket",
+            "GetBucketLocation",
+            "GetPublicAccessBlock",
+            "GetBucketPolicy",
+            "GetBucketPolicyStatus",
+            "GetBucketAcl",
+            "GetBucketOwnershipControls",
+            "GetBucketEncryption",
+            "GetBucketVersioning",
+            "GetBucketTagging",
+            "ListBuckets",
+        }
+    ),
+    "s3control": frozenset({"GetPublicAccessBlock"}),
+    "iam": frozenset(
+        {
+            "GetAccountAuthorizationDetails",
+            "GetInstanceProfile",
+            "GetRole",
+            "ListRolePolicies",
+            "GetRolePolicy",
+            "ListAttachedRolePolicies",
+            "GetPolicy",
+            "GetPolicyVersion",
+        }
+    ),
+    "kms": frozenset({"DescribeKey", "GetKeyPolicy", "GetKeyRotationStatus", "ListAliases"}),
+}
+"""Botocore service name → API operation names. An operation that is not here is never sent."""
+
+_ACTIONS: dict[tuple[str, str], str] = {
+    ("s3", "HeadBucket"): "s3:ListBucket",
+    ("s3", "ListBuckets"): "s3:ListAllMyBuckets",
+    ("s3", "GetPublicAccessBlock"): "s3:GetBucketPublicAccessBlock",
+    ("s3", "GetBucketEncryption"): "s3:GetEncryptionConfiguration",
+    ("s3control", "GetPublicAccessBlock"): "s3:GetAccountPublicAccessBlock",
+}
+"""Where the IAM action is not ``<service>:<operation>``."""
+
+
+class WriteRefusedError(RuntimeError):
+    """An operation outside the read list was about to be sent; nothing was."""
+
+    def __init__(self, service: str, operation: str) -> None:
+        super().__init__(f"{service}:{operation} is not in the read list; nothing was sent")
+        self.service = service
+        self.operation = operation
+
+
+def install(client: Any, service: str) -> None:
+    """Make ``client`` raise ``WriteRefusedError`` for any operation outside ``READS[service]``.
+
+    Hooked twice: before parameters are even validated, and again before the request is handed to
+    the endpoint (which a caller reaches who bypasses the first).
+    """
+    allowed = READS.get(service, frozenset())
+
+    def refuse_writes(model: Any, **_: Any) -> None:
+        if model.name not in allowed:
+            raise WriteRefusedError(service, model.name)
+
+    client.meta.events.register_first("provide-client-params", refuse_writes)
+    client.meta.events.register_first("before-call", refuse_writes)
+
+
+def iam_action(service: str, operation: str) -> str:
+    """The IAM action that allows ``operation``, such as ``s3:ListAllMyBuckets``."""
+    return _ACTIONS.get((service, operation), f"{service}:{operation}")
+
+
+def iam_actions() -> list[str]:
+    """Every IAM action a scan needs, sorted. ``sts:GetCallerIdentity`` needs no grant."""
+    return sorted(
+        {
+            iam_action(service, operation)
+            for service, operations in READS.items()
+            for operation in operations
+            if service != "sts"
+        }
+    )
+
+
+def policy_document() -> dict[str, Json]:
+    """An IAM policy that allows exactly what a scan reads, and nothing else."""
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": "UndercroftReadOnly",
+                "Effect": "Allow",
+                "Action": list(iam_actions()),
+                "Resource": "*",
+            }
+        ],
+    }

@@ -1,0 +1,290 @@
+"""What a configuration refers to, as data: field path → kind of thing → relation.
+
+A table per resource type instead of code per field, so that a test can hold every path against the
+SDK's own model, and so that a reader sees at a glance what makes an edge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from collectors.aws.arns import (
+    Place,
+    Referent,
+    Target,
+    bucket,
+    by_arn,
+    code_repository,
+    ec2,
+    file_system,
+    image,
+    kms_key,
+    role,
+    sagemaker,
+)
+from collectors.aws.values import find
+from undercroft.model import Certainty, Edge, Json, Layer, Resource
+from undercroft.relations import Relation
+
+__all__ = [
+    "DOMAIN",
+    "ENDPOINT",
+    "ENDPOINT_CONFIG",
+    "INSTANCE",
+    "MODEL",
+    "NOTEBOOK_INSTANCE",
+    "TRAINING_JOB",
+    "USER_PROFILE",
+    "VOLUME",
+    "Reference",
+    "link",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """One field that names something else."""
+
+    path: str
+    """Into ``Resource.config``, as ``values.find`` reads it."""
+    to: Referent
+    relation: Relation
+
+
+def link(
+    place: Place, src: str, config: Mapping[str, Json], references: Iterable[Reference]
+) -> Iterator[Resource | Edge]:
+    """A stub and an edge for everything that ``config`` names; each stub before its edge.
+
+    Two fields that say the same thing make one edge, the first.
+    """
+    said = set[tuple[str, Relation, str]]()
+    for reference in references:
+        for via, value in find(config, reference.path):
+            text = value if isinstance(value, str) else ""
+            target = _target(reference.to, place, text) if text else None
+            if target is None:
+                continue
+            edge = (target.stub.key, reference.relation, target.detail)
+            if edge in said:
+                continue
+            said.add(edge)
+            yield target.stub
+            yield Edge(
+                src, target.stub.key, reference.relation, via, Certainty.STATED, target.detail
+            )
+
+
+@lru_cache(maxsize=4096)
+def _target(to: Referent, place: Place, text: str) -> Target | None:
+    # A thousand models name one role and a handful of images.
+    return to(place, text)
+
+
+_SUBNET = ec2("subnet", Layer.NETWORK)
+_GROUP = ec2("security-group", Layer.NETWORK)
+_VOLUME = ec2("volume", Layer.STORAGE)
+_LAMBDA = by_arn("lambda", "function", "lambda:function", Layer.CONTAINER)
+_SECRET = by_arn("secretsmanager", "secret", "secretsmanager:secret", Layer.IDENTITY)
+_HUB_CONTENT = by_arn("sagemaker", "hub-content", "sagemaker:hub-content", Layer.SERVICE)
+_MODEL_PACKAGE = sagemaker("model-package", "sagemaker:model-package")
+_STUDIO_SCRIPT = sagemaker("studio-lifecycle-config", "sagemaker:lifecycle-config", Layer.VM)
+_NOTEBOOK_SCRIPT = sagemaker(
+    "notebook-instance-lifecycle-config", "sagemaker:lifecycle-config", Layer.VM
+)
+
+_IDENTITY = Relation.USES_IDENTITY
+_SAME = Relation.SAME_WORKLOAD
+_ARTIFACT = Relation.LOADS_ARTIFACT_FROM
+_WRITES = Relation.WRITES_TO
+_READS = Relation.READS_DATA_FROM
+_NETWORK = Relation.PROTECTED_BY
+_KEY = Relation.ENCRYPTED_WITH
+_IMAGE = Relation.RUNS_IMAGE
+_INVOKES = Relation.INVOKES_TOOL
+
+
+def _vpc(at: str) -> tuple[Reference, ...]:
+    return (
+        Reference(f"{at}.Subnets[]", _SUBNET, _NETWORK),
+        Reference(f"{at}.SecurityGroupIds[]", _GROUP, _NETWORK),
+    )
+
+
+NOTEBOOK_INSTANCE = (
+    Reference("RoleArn", role, _IDENTITY),
+    Reference("SubnetId", _SUBNET, _NETWORK),
+    Reference("SecurityGroups[]", _GROUP, _NETWORK),
+    Reference("KmsKeyId", kms_key, _KEY),
+    Reference("NotebookInstanceLifecycleConfigName", _NOTEBOOK_SCRIPT, _SAME),
+    Reference("DefaultCodeRepository", code_repository, _SAME),
+    Reference("AdditionalCodeRepositories[]", code_repository, _SAME),
+)
+
+
+def _studio(at: str) -> tuple[Reference, ...]:
+    """What settings of a Studio domain, profile or space name."""
+    return (
+        Reference(f"{at}.ExecutionRole", role, _IDENTITY),
+        Reference(f"{at}.SecurityGroups[]", _GROUP, _NETWORK),
+        Reference(f"{at}.*AppSettings.LifecycleConfigArns[]", _STUDIO_SCRIPT, _SAME),
+        Reference(
+            f"{at}.*AppSettings.DefaultResourceSpec.LifecycleConfigArn", _STUDIO_SCRIPT, _SAME
+        ),
+        Reference(f"{at}.*AppSettings.CodeRepositories[].RepositoryUrl", code_repository, _SAME),
+        Reference(
+            f"{at}.*AppSettings.CustomImages[].ImageName",
+            sagemaker("image", "sagemaker:image", Layer.CONTAINER),
+            _IMAGE,
+        ),
+        Reference(
+            f"{at}.CustomFileSystemConfigs[].EFSFileSystemConfig.FileSystemId",
+            file_system("efs"),
+            _READS,
+        ),
+        Reference(
+            f"{at}.CustomFileSystemConfigs[].FSxLustreFileSystemConfig.FileSystemId",
+            file_system("fsx"),
+            _READS,
+        ),
+        Reference(f"{at}.CustomFileSystemConfigs[].S3FileSystemConfig.S3Uri", bucket, _READS),
+    )
+
+
+def _user(at: str) -> tuple[Reference, ...]:
+    return (
+        *_studio(at),
+        Reference(f"{at}.SharingSettings.S3OutputPath", bucket, _WRITES),
+        Reference(f"{at}.SharingSettings.S3KmsKeyId", kms_key, _KEY),
+        Reference(f"{at}.CanvasAppSettings.WorkspaceSettings.S3ArtifactPath", bucket, _WRITES),
+        Reference(f"{at}.CanvasAppSettings.WorkspaceSettings.S3KmsKeyId", kms_key, _KEY),
+        Reference(
+            f"{at}.CanvasAppSettings.GenerativeAiSettings.AmazonBedrockRoleArn", role, _IDENTITY
+        ),
+        Reference(
+            f"{at}.CanvasAppSettings.IdentityProviderOAuthSettings[].SecretArn", _SECRET, _IDENTITY
+        ),
+    )
+
+
+DOMAIN = (
+    *_user("DefaultUserSettings"),
+    *_studio("DefaultSpaceSettings"),
+    Reference("DomainSettings.SecurityGroupIds[]", _GROUP, _NETWORK),
+    Reference(
+        "DomainSettings.RStudioServerProDomainSettings.DomainExecutionRoleArn", role, _IDENTITY
+    ),
+    Reference("SubnetIds[]", _SUBNET, _NETWORK),
+    Reference("KmsKeyId", kms_key, _KEY),
+    Reference("HomeEfsFileSystemId", file_system("efs"), _READS),
+)
+
+USER_PROFILE = _user("UserSettings")
+
+
+def _container(at: str) -> tuple[Reference, ...]:
+    return (
+        Reference(f"{at}.Image", image, _IMAGE),
+        Reference(f"{at}.ModelDataUrl", bucket, _ARTIFACT),
+        Reference(f"{at}.ModelDataSource.S3DataSource.S3Uri", bucket, _ARTIFACT),
+        Reference(f"{at}.ModelDataSource.S3DataSource.ManifestS3Uri", bucket, _ARTIFACT),
+        Reference(
+            f"{at}.ModelDataSource.S3DataSource.HubAccessConfig.HubContentArn",
+            _HUB_CONTENT,
+            _ARTIFACT,
+        ),
+        Reference(f"{at}.AdditionalModelDataSources[].S3DataSource.S3Uri", bucket, _ARTIFACT),
+        Reference(
+            f"{at}.AdditionalModelDataSources[].S3DataSource.ManifestS3Uri", bucket, _ARTIFACT
+        ),
+        Reference(
+            f"{at}.AdditionalModelDataSources[].S3DataSource.HubAccessConfig.HubContentArn",
+            _HUB_CONTENT,
+            _ARTIFACT,
+        ),
+        Reference(f"{at}.ModelPackageName", _MODEL_PACKAGE, _SAME),
+        Reference(
+            f"{at}.ImageConfig.RepositoryAuthConfig.RepositoryCredentialsProviderArn",
+            _LAMBDA,
+            _INVOKES,
+        ),
+    )
+
+
+MODEL = (
+    *_container("PrimaryContainer"),
+    *_container("Containers[]"),
+    Reference("ExecutionRoleArn", role, _IDENTITY),
+    *_vpc("VpcConfig"),
+)
+
+_MODEL_NAME = sagemaker("model", "sagemaker:model")
+
+
+def _variants(at: str) -> tuple[Reference, ...]:
+    return (
+        Reference(f"{at}.ModelName", _MODEL_NAME, _SAME),
+        Reference(f"{at}.InstancePools[].ModelNameOverride", _MODEL_NAME, _SAME),
+        Reference(f"{at}.CoreDumpConfig.DestinationS3Uri", bucket, _WRITES),
+        Reference(f"{at}.CoreDumpConfig.KmsKeyId", kms_key, _KEY),
+    )
+
+
+ENDPOINT_CONFIG = (
+    *_variants("ProductionVariants[]"),
+    *_variants("ShadowProductionVariants[]"),
+    Reference("DataCaptureConfig.DestinationS3Uri", bucket, _WRITES),
+    Reference("DataCaptureConfig.KmsKeyId", kms_key, _KEY),
+    Reference("AsyncInferenceConfig.OutputConfig.S3OutputPath", bucket, _WRITES),
+    Reference("AsyncInferenceConfig.OutputConfig.S3FailurePath", bucket, _WRITES),
+    Reference("AsyncInferenceConfig.OutputConfig.KmsKeyId", kms_key, _KEY),
+    Reference("KmsKeyId", kms_key, _KEY),
+    Reference("ExecutionRoleArn", role, _IDENTITY),
+    *_vpc("VpcConfig"),
+)
+
+ENDPOINT = (
+    Reference(
+        "EndpointConfigName", sagemaker("endpoint-config", "sagemaker:endpoint-config"), _SAME
+    ),
+    Reference("ProductionVariants[].DeployedImages[].ResolvedImage", image, _IMAGE),
+    Reference("ShadowProductionVariants[].DeployedImages[].ResolvedImage", image, _IMAGE),
+)
+
+TRAINING_JOB = (
+    Reference("AlgorithmSpecification.TrainingImage", image, _IMAGE),
+    Reference(
+        "AlgorithmSpecification.TrainingImageConfig.TrainingRepositoryAuthConfig"
+        ".TrainingRepositoryCredentialsProviderArn",
+        _LAMBDA,
+        _INVOKES,
+    ),
+    Reference("InputDataConfig[].DataSource.S3DataSource.S3Uri", bucket, _READS),
+    Reference(
+        "InputDataConfig[].DataSource.S3DataSource.HubAccessConfig.HubContentArn",
+        _HUB_CONTENT,
+        _ARTIFACT,
+    ),
+    Reference("OutputDataConfig.S3OutputPath", bucket, _WRITES),
+    Reference("OutputDataConfig.KmsKeyId", kms_key, _KEY),
+    Reference("CheckpointConfig.S3Uri", bucket, _WRITES),
+    Reference("DebugHookConfig.S3OutputPath", bucket, _WRITES),
+    Reference("ProfilerConfig.S3OutputPath", bucket, _WRITES),
+    Reference("TensorBoardOutputConfig.S3OutputPath", bucket, _WRITES),
+    Reference("ResourceConfig.VolumeKmsKeyId", kms_key, _KEY),
+    Reference("OutputModelPackageArn", _MODEL_PACKAGE, Relation.PRODUCES),
+    Reference("RoleArn", role, _IDENTITY),
+    *_vpc("VpcConfig"),
+)
+
+INSTANCE = (
+    Reference("SubnetId", _SUBNET, _NETWORK),
+    Reference("SecurityGroups[].GroupId", _GROUP, _NETWORK),
+    Reference("NetworkInterfaces[].SubnetId", _SUBNET, _NETWORK),
+    Reference("NetworkInterfaces[].Groups[].GroupId", _GROUP, _NETWORK),
+    Reference("BlockDeviceMappings[].Ebs.VolumeId", _VOLUME, _READS),
+)
+
+VOLUME = (Reference("KmsKeyId", kms_key, _KEY),)

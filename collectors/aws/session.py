@@ -1,0 +1,354 @@
+"""One boto3 session and loader for a whole scan; clients shared between threads; one call at a time.
+
+Every client made here carries the read-only guard, counts its requests on the meter of the running
+unit, retries adaptively, and reaches loopback endpoints also for account-prefixed hosts.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import threading
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, cast
+from urllib.parse import urlsplit, urlunsplit
+
+import boto3.session
+import botocore.session
+from botocore.client import BaseClient
+from botocore.config import Config
+from botocore.credentials import (
+    AssumeRoleCredentialFetcher,
+    DeferredRefreshableCredentials,
+)
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.loaders import Loader, create_loader
+from botocore.parsers import ResponseParserError
+
+from collectors.aws import guard
+from collectors.aws.errors import CallError, UnsupportedOperationError, is_throttling
+from undercroft.model import Json
+from undercroft.protocols import Meter
+
+__all__ = ["GLOBAL", "Clients", "Identity", "call", "pages"]
+
+GLOBAL = "-"
+"""The location of what has no region."""
+ALL_REGIONS = "all"
+"""In place of region names: every region that is enabled for the account."""
+
+MAX_ATTEMPTS = 8
+CONNECT_TIMEOUT = 5
+READ_TIMEOUT = 30
+_POOL = 32
+
+_running: ContextVar[Meter | None] = ContextVar("running_meter", default=None)
+_counting = threading.Lock()
+"""A unit may read with several threads on one meter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who the credentials are."""
+
+    account: str
+    partition: str
+    arn: str
+
+
+class Clients:
+    """The SDK for one set of options: picklable, thread-safe, made once per scan.
+
+    Options (all optional, none secret): ``profile``, ``role_arn``, ``external_id``, ``regions``,
+    ``max_attempts``. Endpoint overrides are botocore's own (``AWS_ENDPOINT_URL``).
+    """
+
+    def __init__(self, options: Mapping[str, Json] | None = None) -> None:
+        self.options: dict[str, Json] = dict(options or {})
+        self._lock = threading.RLock()
+        self._session: boto3.session.Session | None = None
+        self._clients: dict[tuple[str, str], BaseClient] = {}
+        self._identity: Identity | CallError | None = None
+        self._enabled: tuple[str, ...] | None = None
+
+    def __reduce__(self) -> tuple[type[Clients], tuple[dict[str, Json]]]:
+        # Sockets and locks stay behind: another process opens its own.
+        return (Clients, (self.options,))
+
+    @property
+    def session(self) -> boto3.session.Session:
+        """The one session behind all clients."""
+        with self._lock:
+            if self._session is None:
+                self._session = self._open()
+            return self._session
+
+    @property
+    def default_region(self) -> str:
+        """Where global services are called from."""
+        named = [region for region in self._regions_named() if region != ALL_REGIONS]
+        return (named or [self.session.region_name or "us-east-1"])[0]
+
+    @property
+    def has_region(self) -> bool:
+        """Whether anybody said where to look."""
+        return bool(self._regions_named() or self.session.region_name)
+
+    def client(self, service: str, region: str = GLOBAL) -> BaseClient:
+        """The shared client of ``service`` in ``region`` (``-``: the default region).
+
+        Raises ``CallError`` if none can be made, for one because the profile does not exist.
+        """
+        with self._lock:
+            try:
+                where = self.default_region if region in {"", GLOBAL} else region
+            except BotoCoreError as error:
+                raise CallError(service, region, "", error) from error
+            known = self._clients.get((service, where))
+            if known is None:
+                try:
+                    known = self._make(service, where)
+                except BotoCoreError as error:
+                    raise CallError(service, where, "", error) from error
+                self._clients[service, where] = known
+            return known
+
+    def identity(self, meter: Meter | None = None) -> Identity:
+        """Account, partition and ARN of the caller, asked for once.
+
+        Raises ``CallError``, again without asking again: every unit of a scan comes here first.
+        """
+        with self._lock:
+            if self._identity is None:
+                try:
+                    self._identity = self._whoami(meter or Meter())
+                except CallError as error:
+                    self._identity = error
+            if isinstance(self._identity, CallError):
+                raise self._identity
+            return self._identity
+
+    def _whoami(self, meter: Meter) -> Identity:
+        answer = call(meter, self.client("sts"), "get_caller_identity")
+        arn = str(answer["Arn"])
+        return Identity(str(answer["Account"]), arn.split(":")[1] or "aws", arn)
+
+    def regions(self) -> tuple[str, ...]:
+        """Where to scan: the regions asked for, else the session's own.
+
+        ``all`` means every region enabled for the account. Raises ``CallError`` if those cannot be
+        listed.
+        """
+        named = self._regions_named()
+        if ALL_REGIONS not in named:
+            return named or (self.default_region,)
+        with self._lock:
+            if self._enabled is None:
+                enabled = pages(Meter(), self.client("ec2"), "describe_regions", "Regions")
+                self._enabled = tuple(sorted(str(region["RegionName"]) for region in enabled))
+            return self._enabled
+
+    def _regions_named(self) -> tuple[str, ...]:
+        named = self.options.get("regions")
+        if isinstance(named, list | tuple):
+            return tuple(str(region) for region in named)
+        return (named,) if isinstance(named, str) and named else ()
+
+    def offers(self, service: str, region: str) -> bool:
+        """Whether this SDK's own table lists ``service`` in ``region`` (a hint, not a fact).
+
+        A service that the table lists nowhere (the global ones, the newest ones) counts as offered.
+        """
+        regions = {
+            name
+            for partition in self.session.get_available_partitions()
+            for name in self.session.get_available_regions(service, partition)
+        }
+        return not regions or region in regions
+
+    def _open(self) -> boto3.session.Session:
+        profile = self.options.get("profile")
+        core = botocore.session.Session(profile=str(profile) if profile else None)
+        core.register_component("data_loader", _loader(core.get_config_variable("data_path")))
+        role = self.options.get("role_arn")
+        if role:
+            _assume(core, str(role), str(self.options.get("external_id") or ""))
+        return boto3.session.Session(botocore_session=core)
+
+    def _make(self, service: str, region: str) -> BaseClient:
+        attempts = self.options.get("max_attempts")
+        config = Config(
+            retries={
+                "mode": "adaptive",
+                "total_max_attempts": attempts if isinstance(attempts, int) else MAX_ATTEMPTS,
+            },
+            connect_timeout=CONNECT_TIMEOUT,
+            read_timeout=READ_TIMEOUT,
+            max_pool_connections=_POOL,
+            user_agent_extra="undercroft",
+        )
+        make = cast("Any", self.session.client)
+        client: BaseClient = make(service, region_name=region, config=config)
+        guard.install(client, service)
+        _install_hooks(client)
+        return client
+
+
+def call(meter: Meter, client: BaseClient, operation: str, **kwargs: Any) -> dict[str, Any]:
+    """One API call by its Python name (``describe_model``), counted on ``meter``.
+
+    Raises ``CallError`` (with its classification), ``WriteRefusedError`` or ``Cancelled``.
+    """
+    meter.check()
+    name = _api_name(client, operation)
+    token = _running.set(meter)
+    try:
+        answer: dict[str, Any] = getattr(client, operation)(**kwargs)
+    except (ClientError, BotoCoreError, ResponseParserError) as error:
+        raise _failed(client, name, error) from error
+    finally:
+        _running.reset(token)
+    answer.pop("ResponseMetadata", None)
+    return answer
+
+
+def pages(
+    meter: Meter,
+    client: BaseClient,
+    operation: str,
+    key: str,
+    *,
+    page_size: int | None = None,
+    **kwargs: Any,
+) -> Iterator[Any]:
+    """The items under ``key`` of every page of ``operation``, one by one, at full page size.
+
+    ``page_size`` defaults to the largest the model allows; give it where the model states none.
+    Raises like ``call``, possibly after some items.
+    """
+    meter.check()
+    name = _api_name(client, operation)
+    if not client.can_paginate(operation):
+        yield from call(meter, client, operation, **kwargs).get(key) or ()
+        return
+    paginator = client.get_paginator(cast("Any", operation))
+    size = page_size or _largest_page(client, name, paginator)
+    config = {"PageSize": size} if size else {}
+    iterator = iter(paginator.paginate(PaginationConfig=config, **kwargs))
+    while True:
+        meter.check()
+        token = _running.set(meter)
+        try:
+            page = next(iterator, None)
+        except (ClientError, BotoCoreError, ResponseParserError) as error:
+            raise _failed(client, name, error) from error
+        finally:
+            _running.reset(token)
+        if page is None:
+            return
+        yield from page.get(key) or ()
+
+
+def _api_name(client: BaseClient, operation: str) -> str:
+    name = client.meta.method_to_api_mapping.get(operation)
+    if name is None:
+        missing = UnsupportedOperationError(f"this version of boto3 does not know {operation}")
+        raise _failed(client, operation, missing)
+    return str(name)
+
+
+def _failed(client: BaseClient, operation: str, cause: Exception) -> CallError:
+    service = client.meta.service_model.service_name
+    if isinstance(cause, ClientError) and cause.operation_name != operation:
+        # Credentials are fetched in the middle of a call; it was signing in that failed.
+        service, operation = "sts", cause.operation_name
+    return CallError(service, client.meta.region_name or GLOBAL, operation, cause)
+
+
+def _largest_page(client: BaseClient, operation: str, paginator: Any) -> int | None:
+    limit = paginator._pagination_cfg.get("limit_key")  # noqa: SLF001  (no public way to ask)
+    shape: Any = client.meta.service_model.operation_model(operation).input_shape
+    if not limit or shape is None or limit not in shape.members:
+        return None
+    largest = shape.members[limit].metadata.get("max")
+    return int(largest) if largest else None
+
+
+def _assume(core: botocore.session.Session, role_arn: str, external_id: str) -> None:
+    """Make ``core`` act as ``role_arn``, refreshing before expiry; signed in as it was before."""
+    extra = {"RoleSessionName": "undercroft"}
+    if external_id:
+        extra["ExternalId"] = external_id
+    source = botocore.session.Session(profile=core.profile)
+    credentials = source.get_credentials()
+    if credentials is None:
+        raise NoCredentialsError
+    fetcher = AssumeRoleCredentialFetcher(
+        client_creator=cast("Any", source.create_client),
+        source_credentials=cast("Any", credentials),
+        role_arn=role_arn,
+        extra_args=extra,
+    )
+    assumed = DeferredRefreshableCredentials(
+        method="assume-role", refresh_using=fetcher.fetch_credentials
+    )
+    cast("Any", core)._credentials = assumed  # noqa: SLF001  (botocore offers no setter)
+
+
+@lru_cache(maxsize=4)
+def _loader(data_path: str | None) -> Loader:
+    # Service models are megabytes of JSON: read once per process, whoever asks.
+    return create_loader(data_path)
+
+
+def _install_hooks(client: BaseClient) -> None:
+    events = client.meta.events
+    service = client.meta.service_model.service_id.hyphenize()
+    events.register_first(f"needs-retry.{service}", _after_attempt)
+    events.register("before-send", _before_attempt)
+    endpoint = urlsplit(client.meta.endpoint_url)
+    if _is_loopback(endpoint.hostname or ""):
+        netloc = endpoint.netloc
+
+        def stay_on_loopback(request: Any, **_: Any) -> None:
+            # Account and bucket prefixes cannot be resolved beneath a loopback address; the
+            # server still sees them in the Host header.
+            url = urlsplit(request.url)
+            if url.netloc != netloc:
+                request.url = urlunsplit(url._replace(netloc=netloc))
+                request.headers["Host"] = url.netloc
+
+        events.register("before-send", stay_on_loopback)
+
+
+def _before_attempt(**_: Any) -> None:
+    meter = _running.get()
+    if meter is not None:
+        with _counting:
+            meter.calls += 1
+
+
+def _after_attempt(response: Any, operation: Any, attempts: int, **_: Any) -> None:
+    """Count throttling; stop retrying what the endpoint plainly does not speak."""
+    if response is None:
+        return
+    http, parsed = response
+    code = str(parsed.get("Error", {}).get("Code") or "")
+    meter = _running.get()
+    if meter is not None and is_throttling(code, http.status_code):
+        with _counting:
+            meter.throttled += 1
+    foreign = (not code or code.isdigit()) and bool(http.content.strip())
+    if http.status_code >= 500 and foreign and attempts >= 2:
+        raise ClientError(parsed, operation.name)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,397 @@
+"""Makes an estate real through AWS's own API, over HTTP. What is not described is clean."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+from urllib.request import Request, urlopen
+
+import boto3
+
+from tests.cloud.estate import Entry, Estate, Expected
+from tests.cloud.moto_fidelity import ACCOUNT
+from tests.cloud.texts import (
+    basic,
+    clean_trust,
+    document,
+    enhanced,
+    manifest,
+    own_key_statement,
+    statement,
+    tags,
+)
+
+__all__ = ["Seeded", "seed"]
+
+_FLAGS = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
+_DEEP_LEARNING_AMI = "Deep Learning OSS Nvidia Driver AMI GPU PyTorch 2.8 (Ubuntu 22.04) 20261101"
+_CREDENTIALS = {"aws_access_key_id": "seed", "aws_secret_access_key": "seed"}
+
+
+@dataclass(slots=True)
+class Seeded:
+    """A seeded estate."""
+
+    estate: Estate
+    names: dict[str, str] = field(default_factory=dict)
+    """What only AWS could decide: ``key:us-east-1:ml`` → key id."""
+
+    @property
+    def expected(self) -> frozenset[Expected]:
+        """Every finding that a scan must report, on names as a scan shows them."""
+        return self.estate.expected(self.names)
+
+
+def seed(endpoint: str, estate: Estate) -> Seeded:
+    """Create everything in ``estate`` at ``endpoint``."""
+    builder = _Builder(endpoint, Seeded(estate))
+    for make in builder.steps():
+        make()
+    return builder.seeded
+
+
+class _Builder:
+    def __init__(self, endpoint: str, seeded: Seeded) -> None:
+        self.seeded = seeded
+        self._endpoint = endpoint
+        self._estate = seeded.estate
+        self._clients: dict[tuple[str, str], Any] = {}
+        self._digests: dict[tuple[str, str], str] = {}
+        self._subnets: dict[str, str] = {}
+        self._groups: dict[tuple[str, str], str] = {}
+        self._amis: dict[str, str] = {}
+
+    def steps(self) -> list[Callable[[], None]]:
+        sections: dict[str, Callable[[Entry], None]] = {
+            "keys": self._key,
+            "groups": self._group,
+            "roles": self._role,
+            "buckets": self._bucket,
+            "repositories": self._repository,
+            "scripts": self._script,
+            "notebooks": self._notebook,
+            "domains": self._domain,
+            "endpoints": self._endpoint_stack,
+            "training_jobs": self._training_job,
+            "instances": self._instance,
+        }
+
+        def every(section: str) -> Callable[[], None]:
+            def make() -> None:
+                for entry in self._estate[section]:
+                    sections[section](entry)
+
+            return make
+
+        return [self._networks, *(every(section) for section in sections)]
+
+    def _client(self, service: str, region: str = "us-east-1") -> Any:
+        known = self._clients.get((service, region))
+        if known is None:
+            make = cast("Any", boto3.client)
+            known = self._clients[service, region] = make(
+                service, region_name=region, endpoint_url=self._endpoint, **_CREDENTIALS
+            )
+        return known
+
+    # What everything stands on.
+
+    def _networks(self) -> None:
+        for region in self._estate.regions:
+            ec2 = self._client("ec2", region)
+            vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+            subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.1.0/24")["Subnet"]
+            self._subnets[region] = subnet["SubnetId"]
+            self.seeded.names[f"vpc:{region}"] = vpc
+
+    def _key(self, entry: Entry) -> None:
+        kms = self._client("kms", entry.region)
+        statements = [own_key_statement()]
+        if principal := entry.get("principal"):
+            who = principal if principal == "*" else {"AWS": principal}
+            statements.append(statement(Principal=who, Action="kms:Decrypt", Resource="*"))
+        key = kms.create_key(Policy=document(*statements))["KeyMetadata"]["KeyId"]
+        kms.enable_key_rotation(KeyId=key)
+        kms.create_alias(AliasName=f"alias/{entry.name}", TargetKeyId=key)
+        self.seeded.names[f"key:{entry.region}:{entry.name}"] = key
+
+    def _group(self, entry: Entry) -> None:
+        ec2 = self._client("ec2", entry.region)
+        group = ec2.create_security_group(
+            GroupName=entry.name,
+            Description=entry.get("description", "for AI services"),
+            VpcId=self.seeded.names[f"vpc:{entry.region}"],
+        )["GroupId"]
+        for port in entry.get("ingress", ()):
+            ec2.authorize_security_group_ingress(
+                GroupId=group, IpProtocol="tcp", FromPort=port, ToPort=port, CidrIp="0.0.0.0/0"
+            )
+        self._groups[entry.region, entry.name] = group
+
+    def _role(self, entry: Entry) -> None:
+        iam = self._client("iam")
+        more = {}
+        if boundary := entry.get("boundary"):
+            limit = document(*(statement(**fields) for fields in boundary))
+            policy = iam.create_policy(PolicyName=f"{entry.name}-limit", PolicyDocument=limit)
+            more["PermissionsBoundary"] = policy["Policy"]["Arn"]
+        iam.create_role(
+            RoleName=entry.name,
+            Description=entry.get("description", ""),
+            AssumeRolePolicyDocument=document(entry.get("trust") or clean_trust()),
+            **more,
+        )
+        for policy in entry.get("attach", ()):
+            iam.attach_role_policy(
+                RoleName=entry.name, PolicyArn=f"arn:aws:iam::aws:policy/{policy}"
+            )
+        if allowed := entry.get("allow"):
+            rights = document(*(statement(**fields) for fields in allowed))
+            iam.put_role_policy(RoleName=entry.name, PolicyName="work", PolicyDocument=rights)
+        iam.create_instance_profile(InstanceProfileName=entry.name)
+        iam.add_role_to_instance_profile(InstanceProfileName=entry.name, RoleName=entry.name)
+
+    def _bucket(self, entry: Entry) -> None:
+        if entry.get("exists") is False:
+            return
+        s3, name = self._client("s3", entry.region), entry.name
+        where = {"LocationConstraint": entry.region}
+        more = {} if entry.region == "us-east-1" else {"CreateBucketConfiguration": where}
+        s3.create_bucket(Bucket=name, **more)
+        if entry.get("block", True):
+            s3.put_public_access_block(
+                Bucket=name, PublicAccessBlockConfiguration=dict.fromkeys(_FLAGS, True)
+            )
+        owner = {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+        s3.put_bucket_ownership_controls(Bucket=name, OwnershipControls=owner)
+        encryption = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": self._key_arn(entry)}
+        rules = [{"ApplyServerSideEncryptionByDefault": encryption}]
+        s3.put_bucket_encryption(Bucket=name, ServerSideEncryptionConfiguration={"Rules": rules})
+        if entry.get("versioning", True):
+            s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+        if policy := entry.get("policy"):
+            resource = [f"arn:aws:s3:::{name}", f"arn:aws:s3:::{name}/*"]
+            s3.put_bucket_policy(
+                Bucket=name, Policy=document(statement(Resource=resource, **policy))
+            )
+        if labels := entry.get("tags"):
+            s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": tags(labels)})
+
+    def _repository(self, entry: Entry) -> None:
+        ecr, name = self._client("ecr", entry.region), entry.name
+        clean = {
+            "imageTagMutability": "IMMUTABLE",
+            "imageScanningConfiguration": {"scanOnPush": True},
+            "encryptionConfiguration": {"encryptionType": "KMS", "kmsKey": self._key_arn(entry)},
+        }
+        ecr.create_repository(repositoryName=name, **entry.request(clean))
+        if policy := entry.get("policy"):
+            ecr.set_repository_policy(repositoryName=name, policyText=document(statement(**policy)))
+        for image in entry.get("images", ()):
+            self._image(entry, image)
+
+    def _image(self, entry: Entry, image: Mapping[str, Any]) -> None:
+        ecr = self._client("ecr", entry.region)
+        pushed = ecr.put_image(
+            repositoryName=entry.name,
+            imageTag=image["tag"],
+            imageManifest=manifest(f"{entry.region}/{entry.name}:{image['tag']}"),
+        )
+        digest = pushed["image"]["imageId"]["imageDigest"]
+        self._digests[entry.region, entry.name] = digest
+        if image.get("scanned") is False:
+            return
+        ecr.start_image_scan(repositoryName=entry.name, imageId={"imageDigest": digest})
+        findings: dict[str, Any] = {"imageScanCompletedAt": int(time.time())}
+        if "enhanced" in image:
+            findings["enhancedFindings"] = [enhanced(each) for each in image["enhanced"]]
+        else:
+            findings["findings"] = [basic(each) for each in image.get("findings", ())]
+        result = {
+            "repositoryName": entry.name,
+            "imageId": {"imageDigest": digest},
+            "imageScanStatus": {"status": "ACTIVE" if "enhanced" in image else "COMPLETE"},
+            "imageScanFindings": findings,
+        }
+        body = {"account_id": ACCOUNT, "region": entry.region, "results": [result]}
+        url = f"{self._endpoint}/moto-api/static/ecr/scan-finding-results"
+        urlopen(Request(url, json.dumps(body).encode(), method="POST")).close()
+
+    # The services.
+
+    def _script(self, entry: Entry) -> None:
+        content = base64.b64encode(str(entry.get("start")).encode()).decode()
+        self._client("sagemaker", entry.region).create_notebook_instance_lifecycle_config(
+            NotebookInstanceLifecycleConfigName=entry.name, OnStart=[{"Content": content}]
+        )
+
+    def _notebook(self, entry: Entry) -> None:
+        clean = {
+            "InstanceType": "ml.t3.medium",
+            "RoleArn": _role_arn(entry),
+            "SubnetId": self._subnets[entry.region],
+            "SecurityGroupIds": [self._group_id(entry)],
+            "KmsKeyId": self._key_arn(entry),
+            "DirectInternetAccess": "Disabled",
+            "RootAccess": "Disabled",
+            "PlatformIdentifier": "notebook-al2023-v1",
+            "InstanceMetadataServiceConfiguration": {"MinimumInstanceMetadataServiceVersion": "2"},
+            "LifecycleConfigName": entry.get("script"),
+            "Tags": tags({"owner": "[bold red]x[/]\x1b[31m=cmd()"}),
+        }
+        self._client("sagemaker", entry.region).create_notebook_instance(
+            NotebookInstanceName=entry.name, **entry.request(clean)
+        )
+
+    def _domain(self, entry: Entry) -> None:
+        sagemaker = self._client("sagemaker", entry.region)
+        settings = {"ExecutionRole": _role_arn(entry), "SecurityGroups": [self._group_id(entry)]}
+        clean = {
+            "AuthMode": "SSO",
+            "AppNetworkAccessType": "VpcOnly",
+            "VpcId": self.seeded.names[f"vpc:{entry.region}"],
+            "SubnetIds": [self._subnets[entry.region]],
+            "KmsKeyId": self._key_arn(entry),
+            "DefaultUserSettings": settings,
+        }
+        made = sagemaker.create_domain(DomainName=entry.name, **entry.request(clean))
+        domain = made["DomainArn"].rpartition("/")[2]
+        for number in range(entry.get("users", 0)):
+            sagemaker.create_user_profile(
+                DomainId=domain, UserProfileName=f"{entry.name}-user-{number + 1}"
+            )
+
+    def _endpoint_stack(self, entry: Entry) -> None:
+        sagemaker = self._client("sagemaker", entry.region)
+        model, config = f"{entry.name}-model", f"{entry.name}-config"
+        container = {
+            "Image": self._image_ref(entry),
+            "ModelDataUrl": f"s3://{self._bucket_name(entry)}/models/{entry.name}/model.tar.gz",
+            "Environment": entry.get("environment", {"LOG_LEVEL": "info"}),
+        }
+        clean_model = {
+            "PrimaryContainer": container,
+            "ExecutionRoleArn": _role_arn(entry),
+            "EnableNetworkIsolation": True,
+            "VpcConfig": self._vpc(entry),
+        }
+        sagemaker.create_model(ModelName=model, **entry.request(clean_model, "model_set"))
+        variant = entry.request(
+            {
+                "VariantName": "main",
+                "ModelName": model,
+                "InstanceType": "ml.m5.xlarge",
+                "InitialInstanceCount": 2,
+            },
+            "variant_set",
+        )
+        key = self._key_arn(entry)
+        capture = {
+            "EnableCapture": True,
+            "InitialSamplingPercentage": 10,
+            "DestinationS3Uri": "s3://ml-clean-capture/",
+            "KmsKeyId": key,
+            "CaptureOptions": [{"CaptureMode": "Input"}],
+        }
+        clean_config = {
+            "ProductionVariants": [variant],
+            "KmsKeyId": key,
+            "DataCaptureConfig": capture,
+        }
+        sagemaker.create_endpoint_config(
+            EndpointConfigName=config, **entry.request(clean_config, "config_set")
+        )
+        sagemaker.create_endpoint(EndpointName=entry.name, EndpointConfigName=config)
+
+    def _training_job(self, entry: Entry) -> None:
+        key, bucket = self._key_arn(entry), self._bucket_name(entry)
+        source = {"S3DataType": "S3Prefix", "S3Uri": f"s3://{bucket}/train/"}
+        clean = {
+            "AlgorithmSpecification": {
+                "TrainingImage": self._image_ref(entry),
+                "TrainingInputMode": "File",
+            },
+            "RoleArn": _role_arn(entry),
+            "InputDataConfig": [{"ChannelName": "train", "DataSource": {"S3DataSource": source}}],
+            "OutputDataConfig": {"S3OutputPath": "s3://ml-clean-data/out/", "KmsKeyId": key},
+            "ResourceConfig": {
+                "InstanceType": "ml.m5.xlarge",
+                "InstanceCount": 1,
+                "VolumeSizeInGB": 50,
+                "VolumeKmsKeyId": key,
+            },
+            "StoppingCondition": {"MaxRuntimeInSeconds": 3600},
+            "VpcConfig": self._vpc(entry),
+            "EnableNetworkIsolation": True,
+            "EnableInterContainerTrafficEncryption": True,
+            "Environment": {"EPOCHS": "3"},
+        }
+        self._client("sagemaker", entry.region).create_training_job(
+            TrainingJobName=entry.name, **entry.request(clean)
+        )
+
+    def _instance(self, entry: Entry) -> None:
+        ec2 = self._client("ec2", entry.region)
+        interface = {
+            "DeviceIndex": 0,
+            "SubnetId": self._subnets[entry.region],
+            "Groups": [self._group_id(entry)],
+            "AssociatePublicIpAddress": bool(entry.get("public_ip")),
+        }
+        volume = {"VolumeSize": 100, "Encrypted": True, "KmsKeyId": self._key_arn(entry)}
+        disk = {"DeviceName": "/dev/sda1", "Ebs": volume}
+        clean = {
+            "InstanceType": "g5.xlarge",
+            "MetadataOptions": {"HttpTokens": "required", "HttpEndpoint": "enabled"},
+        }
+        ec2.run_instances(
+            ImageId=self._ami(entry.region),
+            MinCount=1,
+            MaxCount=1,
+            NetworkInterfaces=[interface],
+            BlockDeviceMappings=[disk],
+            IamInstanceProfile={"Name": entry.get("role", "ml-clean")},
+            TagSpecifications=[{"ResourceType": "instance", "Tags": tags({"Name": entry.name})}],
+            **entry.request(clean),
+        )
+
+    # References between entries.
+
+    def _ami(self, region: str) -> str:
+        if region not in self._amis:
+            made = self._client("ec2", region).register_image(Name=_DEEP_LEARNING_AMI)
+            self._amis[region] = made["ImageId"]
+        return self._amis[region]
+
+    def _key_arn(self, entry: Entry) -> str:
+        key = self.seeded.names[f"key:{entry.region}:{entry.get('key', 'ml')}"]
+        return f"arn:aws:kms:{entry.region}:{ACCOUNT}:key/{key}"
+
+    def _group_id(self, entry: Entry) -> str:
+        return self._groups[entry.region, entry.get("group", "closed")]
+
+    def _vpc(self, entry: Entry) -> dict[str, list[str]]:
+        return {
+            "Subnets": [self._subnets[entry.region]],
+            "SecurityGroupIds": [self._group_id(entry)],
+        }
+
+    def _bucket_name(self, entry: Entry) -> str:
+        local = "ml-clean-data" if entry.region == "us-east-1" else "ml-clean-models"
+        return str(entry.get("bucket", local))
+
+    def _image_ref(self, entry: Entry) -> str:
+        name, _, tag = str(entry.get("image", "team/clean")).partition(":")
+        digest = self._digests.get((entry.region, name))
+        if digest is None:
+            return f"{name}:{tag}" if tag else name
+        registry = f"{ACCOUNT}.dkr.ecr.{entry.region}.amazonaws.com"
+        return f"{registry}/{name}:{tag}" if tag else f"{registry}/{name}@{digest}"
+
+
+def _role_arn(entry: Entry) -> str:
+    return f"arn:aws:iam::{ACCOUNT}:role/{entry.get('role', 'ml-clean')}"

@@ -1,0 +1,87 @@
+"""moto's server on a free loopback port, in a thread of this process."""
+
+from __future__ import annotations
+
+import os
+import urllib.request
+from threading import Thread
+from types import TracebackType
+from typing import Any
+
+from tests.cloud.moto_fidelity import ACCOUNT, Fidelity
+
+__all__ = ["AwsServer"]
+
+_MANAGED_POLICIES = "MOTO_IAM_LOAD_MANAGED_POLICIES"
+
+
+class AwsServer:
+    """A context manager: AWS at ``endpoint`` for as long as it is open."""
+
+    def __init__(self, port: int = 0) -> None:
+        from moto.moto_server.werkzeug_app import (
+            DomainDispatcherApplication,
+            MotoRequestHandler,
+            create_backend_app,
+        )
+        from werkzeug.serving import make_server
+
+        class Quiet(MotoRequestHandler):
+            def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002
+                """Say nothing: a test run has thousands of requests."""
+
+        self._fidelity = Fidelity(DomainDispatcherApplication(create_backend_app))
+        self._server = make_server(
+            "127.0.0.1", port, self._fidelity, threaded=True, request_handler=Quiet
+        )
+        self._thread = Thread(target=self._server.serve_forever, daemon=True, name="aws-server")
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return int(self._server.server_port)
+
+    @property
+    def endpoint(self) -> str:
+        """For ``AWS_ENDPOINT_URL``."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def reset(self) -> None:
+        """Empty every service."""
+        from moto.iam.models import iam_backends
+
+        self.post("/moto-api/reset")
+        # moto reads the switch when it makes an account's IAM state. That costs a second, so other
+        # users of moto in this process shall not pay for it.
+        before = os.environ.get(_MANAGED_POLICIES)
+        os.environ[_MANAGED_POLICIES] = "true"
+        try:
+            iam_backends[ACCOUNT]["aws"].reset()
+        finally:
+            if before is None:
+                del os.environ[_MANAGED_POLICIES]
+            else:
+                os.environ[_MANAGED_POLICIES] = before
+        self._fidelity.reset()
+
+    def post(self, path: str, body: bytes = b"") -> bytes:
+        """Call one of moto's own switches."""
+        request = urllib.request.Request(f"{self.endpoint}{path}", data=body, method="POST")
+        with urllib.request.urlopen(request) as answer:
+            content: bytes = answer.read()
+        return content
+
+    def __enter__(self) -> AwsServer:
+        self._thread.start()
+        self.reset()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()

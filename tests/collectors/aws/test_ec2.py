@@ -1,0 +1,310 @@
+"""EC2 collectors against moto over HTTP, and against an endpoint that misbehaves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from collectors.aws.ec2 import Ec2AiInstances
+from collectors.aws.ec2_named import NAMED, Ec2Named, open_ingress
+from collectors.aws.session import Clients
+from tests.collectors.aws.conftest import ACCOUNT, REGION, Answer, Proxy
+from tests.collectors.aws.test_sagemaker import Found
+from undercroft.model import CoverageStatus, Edge, Layer, Presence, Resource
+from undercroft.protocols import Meter, Scope
+from undercroft.relations import Relation
+
+HERE = f"aws/aws/{ACCOUNT}/{REGION}"
+DENIED = Answer.xml_error("UnauthorizedOperation", 403)
+
+
+def ai_instances(clients: Clients, meter: Meter | None = None) -> Found:
+    collector = Ec2AiInstances(clients)
+    (target,) = collector.targets(Scope("aws"), ())
+    return Found(collector.collect(target, meter or Meter()))
+
+
+def run(seed: Any, instance_type: str, image: str = "", **kwargs: Any) -> str:
+    ec2 = seed("ec2")
+    image = image or ec2.register_image(Name="plain", RootDeviceName="/dev/sda1")["ImageId"]
+    answer = ec2.run_instances(
+        ImageId=image, InstanceType=instance_type, MinCount=1, MaxCount=1, **kwargs
+    )
+    return str(answer["Instances"][0]["InstanceId"])
+
+
+def deep_learning_image(seed: Any) -> str:
+    name = "Deep Learning Base OSS Nvidia Driver GPU AMI (Ubuntu 22.04) 20250101"
+    return str(seed("ec2").register_image(Name=name, RootDeviceName="/dev/sda1")["ImageId"])
+
+
+def links(found: Found, src: str) -> set[tuple[Relation, str, str]]:
+    return {
+        (edge.relation, edge.via, edge.dst.removeprefix(f"{HERE}/"))
+        for edge in found.edges
+        if edge.src == f"{HERE}/{src}"
+    }
+
+
+def test_an_accelerated_instance_is_an_ai_service(clients: Clients, aws: Proxy, seed: Any) -> None:
+    iam = seed("iam")
+    iam.create_role(RoleName="gpu", AssumeRolePolicyDocument="{}", Path="/ml/")
+    iam.create_instance_profile(InstanceProfileName="gpu-profile", Path="/ml/")
+    iam.add_role_to_instance_profile(InstanceProfileName="gpu-profile", RoleName="gpu")
+    tags = [{"Key": "Name", "Value": "jupyter"}, {"Key": "team", "Value": "ml"}]
+    machine = run(
+        seed,
+        "p3.2xlarge",
+        IamInstanceProfile={"Name": "gpu-profile"},
+        TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],
+    )
+    ordinary = run(seed, "t3.micro")
+    aws.seen.clear()
+    meter = Meter()
+    found = ai_instances(clients, meter)
+    assert not any(ordinary in key for key in found.resources)
+
+    service = found.resources[f"{HERE}/ec2/ai-instance/{machine}"]
+    assert (service.type, service.layer, service.service) == (
+        "ec2:ai-instance",
+        Layer.SERVICE,
+        True,
+    )
+    assert service.name == "jupyter"
+    assert service.tags["team"] == "ml"
+    instance = found.resources[f"{HERE}/ec2/instance/{machine}"]
+    assert (instance.type, instance.layer, instance.service) == ("ec2:instance", Layer.VM, False)
+    assert instance.facts["ai_marker"] == "accelerator"
+    assert instance.facts["ami_found"] is True
+    assert instance.facts["public_ip"] == instance.config["PublicIpAddress"]
+    assert instance.facts["roles"] == [f"arn:aws:iam::{ACCOUNT}:role/ml/gpu"]
+    image: Any = instance.config["Image"]
+    assert image["ImageId"] == instance.config["ImageId"]
+    assert instance.unknown == {}
+
+    assert links(found, f"ec2/ai-instance/{machine}") == {
+        (Relation.RUNS_ON, "InstanceId", f"ec2/instance/{machine}")
+    }
+    said = links(found, f"ec2/instance/{machine}")
+    assert (
+        Relation.USES_IDENTITY,
+        "IamInstanceProfile.Arn",
+        f"aws/aws/{ACCOUNT}/-/iam/role/ml/gpu",
+    ) in said
+    kinds = {(relation, target.split("/")[1]) for relation, _, target in said}
+    assert (Relation.PROTECTED_BY, "subnet") in kinds
+    assert (Relation.PROTECTED_BY, "security-group") in kinds
+    assert (Relation.READS_DATA_FROM, "volume") in kinds
+    assert {edge.dst for edge in found.edges} <= {*found.stubs, *found.resources}
+    assert found.coverage.status is CoverageStatus.COMPLETE
+    assert found.coverage.lists == ("ec2:ai-instance", "ec2:instance")
+    # Two instances: one list, one call each for images and types, one profile.
+    assert sorted(aws.seen) == [
+        "DescribeImages",
+        "DescribeInstanceTypes",
+        "DescribeInstances",
+        "GetCallerIdentity",
+        "GetInstanceProfile",
+    ]
+
+
+def test_a_deep_learning_image_is_an_ai_service(clients: Clients, seed: Any) -> None:
+    machine = run(seed, "t3.large", deep_learning_image(seed))
+    found = ai_instances(clients)
+    instance = found.resources[f"{HERE}/ec2/instance/{machine}"]
+    assert instance.facts["ai_marker"] == "dlami"
+    image: Any = instance.config["Image"]
+    assert image["Name"].startswith("Deep Learning ")
+    assert instance.facts["roles"] == []
+
+
+def test_an_image_that_is_gone(clients: Clients, seed: Any) -> None:
+    image = deep_learning_image(seed)
+    machine = run(seed, "p3.2xlarge", image)
+    seed("ec2").deregister_image(ImageId=image)
+    instance = ai_instances(clients).resources[f"{HERE}/ec2/instance/{machine}"]
+    assert instance.facts["ami_found"] is False
+    assert "Image" not in instance.config
+    assert instance.unknown == {}
+
+
+def test_terminated_instances_are_history(clients: Clients, seed: Any) -> None:
+    machine = run(seed, "p3.2xlarge")
+    seed("ec2").terminate_instances(InstanceIds=[machine])
+    assert ai_instances(clients).resources == {}
+
+
+def test_no_instances_cost_one_call(clients: Clients, aws: Proxy) -> None:
+    meter = Meter()
+    clients.identity()
+    found = ai_instances(clients, meter)
+    assert found.coverage.status is CoverageStatus.COMPLETE
+    assert meter.calls == 1
+
+
+def test_instances_that_may_not_be_listed(clients: Clients, aws: Proxy) -> None:
+    aws.always["DescribeInstances"] = DENIED
+    found = ai_instances(clients)
+    assert found.coverage.status is CoverageStatus.DENIED
+    assert found.coverage.reason.startswith("needs ec2:DescribeInstances")
+
+
+def test_images_that_may_not_be_read_leave_the_unit_incomplete(
+    clients: Clients, aws: Proxy, seed: Any
+) -> None:
+    machine = run(seed, "p3.2xlarge")
+    aws.always["DescribeImages"] = DENIED
+    found = ai_instances(clients)
+    instance = found.resources[f"{HERE}/ec2/instance/{machine}"]
+    assert instance.unknown["facts.ami_found"] == "denied: needs ec2:DescribeImages"
+    assert instance.unknown["config.Image"] == "denied: needs ec2:DescribeImages"
+    assert "ami_found" not in instance.facts
+    assert found.coverage.status is CoverageStatus.DENIED
+    assert "Deep Learning AMIs could not be told" in found.coverage.reason
+    assert found.coverage.lists == ()
+
+
+def test_types_that_may_not_be_read_are_told_by_name(
+    clients: Clients, aws: Proxy, seed: Any
+) -> None:
+    machine = run(seed, "g5.xlarge")
+    run(seed, "m5.large")
+    aws.always["DescribeInstanceTypes"] = DENIED
+    found = ai_instances(clients)
+    assert f"{HERE}/ec2/instance/{machine}" in found.resources
+    assert len(found.resources) == 2
+    assert found.coverage.status is CoverageStatus.COMPLETE
+    assert "told by family name" in found.coverage.reason
+
+
+def test_a_profile_that_may_not_be_read(clients: Clients, aws: Proxy, seed: Any) -> None:
+    seed("iam").create_instance_profile(InstanceProfileName="p")
+    machine = run(seed, "p3.2xlarge", IamInstanceProfile={"Name": "p"})
+    aws.always["GetInstanceProfile"] = Answer.xml_error("AccessDenied", 403)
+    instance = ai_instances(clients).resources[f"{HERE}/ec2/instance/{machine}"]
+    assert instance.unknown == {"facts.roles": "denied: needs iam:GetInstanceProfile"}
+    assert "roles" not in instance.facts
+
+
+def test_a_profile_that_is_gone(clients: Clients, aws: Proxy, seed: Any) -> None:
+    seed("iam").create_instance_profile(InstanceProfileName="p")
+    machine = run(seed, "p3.2xlarge", IamInstanceProfile={"Name": "p"})
+    aws.always["GetInstanceProfile"] = Answer.xml_error("NoSuchEntity", 404)
+    instance = ai_instances(clients).resources[f"{HERE}/ec2/instance/{machine}"]
+    assert instance.facts["roles"] == []
+
+
+# ------------------------------------------------------------------------------------ read by id
+
+
+def stub(kind: str, identifier: str, account: str = ACCOUNT) -> Resource:
+    return Resource(
+        key=f"aws/aws/{account}/{REGION}/ec2/{kind}/{identifier}",
+        provider="aws",
+        account=account,
+        region=REGION,
+        type=f"ec2:{kind}",
+        layer=Layer.NETWORK,
+        name=identifier,
+        presence=Presence.STUB,
+    )
+
+
+def named(clients: Clients, kind: str, *identifiers: str) -> Found:
+    (found,) = (item for item in NAMED if item.segment == kind)
+    collector = Ec2Named(clients, found)
+    (target,) = collector.targets(Scope("aws"), [stub(kind, name) for name in identifiers])
+    return Found(collector.collect(target, Meter()))
+
+
+def test_security_groups_and_what_is_open_to_the_world(
+    clients: Clients, aws: Proxy, seed: Any
+) -> None:
+    ec2 = seed("ec2")
+    group = ec2.create_security_group(GroupName="jupyter", Description="d")["GroupId"]
+    ec2.authorize_security_group_ingress(
+        GroupId=group,
+        IpPermissions=[
+            {
+                "IpProtocol": "tcp",
+                "FromPort": 8888,
+                "ToPort": 8890,
+                "IpRanges": [{"CidrIp": "0.0.0.0/0"}, {"CidrIp": "10.0.0.0/8"}],
+                "Ipv6Ranges": [{"CidrIpv6": "::/0"}],
+            }
+        ],
+    )
+    aws.seen.clear()
+    found = named(clients, "security-group", group, "sg-gone", group)
+    read = found.resources[f"{HERE}/ec2/security-group/{group}"]
+    assert (read.name, read.presence, read.layer) == ("jupyter", Presence.READ, Layer.NETWORK)
+    assert read.facts["open_ingress"] == [
+        {"protocol": "tcp", "from_port": 8888, "to_port": 8890, "cidr": "0.0.0.0/0"},
+        {"protocol": "tcp", "from_port": 8888, "to_port": 8890, "cidr": "::/0"},
+    ]
+    gone = found.resources[f"{HERE}/ec2/security-group/sg-gone"]
+    assert gone.presence is Presence.ABSENT
+    assert found.coverage.status is CoverageStatus.COMPLETE
+    assert found.coverage.lists == ()
+    assert aws.seen.count("DescribeSecurityGroups") == 1
+
+
+def test_everything_open() -> None:
+    world = [{"CidrIp": "0.0.0.0/0"}]
+    config: Any = {
+        "IpPermissions": [
+            {"IpProtocol": "-1", "IpRanges": world},
+            {"IpProtocol": "icmp", "FromPort": 8, "ToPort": -1, "IpRanges": world},
+            {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "UserIdGroupPairs": [{}]},
+            {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{}]},
+        ]
+    }
+    assert open_ingress(config) == [
+        {"protocol": "-1", "from_port": 0, "to_port": 65535, "cidr": "0.0.0.0/0"},
+        {"protocol": "icmp", "from_port": 8, "to_port": -1, "cidr": "0.0.0.0/0"},
+    ]
+    assert open_ingress({}) == []
+
+
+def test_subnets(clients: Clients, seed: Any) -> None:
+    subnet = seed("ec2").describe_subnets()["Subnets"][0]["SubnetId"]
+    read = named(clients, "subnet", subnet).resources[f"{HERE}/ec2/subnet/{subnet}"]
+    assert read.config["SubnetId"] == subnet
+    assert isinstance(read.config["MapPublicIpOnLaunch"], bool)
+    assert read.collector == "aws.ec2.subnet"
+
+
+def test_volumes_and_their_keys(clients: Clients, seed: Any) -> None:
+    key = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1-2"
+    volume = seed("ec2").create_volume(
+        AvailabilityZone=f"{REGION}a", Size=1, Encrypted=True, KmsKeyId=key
+    )["VolumeId"]
+    found = named(clients, "volume", volume)
+    read = found.resources[f"{HERE}/ec2/volume/{volume}"]
+    assert read.layer is Layer.STORAGE
+    assert read.config["Encrypted"] is True
+    assert found.edges == [
+        Edge(read.key, f"{HERE}/kms/key/1-2", Relation.ENCRYPTED_WITH, "KmsKeyId")
+    ]
+
+
+def test_hundreds_are_read_in_batches(clients: Clients, aws: Proxy) -> None:
+    found = named(clients, "security-group", *(f"sg-{index:03}" for index in range(450)))
+    assert aws.seen.count("DescribeSecurityGroups") == 3
+    assert len(found.resources) == 450
+
+
+@pytest.mark.parametrize("kind", [kind.segment for kind in NAMED])
+def test_denied_is_not_absent(clients: Clients, aws: Proxy, kind: str) -> None:
+    for operation in ("DescribeSecurityGroups", "DescribeSubnets", "DescribeVolumes"):
+        aws.always[operation] = DENIED
+    found = named(clients, kind, "x-1")
+    assert found.resources == {}
+    assert found.coverage.status is CoverageStatus.DENIED
+
+
+def test_only_this_accounts_things_are_asked_for(clients: Clients, aws: Proxy) -> None:
+    collector = Ec2Named(clients, NAMED[0])
+    stubs = [stub("security-group", "sg-1", "999999999999"), stub("subnet", "subnet-1")]
+    assert list(collector.targets(Scope("aws"), stubs)) == []

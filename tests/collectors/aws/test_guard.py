@@ -1,0 +1,105 @@
+"""Nothing but reads leaves this program."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+import pytest
+
+import collectors.aws
+from collectors.aws import guard
+from collectors.aws.guard import READS, WriteRefusedError
+from collectors.aws.session import Clients
+from tests.collectors.aws.conftest import Proxy
+
+READING = ("Get", "List", "Describe", "BatchGet", "Head")
+
+
+@pytest.fixture(scope="module")
+def service_models() -> dict[str, Any]:
+    session = botocore.session.Session()
+    return {service: session.get_service_model(service) for service in READS}
+
+
+@pytest.mark.parametrize("service", sorted(READS))
+def test_every_operation_of_the_read_list_exists_and_reads(
+    service: str, service_models: dict[str, Any]
+) -> None:
+    known = set(service_models[service].operation_names)
+    assert READS[service] <= known
+    assert all(operation.startswith(READING) for operation in READS[service])
+
+
+@pytest.mark.parametrize("service", sorted(READS))
+def test_every_other_operation_is_refused_before_any_request(
+    service: str, aws: Proxy, clients: Clients
+) -> None:
+    client = clients.client(service)
+    api_names = client.meta.method_to_api_mapping
+    others = {method: api for method, api in api_names.items() if api not in READS[service]}
+    assert others
+    for method, api in others.items():
+        with pytest.raises(WriteRefusedError) as refused:
+            getattr(client, method)()
+        assert (refused.value.service, refused.value.operation) == (service, api)
+    assert aws.seen == []
+
+
+def test_a_complete_write_is_refused_too(aws: Proxy, clients: Clients) -> None:
+    client: Any = clients.client("s3")
+    with pytest.raises(WriteRefusedError):
+        client.delete_bucket(Bucket="models")
+    with pytest.raises(WriteRefusedError):
+        client.generate_presigned_url("put_object", Params={"Bucket": "b", "Key": "k"})
+    assert aws.seen == []
+
+
+def test_the_second_hook_refuses_what_goes_past_the_first(aws: Proxy, clients: Clients) -> None:
+    client: Any = clients.client("sagemaker")
+    model = client.meta.service_model.operation_model("DeleteModel")
+    with pytest.raises(WriteRefusedError):
+        client.meta.events.emit("before-call.sagemaker.DeleteModel", model=model, params={})
+
+
+def test_reads_go_through(aws: Proxy, clients: Clients) -> None:
+    client: Any = clients.client("sagemaker")
+    assert client.list_models()["Models"] == []
+    assert aws.seen == ["ListModels"]
+
+
+def test_only_the_session_makes_clients() -> None:
+    folder = Path(collectors.aws.__file__).parent
+    makers = {
+        path.name
+        for path in folder.rglob("*.py")
+        if any(
+            word in path.read_text()
+            for word in (
+                "import boto3",
+                "create_client",
+                "boto3.client",
+                "botocore.session.Session(",
+            )
+        )
+    }
+    assert makers - {"discover.py"} == {"session.py"}
+
+
+def test_the_policy_allows_exactly_the_reads() -> None:
+    document: Any = guard.policy_document()
+    (statement,) = document["Statement"]
+    assert statement["Effect"] == "Allow"
+    actions = statement["Action"]
+    assert actions == sorted(set(actions))
+    assert not any("*" in action for action in actions)
+    assert "s3:GetAccountPublicAccessBlock" in actions
+    assert "s3:GetEncryptionConfiguration" in actions
+    assert "sagemaker:DescribeModel" in actions
+    assert not any(action.startswith(("sts:", "s3control:")) for action in actions)
+
+
+def test_iam_action_names_what_aws_calls_the_permission() -> None:
+    assert guard.iam_action("s3", "ListBuckets") == "s3:ListAllMyBuckets"
+    assert guard.iam_action("ec2", "DescribeImages") == "ec2:DescribeImages"
