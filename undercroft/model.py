@@ -28,6 +28,7 @@ __all__ = [
     "Resource",
     "Severity",
     "Threat",
+    "is_gap",
 ]
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
@@ -170,6 +171,15 @@ class CoverageStatus(StrEnum):
     def is_gap(self) -> bool:
         """Whether something that was asked for could not be read."""
         return self in _GAPS
+
+
+def is_gap(reason: str) -> bool:
+    """Whether an unknown path's reason tells of a read that failed.
+
+    ``denied: needs s3:GetBucketPolicy`` does. That an image has never been scanned, or that its
+    registry belongs to somebody else, does not: there was nothing that could have been read.
+    """
+    return reason.partition(":")[0] in _GAPS
 
 
 _GAPS = frozenset(

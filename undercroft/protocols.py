@@ -19,6 +19,7 @@ __all__ = [
     "Judge",
     "Meter",
     "Progress",
+    "RulePack",
     "Scope",
     "Target",
 ]
@@ -106,8 +107,21 @@ class GraphView(Protocol):
         ...
 
 
+class RulePack(Protocol):
+    """What the pipeline asks of the rules themselves."""
+
+    def logic_versions(self) -> Mapping[str, str]:
+        """Id of every enabled rule → version of its logic."""
+        ...
+
+
 class Judge(Protocol):
     """Applies a rule pack."""
+
+    @property
+    def pack(self) -> RulePack:
+        """The rules that it applies."""
+        ...
 
     version: str
     """Hash of every rule's logic: same version, same configuration, same answer."""

@@ -122,7 +122,7 @@ def _blind_services(connection: sqlite3.Connection, scan_id: int, *, gaps: bool)
         found = connection.execute(
             "SELECT DISTINCT c.service FROM closure c "
             "JOIN snapshot s ON s.scan = c.scan AND s.resource = c.resource "
-            "JOIN body b ON b.id = s.body WHERE c.scan = ? AND b.unread > 0",
+            "JOIN body b ON b.id = s.body WHERE c.scan = ? AND b.unknowns > 0",
             (scan_id,),
         )
     return frozenset(row[0] for row in found)

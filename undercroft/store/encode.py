@@ -18,6 +18,7 @@ from undercroft.model import (
     Presence,
     Resource,
     Severity,
+    is_gap,
 )
 from undercroft.relations import Relation
 from undercroft.views import ResourceRef
@@ -45,7 +46,7 @@ _OWNER_TAGS = ("owner", "Owner", "team", "Team")
 
 BODY_COLUMNS = (
     "hash, provider, account, region, type, layer, name, native_id, presence, implied, service, "
-    "incarnation, collector, owner, unread"
+    "incarnation, collector, owner, unknowns, unread"
 )
 REF_COLUMNS = (
     "r.key, b.native_id, b.name, b.type, b.layer, b.provider, b.account, b.region, b.presence, "
@@ -108,6 +109,7 @@ def body_of(resource: Resource) -> Body:
         clean(resource.collector),
         clean(owner_tag(resource.tags)),
         len(resource.unknown),
+        len({reason for reason in resource.unknown.values() if is_gap(reason)}),
     )
     digest = hashlib.sha256(dump([columns, content]).encode()).digest()
     return Body(digest, (digest, *columns), content)
@@ -129,6 +131,7 @@ def resource_of(key: str, row: Sequence[Any]) -> Resource:
         incarnation,
         collector,
         _owner,
+        _unknowns,
         _unread,
         tags,
         config,

@@ -47,7 +47,8 @@ _TABLES = (
         account TEXT NOT NULL, region TEXT NOT NULL, type TEXT NOT NULL, layer INTEGER NOT NULL,
         name TEXT NOT NULL, native_id TEXT NOT NULL, presence TEXT NOT NULL,
         implied INTEGER NOT NULL, service INTEGER NOT NULL, incarnation TEXT,
-        collector TEXT NOT NULL, owner TEXT NOT NULL, unread INTEGER NOT NULL) STRICT""",
+        collector TEXT NOT NULL, owner TEXT NOT NULL, unknowns INTEGER NOT NULL,
+        unread INTEGER NOT NULL) STRICT""",
     """CREATE TABLE content (
         body INTEGER PRIMARY KEY, tags TEXT NOT NULL, config TEXT NOT NULL, facts TEXT NOT NULL,
         unknown TEXT NOT NULL, provenance TEXT NOT NULL) STRICT""",

@@ -1,0 +1,264 @@
+"""Takes secrets out of what was read, before anything else sees it.
+
+Every secret is replaced by ``‹redacted:<detector>:<fingerprint>›``; which ones there were is kept in
+``facts["secrets"]``. The fingerprint (salted per cache) lets equal secrets be recognised and
+nothing be guessed. Redacting twice changes nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from undercroft.model import Coverage, Edge, Json, Presence, Resource
+from undercroft.secrets import find, fingerprint, holder, is_secret_name, marker
+
+if TYPE_CHECKING:
+    from undercroft.protocols import Collected
+
+__all__ = ["redact", "redact_item", "redact_text"]
+
+_LARGEST_SCRIPT = 1 << 20
+"""Bytes of compressed user data that are unpacked; the providers' own limits are far below."""
+
+# Scripts come in base64 (and gzip); they are kept as text, which is what rules and people read.
+_SCRIPTS = frozenset(
+    {"UserData", "OnCreate", "OnStart", "Content", "userData", "content", "customData", "script"}
+)
+# Fields that only wrap a value: what it is called stands one level up.
+_WRAPPERS = frozenset({"Value", "value", "Values", "values", "Default", "default", "StringValue"})
+_PAIRS = (("Name", "Value"), ("name", "value"), ("Key", "Value"), ("key", "value"))
+_BASE64 = re.compile(r"[A-Za-z0-9+/]{16,}(?:\r?\n[A-Za-z0-9+/]+)*={0,2}\s*")
+_BASE64_RUN = re.compile(r"(?<![A-Za-z0-9+/=])[A-Za-z0-9+/]{40,}={0,2}(?![A-Za-z0-9+/=])")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f]")
+_PLAIN_KEY = re.compile(r"[\w-]+")
+_BEARERS = frozenset(
+    [
+        "userdata",
+        "environment",
+        "environmentvariables",
+        "variables",
+        "hyperparameters",
+        "oncreate",
+        "onstart",
+        "content",
+        "containers",
+        "primarycontainer",
+        "containerdefinitions",
+        "prompt",
+        "instructions",
+        "script",
+    ]
+)
+"""Fields that usually hold secrets: unread, "no secret found" would be a guess."""
+
+
+def redact(resource: Resource, salt: bytes) -> Resource:
+    """The resource without secrets, and with the list of them in ``facts["secrets"]``.
+
+    Each entry has ``path`` (``config.PrimaryContainer.Environment.HF_TOKEN``), ``name`` (what holds
+    it), ``detector`` and ``fingerprint``. The list is missing, and ``facts.secrets`` unknown, if
+    the configuration could not be read, or if none was found while a part that usually holds
+    secrets could not be read. Key and native id are left alone: they are the identity.
+    """
+    redactor = _Redactor(salt)
+    config = redactor.mapping(resource.config, "config", "")
+    tags = {k: str(v) for k, v in redactor.mapping(resource.tags, "tags", "").items()}
+    secrets = sorted(redactor.found, key=lambda entry: tuple(entry.values()))
+    given = {key: value for key, value in resource.facts.items() if key != "secrets"}
+    facts: dict[str, Json] = redactor.mapping(given, "facts", "")
+    unknown = {path: redactor.text(why, path, "") for path, why in resource.unknown.items()}
+    if resource.presence is Presence.READ:
+        blind = _why_unknown(unknown, found=bool(secrets))
+        if blind is None:
+            facts["secrets"] = secrets
+        else:
+            unknown["facts.secrets"] = blind
+    name = redactor.text(resource.name, "name", "")
+    return replace(resource, name=name, config=config, tags=tags, facts=facts, unknown=unknown)
+
+
+def redact_text(text: str, salt: bytes) -> str:
+    """A free text (an error message, a reason) without secrets."""
+    return _Redactor(salt).text(text, "", "")
+
+
+def redact_item(item: Collected, salt: bytes) -> Collected:
+    """Anything that a collector yields, without secrets."""
+    if isinstance(item, Resource):
+        return redact(item, salt)
+    if isinstance(item, Edge):
+        return replace(item, via=redact_text(item.via, salt), detail=redact_text(item.detail, salt))
+    if isinstance(item, Coverage) and item.reason:
+        return replace(item, reason=redact_text(item.reason, salt))
+    return item
+
+
+def _why_unknown(unknown: Mapping[str, str], *, found: bool) -> str | None:
+    """Why the list of secrets cannot be relied on, or None if it can."""
+    if "config" in unknown:
+        return unknown["config"]
+    if found:
+        return None
+    for path in sorted(unknown):
+        fields = re.split(r"[.\[\]]+", path.lower())
+        if fields[0] == "config" and not _BEARERS.isdisjoint(fields):
+            return unknown[path]
+    return None
+
+
+class _Redactor:
+    """Walks one resource; ``found`` collects what was taken out."""
+
+    def __init__(self, salt: bytes) -> None:
+        self._salt = salt
+        self._clean: set[tuple[str, str]] = set()
+        self.found: list[dict[str, Json]] = []
+
+    def value(self, value: Json, path: str, name: str) -> Json:
+        """``name``: what the value is called, which may tell that it is a secret."""
+        if isinstance(value, str):
+            return self.text(value, path, name)
+        if isinstance(value, Mapping):
+            return self.mapping(value, path, name)
+        if isinstance(value, Sequence):
+            return self._sequence(value, path, name)
+        if isinstance(value, int | float) and not isinstance(value, bool) and name:
+            # A number is a secret only under a name that says password (checked in find).
+            shown = self.text(str(value), path, name)
+            return value if shown == str(value) else shown
+        return value
+
+    def mapping(self, value: Mapping[str, Json], path: str, name: str) -> dict[str, Json]:
+        """Every member, under its own name; ``{"Name": n, "Value": v}`` is v under the name n."""
+        named: dict[str, str] = {}
+        for label, content in _PAIRS:
+            called = value.get(label)
+            if isinstance(called, str) and content in value:
+                named[content] = self._key(called)
+        result: dict[str, Json] = {}
+        for key, item in value.items():
+            shown = self._key(key)
+            own = named.get(key) or (name if key in _WRAPPERS and name else shown)
+            result[shown] = self.value(item, _join(path, shown), own)
+        return result
+
+    def _sequence(self, value: Sequence[Json], path: str, name: str) -> list[Json]:
+        """Every item; in a command line, what follows ``--token`` is called token."""
+        result: list[Json] = []
+        flag = ""
+        for index, item in enumerate(value):
+            result.append(self.value(item, f"{path}[{index}]", flag or name))
+            flag = self._key(item) if isinstance(item, str) and _is_flag(item) else ""
+        return result
+
+    def _key(self, key: str) -> str:
+        # Somebody may have pasted a credential into the wrong column.
+        return self._replace(key, "", "") if len(key) >= 16 else key
+
+    def text(self, text: str, path: str, name: str) -> str:
+        """One string; base64 that hides a secret (or a script) comes out as text."""
+        short = len(text) <= 80
+        if short and (text, name) in self._clean:
+            return text
+        if name in _SCRIPTS or len(text) >= 24:
+            unpacked = self._unpacked(text, path, name)
+            if unpacked is not None:
+                return unpacked
+        result = self._replace(text, path, name)
+        if short and result == text:
+            self._clean.add((text, name))
+        return result
+
+    def _unpacked(self, text: str, path: str, name: str) -> str | None:
+        if not _BASE64.fullmatch(text):
+            return None
+        raw = _decode(text)
+        if raw is None:
+            return None
+        script = _as_text(raw)
+        if script is None:
+            return f"‹binary: {len(raw)} bytes›" if name in {"UserData", "userData"} else None
+        if name in _SCRIPTS:
+            return self._replace(script, path, name)
+        return self._replace(script, path, name) if find(script) else None
+
+    def _replace(self, text: str, path: str, name: str) -> str:
+        matches = find(text, name)
+        parts: list[str] = []
+        position = 0
+        for match in matches:
+            digest = match.known or fingerprint(self._salt, text[match.start : match.end])
+            parts += (
+                self._runs(text[position : match.start], path, name),
+                marker(match.detector, digest),
+            )
+            position = match.end
+            if path:
+                self._note(path, match.name or name, match.detector, digest)
+        if not matches and len(text) < 40:
+            return text
+        return "".join((*parts, self._runs(text[position:], path, name)))
+
+    def _runs(self, text: str, path: str, name: str) -> str:
+        """Replace base64 inside a text (a file that user data writes) if it hides a secret."""
+
+        def hidden(hit: re.Match[str]) -> str:
+            raw = _decode(hit[0])
+            script = None if raw is None else _as_text(raw)
+            matches = find(script) if script else []
+            if not matches:
+                return hit[0]
+            digest, detector = fingerprint(self._salt, hit[0]), matches[0].detector
+            if path:
+                self._note(path, holder(detector, text, hit.start()) or name, detector, digest)
+            return marker(detector, digest)
+
+        return _BASE64_RUN.sub(hidden, text) if len(text) >= 40 else text
+
+    def _note(self, path: str, name: str, detector: str, digest: str) -> None:
+        entry: dict[str, Json] = {
+            "path": path,
+            "name": self._key(name),
+            "detector": detector,
+            "fingerprint": digest,
+        }
+        if entry not in self.found:
+            self.found.append(entry)
+
+
+def _is_flag(text: str) -> bool:
+    return text.startswith("-") and "=" not in text and is_secret_name(text)
+
+
+def _join(path: str, key: str) -> str:
+    if _PLAIN_KEY.fullmatch(key):
+        return f"{path}.{key}"
+    return f"{path}[{json.dumps(key, ensure_ascii=False)}]"
+
+
+def _decode(text: str) -> bytes | None:
+    try:
+        return base64.b64decode("".join(text.split()), validate=True)
+    except (binascii.Error, ValueError):
+        return None
+
+
+def _as_text(raw: bytes) -> str | None:
+    """Bytes as readable text (unpacking gzip), or None if they are something else."""
+    if raw[:2] == b"\x1f\x8b":
+        try:
+            raw = zlib.decompressobj(31).decompress(raw, _LARGEST_SCRIPT)
+        except zlib.error:
+            return None
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    return None if _CONTROL.search(text) else text

@@ -1,0 +1,170 @@
+"""Runs units on an executor and hands their results to one thread, as they come."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor, wait
+from functools import partial
+from typing import TypeAlias
+
+from undercroft.model import CoverageStatus
+from undercroft.protocols import Cancelled, Collected, Collector, Meter, Progress, Target
+from undercroft.scan.unit import UnitResult, failed, run_unit
+
+__all__ = ["Crew", "Report", "Unit"]
+
+Unit: TypeAlias = tuple[Collector, Target]
+Report: TypeAlias = Callable[[Progress], None]
+_Message: TypeAlias = "list[Collected] | tuple[Target, Future[UnitResult]]"
+
+_LOOK_UP = 0.5
+"""Seconds after which a wait for units in other processes looks at the cancel flag."""
+
+
+class Crew:
+    """Units of all stages of one scan; counts what they did.
+
+    Threads share the cancel flag and hand over batches while they run; on any other executor a unit
+    is one call that returns everything.
+    """
+
+    def __init__(
+        self, executor: Executor, salt: bytes, stop: threading.Event, report: Report
+    ) -> None:
+        self._executor = executor
+        self._shared = isinstance(executor, ThreadPoolExecutor)
+        self._salt = salt
+        self._stop = stop
+        self._report = report
+        self._abandoned = threading.Event()
+        self._messages: queue.SimpleQueue[_Message] = queue.SimpleQueue()
+        self._done = 0
+        self._total = 0
+        self.calls = 0
+        self.throttled = 0
+
+    def run(self, units: Sequence[Unit], save: Callable[[list[Collected]], None]) -> None:
+        """Run units together; ``save`` gets what they read, in batches, on the calling thread.
+
+        Raises:
+            Cancelled: the scan was asked to stop; units in threads have ended by then.
+        """
+        self._total += len(units)
+        for _, target in units:
+            self._tell("planned", target)
+        futures: list[Future[UnitResult]] = []
+        try:
+            for collector, target in units:
+                future = self._submit(collector, target)
+                futures.append(future)
+                future.add_done_callback(partial(self._ended, target))
+            waiting = len(units)
+            while waiting:
+                message = self._next()
+                if isinstance(message, list):
+                    save(message)
+                else:
+                    waiting -= 1
+                    save(self._finish(*message))
+        except BaseException:
+            self._abandoned.set()
+            for future in futures:
+                future.cancel()
+            if self._shared:
+                wait(futures)
+            raise
+
+    def _submit(self, collector: Collector, target: Target) -> Future[UnitResult]:
+        try:
+            if self._shared:
+                return self._executor.submit(self._in_thread, collector, target)
+            return self._executor.submit(run_unit, collector, target, self._salt)
+        except RuntimeError as error:
+            # An executor whose workers have died takes no more work; the unit is reported so.
+            future: Future[UnitResult] = Future()
+            future.set_exception(error)
+            return future
+
+    def _ended(self, target: Target, future: Future[UnitResult]) -> None:
+        self._messages.put((target, future))
+
+    def _in_thread(self, collector: Collector, target: Target) -> UnitResult:
+        meter = Meter(cancelled=self._stopped)
+        self._tell("unit_started", target)
+
+        def sink(items: list[Collected], resources: int) -> None:
+            self._messages.put(items)
+            self._tell(
+                "unit_progress",
+                target,
+                calls=meter.calls,
+                throttled=meter.throttled,
+                resources=resources,
+            )
+
+        return run_unit(collector, target, self._salt, meter, sink)
+
+    def _stopped(self) -> bool:
+        return self._stop.is_set() or self._abandoned.is_set()
+
+    def _next(self) -> _Message:
+        while True:
+            if self._stop.is_set():
+                raise Cancelled
+            try:
+                return self._messages.get(timeout=_LOOK_UP)
+            except queue.Empty:
+                continue
+
+    def _finish(self, target: Target, future: Future[UnitResult]) -> list[Collected]:
+        try:
+            result = future.result()
+        except CancelledError:
+            raise Cancelled from None
+        except Exception as error:  # noqa: BLE001  (a worker that died costs its own unit only)
+            result = failed(target, self._salt, error)
+        if result.cancelled:
+            raise Cancelled
+        self._done += 1
+        self.calls += result.calls
+        self.throttled += result.throttled
+        self._tell(
+            "unit_done",
+            target,
+            calls=result.calls,
+            throttled=result.throttled,
+            resources=result.resources,
+            status=result.status,
+            reason=result.reason,
+        )
+        return result.items
+
+    def _tell(
+        self,
+        kind: str,
+        target: Target,
+        *,
+        calls: int = 0,
+        throttled: int = 0,
+        resources: int = 0,
+        status: CoverageStatus | None = None,
+        reason: str = "",
+    ) -> None:
+        """Counts are the unit's own; ``done`` and ``total`` are the scan's."""
+        self._report(
+            Progress(
+                kind,
+                target.collector,
+                target.scope,
+                target.location,
+                done=self._done,
+                total=self._total,
+                calls=calls,
+                throttled=throttled,
+                resources=resources,
+                status=status,
+                reason=reason,
+            )
+        )

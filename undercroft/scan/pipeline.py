@@ -1,0 +1,230 @@
+"""Runs a scan from the first unit to the commit, on one coordinating thread.
+
+Units run on any executor and hand over what they read in batches; only this thread writes. Nothing
+is visible to readers of the store before the commit at the end.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from undercroft.graph import Graph
+from undercroft.model import Json, Observation, Outcome, Presence, Resource
+from undercroft.protocols import Cancelled, Collected, Collector, Judge, Progress, Scope, Target
+from undercroft.scan.crew import Crew, Report, Unit
+from undercroft.scan.estate import Estate
+from undercroft.scan.spool import Spool
+from undercroft.scan.unit import failed
+
+if TYPE_CHECKING:
+    from undercroft.store import ScanWriter, Store
+    from undercroft.views import ScanRow
+
+__all__ = ["run_scan", "utc_now"]
+
+_ASK_EVERY = 200
+"""Resources judged between two looks at the cancel flag."""
+
+
+def utc_now() -> datetime:
+    """The present moment, in UTC."""
+    return datetime.now(UTC)
+
+
+def run_scan(
+    store: Store,
+    collectors: Sequence[Collector],
+    judge: Judge,
+    scope: Scope,
+    *,
+    name: str = "",
+    kind: str = "live",
+    jobs: int = 8,
+    executor: Executor | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    cancelled: threading.Event | None = None,
+    clock: Callable[[], datetime] = utc_now,
+) -> ScanRow:
+    """Collect, judge and save one scan; returns it as saved.
+
+    ``executor`` runs the units (default: ``jobs`` threads) and is not shut down here. In another
+    process a unit hears of a cancellation only before it starts, and reports when it has ended.
+    ``progress`` is called from several threads.
+
+    Raises:
+        Cancelled: ``cancelled`` was set; the scan is recorded as interrupted, earlier scans are as
+            they were. The same goes for any other exception that leaves here.
+    """
+    stop = cancelled or threading.Event()
+    report: Report = progress or _unheard
+    writer = store.write_scan(
+        name=name,
+        kind=kind,
+        scope=_scope(scope),
+        rules=judge.pack.logic_versions(),
+        pack=judge.version,
+    )
+    with ExitStack() as stack:
+        stack.enter_context(writer)
+        spool = stack.enter_context(Spool())
+        run = _Run(writer, judge, spool, stop, report, clock)
+        try:
+            calls, throttled = run.collect(collectors, scope, store.salt(), executor, jobs)
+            services = run.judge()
+            run.combine(services)
+            run.check()
+            report(Progress("saving", calls=calls, throttled=throttled))
+            row = writer.commit(calls=calls, throttled=throttled, now=clock())
+        except Cancelled:
+            report(Progress("cancelled"))
+            raise
+    report(Progress("done", calls=calls, throttled=throttled, resources=row.resources))
+    return row
+
+
+class _Run:
+    """The steps of one scan, in the order in which they are called."""
+
+    def __init__(
+        self,
+        writer: ScanWriter,
+        judge: Judge,
+        spool: Spool,
+        stop: threading.Event,
+        report: Report,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._writer = writer
+        self._judge = judge
+        self._spool = spool
+        self._stop = stop
+        self._report = report
+        self._clock = clock
+        self._estate = Estate()
+        self._found: dict[str, list[Observation]] = {}
+
+    def check(self) -> None:
+        """Raise ``Cancelled`` if the scan was asked to stop."""
+        if self._stop.is_set():
+            raise Cancelled
+
+    def collect(
+        self,
+        collectors: Sequence[Collector],
+        scope: Scope,
+        salt: bytes,
+        executor: Executor | None,
+        jobs: int,
+    ) -> tuple[int, int]:
+        """Run all units, stage by stage; (calls, throttled)."""
+        stages: dict[int, list[Collector]] = {}
+        for collector in collectors:
+            stages.setdefault(collector.stage, []).append(collector)
+        with ExitStack() as stack:
+            if executor is None:
+                executor = stack.enter_context(
+                    ThreadPoolExecutor(max(jobs, 1), thread_name_prefix="unit")
+                )
+            crew = Crew(executor, salt, self._stop, self._report)
+            for stage in sorted(stages):
+                self.check()
+                wanted = self._estate.wanted()
+                units: list[Unit] = []
+                for collector in stages[stage]:
+                    units += self._plan(collector, scope, wanted, salt)
+                crew.run(units, self._save)
+                self._writer.add(self._estate.link())
+        return crew.calls, crew.throttled
+
+    def _plan(
+        self, collector: Collector, scope: Scope, wanted: Sequence[Resource], salt: bytes
+    ) -> list[Unit]:
+        """The units of one collector; if it cannot even say, that is one gap."""
+        try:
+            return [(collector, target) for target in collector.targets(scope, wanted)]
+        except Exception as error:  # noqa: BLE001  (a collector's failure is a fact about coverage)
+            where = scope.accounts[0] if scope.accounts else "-"
+            target = Target(collector.name, scope.provider, where, "-")
+            self._save(failed(target, salt, error).items)
+            return []
+
+    def judge(self) -> list[str]:
+        """Judge every resource; keys of the AI services, those that the linker found included."""
+        writer, judge = self._writer, self._judge
+        now = _stamp(self._clock())
+        orphans = self._estate.orphans()
+        services = self._estate.services() | orphans
+        total = len(self._estate)
+        for number, stored in enumerate(writer.resources()):
+            if number % _ASK_EVERY == 0:
+                self.check()
+                self._report(Progress("judging", done=number, total=total, resources=number))
+            resource = stored
+            if stored.key in orphans:
+                resource = replace(stored, service=True)
+                writer.add([resource])
+            self._spool.put(resource)
+            # Combinations need the answer even where the stored one is used again.
+            observations = judge.judge(resource, now)
+            if resource.presence is Presence.STUB and not observations:
+                continue
+            reusable = judge.is_timeless(resource.type) and writer.previous_judgement(resource)
+            if not reusable:
+                writer.observe(resource.key, observations)
+            self._remember(resource.key, observations)
+        return sorted(services)
+
+    def combine(self, services: Iterable[str]) -> None:
+        """Toxic combinations of every service; an empty answer is an answer too."""
+        self.check()
+        graph = Graph(self._estate.edges, services=services, lookup=self._spool.get)
+        answers: dict[str, list[Observation]] = {key: [] for key in graph.services()}
+        for found in self._judge.combine(graph, self._found):
+            answers.setdefault(found.resource, []).append(found)
+        for key, observations in answers.items():
+            self._writer.observe(key, observations, combined=True)
+
+    def _save(self, batch: Iterable[Collected]) -> None:
+        stamp = _stamp(self._clock())
+        self._writer.add(
+            replace(item, collected_at=stamp)
+            if isinstance(item, Resource) and not item.collected_at
+            else item
+            for item in self._estate.take(batch)
+        )
+
+    def _remember(self, key: str, observations: Iterable[Observation]) -> None:
+        """Keep what combinations look at: not the evidence, and not the thousands of
+        vulnerabilities of an old image that carry no trait.
+        """
+        kept = [
+            replace(found, evidence=())
+            for found in observations
+            if found.outcome in (Outcome.FAIL, Outcome.UNKNOWN)
+            and (found.traits or found.cve is None)
+        ]
+        if kept:
+            self._found[key] = kept
+
+
+def _unheard(event: Progress) -> None:
+    """Nobody listens."""
+
+
+def _stamp(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _scope(scope: Scope) -> dict[str, Json]:
+    return {
+        "provider": scope.provider,
+        "accounts": list(scope.accounts),
+        "locations": list(scope.locations),
+        "options": dict(scope.options),
+    }
