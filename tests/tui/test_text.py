@@ -1,0 +1,62 @@
+"""Cleaning, cutting and wording of text."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from tui.text import ago, clip, clip_middle, content, days_left, pad, shown
+
+NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+ANY_TEXT = st.text(st.characters(codec=None), max_size=60)
+
+
+@given(ANY_TEXT)
+def test_nothing_that_a_terminal_would_obey_is_left(text: str) -> None:
+    clean = shown(text)
+    assert not any(ord(char) < 0x20 or 0x7F <= ord(char) < 0xA0 for char in clean)
+    assert not any(0x202A <= ord(char) <= 0x202E or 0x2066 <= ord(char) <= 0x2069 for char in clean)
+    clean.encode()  # no lone surrogates
+
+
+def test_markup_and_escapes_are_shown() -> None:
+    assert shown("[bold red]x[/]\x1b[31m=cmd()") == "[bold red]x[/]␛[31m=cmd()"
+    assert content("[link=x]y[/link]").plain == "[link=x]y[/link]"
+
+
+@given(ANY_TEXT, st.integers(0, 40))
+def test_cutting_never_exceeds_the_width(text: str, width: int) -> None:
+    assert cell_len(clip(text, width)) <= width
+    assert cell_len(clip_middle(text, width)) <= width
+    assert cell_len(pad(text, width)) == width
+    assert cell_len(pad(text, width, right=True)) == width
+
+
+def test_both_ends_stay() -> None:
+    assert clip("pytorch-inference", 10) == "pytorch-i…"
+    assert clip_middle("pytorch-inference:2.1", 11) == "pytor…e:2.1"
+    assert clip("推論サービス", 5) == "推論…"
+
+
+@pytest.mark.parametrize(
+    ("moment", "words"),
+    [
+        ("2026-11-23T08:59:30Z", "just now"),
+        ("2026-11-23T08:48:00Z", "12 min ago"),
+        ("2026-11-23T03:00:00+00:00", "6 h ago"),
+        ("2026-11-03T09:00:00Z", "20 d ago"),
+        ("no time", ""),
+    ],
+)
+def test_age_in_one_unit(moment: str, words: str) -> None:
+    assert ago(moment, NOW) == words
+
+
+def test_days_left_counts_calendar_days() -> None:
+    assert days_left("2026-11-23", NOW) == 0
+    assert days_left("2026-12-24", NOW) == 31
+    assert days_left("soon", NOW) is None

@@ -1,0 +1,126 @@
+"""What several commands share: options, the cache, choosing findings."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from tui.cli.errors import CommandError
+from undercroft.text import count
+from undercroft.views import Query, ScanRow
+
+if TYPE_CHECKING:
+    from undercroft.store import Store
+
+__all__ = [
+    "cache_path",
+    "choose_findings",
+    "db_option",
+    "debug_option",
+    "filter_option",
+    "open_store",
+    "say",
+    "scan_option",
+    "selection_options",
+]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def db_option(command: Command) -> Command:
+    """``--db FILE``"""
+    return click.option(
+        "--db", type=click.Path(dir_okay=False, path_type=Path), help="Cache file."
+    )(command)
+
+
+def scan_option(command: Command) -> Command:
+    """``--scan ID``"""
+    return click.option(
+        "--scan", "scan_ref", metavar="ID", help="Saved scan: id, name or 'previous'."
+    )(command)
+
+
+def filter_option(command: Command) -> Command:
+    """``--filter F``"""
+    return click.option(
+        "--filter", "filter_text", default="", metavar="F", help="Filter, as on the screen."
+    )(command)
+
+
+def debug_option(command: Command) -> Command:
+    """``--debug`` is looked for in the arguments by ``errors.run``; here it is only allowed."""
+    return click.option("--debug", is_flag=True, expose_value=False, hidden=True)(command)
+
+
+def selection_options(command: Command) -> Command:
+    """Finding ids, or ``--filter`` with ``--yes``."""
+    command = click.option("--yes", is_flag=True, help="Do not ask before acting on --filter.")(
+        command
+    )
+    command = filter_option(command)
+    return click.argument("findings", nargs=-1, metavar="[FINDING]...")(command)
+
+
+def cache_path(db: Path | None) -> Path:
+    """The cache to use: ``--db``, here or before the command, ``UNDERCROFT_DB``, the default."""
+    context = click.get_current_context(silent=True)
+    if db is None and context is not None:
+        root = context.find_root().obj or {}
+        db = root.get("db")
+    if db is not None:
+        return db
+    if named := os.environ.get("UNDERCROFT_DB"):
+        return Path(named)
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("undercroft", appauthor=False)) / "undercroft.db"
+
+
+@contextmanager
+def open_store(
+    db: Path | None, *, create: bool = False, read_only: bool = False
+) -> Iterator[Store]:
+    """The cache, closed afterwards. A missing file is an error unless ``create``."""
+    from undercroft.store import Store
+
+    path = cache_path(db)
+    if not create and not path.exists():
+        raise CommandError(
+            f"there is no cache at {path}: run 'undercroft scan aws' first, or name one with --db"
+        )
+    store = Store.open(path, read_only=read_only)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def choose_findings(
+    store: Store, scan: ScanRow, ids: Sequence[str], filter_text: str, *, yes: bool, verb: str
+) -> list[str]:
+    """Full ids of what the command is about. Acting on a filter needs ``--yes`` or an answer."""
+    if bool(ids) == bool(filter_text):
+        raise CommandError("name findings by id, or choose them with --filter (one of the two)")
+    if ids:
+        return [store.resolve_finding(text) for text in ids]
+    chosen = [row.id for row in store.iter_findings(scan.id, Query(filter=filter_text))]
+    if not chosen:
+        raise CommandError(f"no finding of '{scan.name or scan.uid}' matches {filter_text!r}")
+    what = f"{verb} {count(len(chosen), 'finding')}"
+    if not yes:
+        if not sys.stdin.isatty():
+            raise CommandError(f"would {what}; add --yes to do it")
+        click.confirm(f"{what[0].upper()}{what[1:]}?", abort=True, err=True)
+    return chosen
+
+
+def say(text: str) -> None:
+    """A line for the person, on standard error."""
+    click.echo(text, err=True)

@@ -1,0 +1,81 @@
+"""One finding or one resource as text."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from tui.cli.output import print_json, severity_style
+from undercroft.text import shown
+from undercroft.views import FindingDetail, Path, ResourceDetail
+
+__all__ = ["describe_finding", "describe_resource", "path_words"]
+
+
+def path_words(path: Path) -> str:
+    """``fraud-scoring → EndpointConfigName → fraud-config → ExecutionRoleArn → MLExec``"""
+    if not path:
+        return ""
+    words = [shown(path[0].src_name)]
+    for step in path:
+        words += [shown(step.via), shown(step.dst_name)]
+    return " → ".join(words)
+
+
+def describe_finding(detail: FindingDetail) -> None:
+    """Print it."""
+    row = detail.row
+    click.echo(f"{severity_style(row.severity.value)}  {shown(row.title)}")
+    status = row.status.replace("_", " ")
+    status += f" ({row.cause})" if row.cause else ""
+    status += "; could not be re-checked: " + detail.unconfirmed_reason if row.unconfirmed else ""
+    _line("id", row.id)
+    _line("status", status)
+    _line("rule", row.rule)
+    _line("layer", row.layer.value)
+    _line("resource", f"{row.resource_name} ({row.resource_type})")
+    _line("", row.resource_id or row.resource_key)
+    _line("score", f"{row.score:.1f}")
+    _line("seen", f"first {row.first_seen}, last {row.last_seen}")
+    for item in detail.evidence:
+        _line("evidence", f"{item.path} = {json.dumps(item.value, ensure_ascii=False)}")
+    for service in detail.services:
+        _line("beneath", f"{service.name} ({service.type})")
+    if detail.decision is not None:
+        decision = detail.decision
+        until = f" until {decision.until}" if decision.until else ""
+        _line("decision", f"{decision.kind}{until} by {decision.actor}: {decision.reason}")
+    for note in detail.notes:
+        _line("note", f"{note.at} {note.actor}: {note.reason or note.payload.get('text', '')}")
+
+
+def describe_resource(detail: ResourceDetail, *, as_json: bool) -> None:
+    """Print it; ``as_json`` prints the stored (redacted) configuration and its surroundings."""
+    resource = detail.resource
+    if as_json:
+        document: dict[str, Any] = asdict(resource)
+        document["beneath"] = [ref.key for _, ref in detail.beneath]
+        document["services"] = [ref.key for ref, _ in detail.services]
+        document["findings"] = [finding.id for finding in detail.findings]
+        print_json(document)
+        return
+    click.echo(f"{shown(resource.name)}  {shown(resource.type)}")
+    _line("id", resource.native_id or resource.key)
+    _line("key", resource.key)
+    _line("layer", resource.layer.value)
+    for unread, reason in resource.unknown.items():
+        _line("not read", f"{unread}: {reason}")
+    for edge, ref in detail.beneath:
+        _line("beneath", f"{edge.via}: {ref.name} ({ref.type})")
+    for ref, path in detail.services:
+        _line("above", path_words(path) or ref.name)
+    for finding in detail.findings:
+        _line(finding.severity.value, f"{finding.title} [{finding.status}] {finding.id[:11]}")
+    click.echo(json.dumps(dict(resource.config), indent=2, ensure_ascii=True))
+
+
+def _line(label: str, text: str) -> None:
+    click.echo(f"  {label:<10} {shown(text)}")

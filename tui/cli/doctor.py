@@ -1,0 +1,152 @@
+"""``doctor``: what works on this machine, and what to do about what does not."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from tui.cli.common import cache_path, db_option, debug_option
+from tui.cli.errors import Exit
+from tui.cli.output import print_json
+from undercroft.text import count, shown
+
+__all__ = ["doctor_command"]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at."""
+
+    what: str
+    ok: bool
+    text: str
+
+
+@click.group("doctor", invoke_without_command=True)
+@db_option
+@debug_option
+@click.pass_context
+def doctor_command(ctx: click.Context, db: Path | None) -> None:
+    """Check credentials, permissions, terminal and cache."""
+    if ctx.invoked_subcommand is not None:
+        return
+    checks = [*_terminal(), *_cache(db), *_rules(), *_aws_offline()]
+    for check in checks:
+        mark = click.style("ok  ", fg="green") if check.ok else click.style("FIX ", fg="red")
+        click.echo(f"{mark}{check.what:<12} {shown(check.text)}")
+    if not all(check.ok for check in checks):
+        raise click.exceptions.Exit(Exit.FAIL_ON)
+
+
+@doctor_command.command("aws")
+@click.option("--profile", default="", help="AWS profile.")
+@click.option("--region", "regions", multiple=True, help="Region (repeatable).")
+@click.option("--role-arn", default="", help="Role to assume.")
+@click.option("--policy", is_flag=True, help="Print the IAM policy that a scan needs.")
+@debug_option
+def aws_command(profile: str, regions: tuple[str, ...], role_arn: str, policy: bool) -> None:
+    """Ask AWS who you are and what a scan could not read."""
+    if policy:
+        from collectors.aws.guard import policy_document
+
+        print_json(policy_document())
+        return
+    from collectors.aws import preflight
+    from tui.wiring import AwsRequest
+
+    found = preflight(AwsRequest(profile, regions, role_arn).scope().options)
+    if found.arn:
+        click.echo(f"ok  signed in as {shown(found.arn)} in account {shown(found.account)}")
+        click.echo(f"ok  regions: {', '.join(found.regions) or 'none'}")
+    for problem in found.problems:
+        click.echo(f"FIX {shown(problem)}")
+    if found.problems or not found.arn:
+        raise click.exceptions.Exit(Exit.FAIL_ON if found.arn else Exit.NOTHING_READ)
+
+
+def _terminal() -> Iterator[Check]:
+    size = shutil.get_terminal_size((0, 0))
+    name = os.environ.get("TERM", "")
+    inside = " in tmux" if os.environ.get("TMUX") else ""
+    if not sys.stdout.isatty():
+        yield Check("terminal", True, "output is not a terminal; commands work, the interface not")
+    elif name in {"", "dumb"}:
+        yield Check(
+            "terminal",
+            False,
+            f"TERM={name or '(unset)'} cannot draw; set it, say to xterm-256color",
+        )
+    else:
+        fits = size.columns >= 80 and size.lines >= 24
+        text = f"{name}{inside}, {size.columns}x{size.lines}"
+        yield Check("terminal", fits, text if fits else f"{text}; 80x24 is the least")
+    deep = os.environ.get("COLORTERM", "") in {"truecolor", "24bit"}
+    plain = "NO_COLOR" in os.environ
+    colours = (
+        "none (NO_COLOR)"
+        if plain
+        else "24-bit"
+        if deep
+        else "256 or fewer; set COLORTERM=truecolor if it can"
+    )
+    yield Check("colours", True, colours)
+    encoding = (sys.stdout.encoding or "").lower()
+    utf8 = encoding.replace("-", "") == "utf8"
+    yield Check("text", utf8, encoding if utf8 else f"{encoding}: set LANG to a UTF-8 locale")
+
+
+def _cache(db: Path | None) -> Iterator[Check]:
+    path = cache_path(db)
+    if not path.exists():
+        yield Check("cache", True, f"none yet at {path}; the first scan makes it")
+        return
+    mode = stat.S_IMODE(path.stat().st_mode)
+    private = not mode & 0o077
+    size = sum(file.stat().st_size for file in path.parent.glob(f"{path.name}*") if file.is_file())
+    text = f"{path}, {size / 1_000_000:.1f} MB"
+    yield Check(
+        "cache", private, text if private else f"{text}; others can read it: chmod 600 {path}"
+    )
+    from undercroft.store import Store, StoreError
+
+    try:
+        with Store.open(path, read_only=True) as store:
+            problem = store.check()
+            scans = store.scans()
+    except StoreError as error:
+        yield Check("cache", False, str(error))
+        return
+    yield Check("integrity", not problem, problem or "file and decision log are whole")
+    yield Check("scans", True, count(len(scans), "saved scan"))
+
+
+def _rules() -> Iterator[Check]:
+    from rules import PackError, load_pack
+
+    try:
+        pack = load_pack()
+    except PackError as error:
+        yield Check("rules", False, str(error))
+        return
+    text = f"{count(len(pack.rules), 'rule')}, {count(len(pack.combinations), 'combination')}"
+    yield Check("rules", True, f"{text}, version {pack.version[:12]}")
+
+
+def _aws_offline() -> Iterator[Check]:
+    from collectors.aws.discover import profiles
+
+    found = profiles()
+    if not found:
+        yield Check("aws", True, "no credentials on this machine; 'aws configure sso' makes some")
+    for profile in found:
+        name = profile.name or "environment"
+        yield Check("aws", profile.ready, f"{name}: {profile.hint or profile.detail}")
+    if found:
+        yield Check("aws", True, "'undercroft doctor aws' asks AWS what a scan may read")

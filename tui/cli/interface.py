@@ -1,0 +1,103 @@
+"""``open`` and ``demo``: the terminal interface."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import click
+
+from tui.cli.common import cache_path, db_option, debug_option
+from tui.cli.errors import CommandError
+
+__all__ = ["demo_command", "open_command", "open_interface"]
+
+
+def open_interface(
+    db: Path | None, scan_ref: str | None, screen: str, filter_text: str, *, read_only: bool
+) -> None:
+    """Run the app on a cache; an empty or missing one shows what can be done about it."""
+    _run(cache_path(db), scan=scan_ref, screen=screen, filter_text=filter_text, read_only=read_only)
+
+
+def _run(
+    db: Path | None,
+    *,
+    screen: str,
+    filter_text: str,
+    scan: str | None = None,
+    read_only: bool = False,
+    prepare: Callable[[Callable[[str], None]], Path] | None = None,
+) -> None:
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise CommandError(
+            "the interface needs a terminal; 'undercroft findings' and 'undercroft services' do not"
+        )
+    if os.environ.get("TERM") == "dumb":
+        raise CommandError("this terminal (TERM=dumb) cannot draw; see 'undercroft findings'")
+    from tui import wiring
+    from tui.actor import find_actor
+    from tui.app import UndercroftApp
+    from tui.settings import load
+
+    settings = load()
+
+    def path() -> Path:
+        if app.store is None:
+            raise CommandError("no cache is open yet")
+        return app.store.path
+
+    app = UndercroftApp(
+        db,
+        scan=scan,
+        screen=screen,
+        filter=filter_text,
+        read_only=read_only,
+        demo=prepare is not None,
+        prepare=prepare,
+        actor=find_actor(settings),
+        config=settings,
+        scan_starter=wiring.scan_starter(path),
+        discover=wiring.discover,
+        rules_pack=wiring.pack,
+    )
+    app.run()
+    if app.return_code:
+        raise click.exceptions.Exit(app.return_code)
+
+
+@click.command("open")
+@click.option("--scan", "scan_ref", metavar="ID", help="Saved scan: id, name or 'previous'.")
+@click.option("--screen", default="services", show_default=True, help="Screen to start with.")
+@click.option("--filter", "filter_text", default="", metavar="F", help="Filter to start with.")
+@click.option("--read-only", is_flag=True, help="Look, but record no decision.")
+@db_option
+@debug_option
+def open_command(
+    scan_ref: str | None, screen: str, filter_text: str, read_only: bool, db: Path | None
+) -> None:
+    """Open the terminal interface."""
+    open_interface(db, scan_ref, screen, filter_text, read_only=read_only)
+
+
+@click.command("demo")
+@click.option("--screen", default="services", show_default=True, help="Screen to start with.")
+@click.option("--filter", "filter_text", default="", metavar="F", help="Filter to start with.")
+@click.option(
+    "--keep", type=click.Path(dir_okay=False, path_type=Path), help="Keep the cache in this file."
+)
+@debug_option
+def demo_command(screen: str, filter_text: str, keep: Path | None) -> None:
+    """Open the bundled demo estate in a throw-away cache."""
+    from tui import wiring
+
+    if keep is None:
+        prepare = wiring.prepare_demo
+    elif keep.exists():
+        raise CommandError(f"{keep} exists; open it with 'undercroft --db {keep}'")
+    else:
+        prepare = partial(wiring.build_demo, keep)
+    _run(None, screen=screen, filter_text=filter_text, prepare=prepare)

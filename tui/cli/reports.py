@@ -1,0 +1,202 @@
+"""``services``, ``tower``, ``findings``, ``show``: what the cache says, as text or data."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tui.cli.common import db_option, debug_option, filter_option, open_store, scan_option
+from tui.cli.output import print_json, print_rows, severity_style
+from undercroft import __version__
+from undercroft.model import LAYERS
+from undercroft.text import count, shown
+from undercroft.views import Query, ServiceRow
+
+if TYPE_CHECKING:
+    from undercroft.exchange import Head
+    from undercroft.store import Store
+    from undercroft.views import ScanRow
+
+__all__ = ["findings_command", "head_of", "services_command", "show_command", "tower_command"]
+
+
+def head_of(store: Store, scan: ScanRow, filter_text: str) -> Head:
+    """What an export says about itself."""
+    from undercroft.exchange import Head
+
+    as_of = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return Head(__version__, scan, store.coverage(scan.id), filter_text, as_of)
+
+
+@click.command("services")
+@scan_option
+@filter_option
+@db_option
+@debug_option
+@click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table")
+def services_command(scan_ref: str | None, filter_text: str, db: Path | None, form: str) -> None:
+    """List AI services, worst first."""
+    from undercroft.exchange.records import SERVICES_SCHEMA, scan_record, service_record
+
+    with open_store(db, read_only=True) as store:
+        scan = store.scan(scan_ref)
+        rows = store.services(scan.id, Query(filter=filter_text))
+        if form == "json":
+            print_json(
+                {
+                    "schema": SERVICES_SCHEMA,
+                    "undercroft": __version__,
+                    "filter": filter_text,
+                    "scan": scan_record(scan, store.coverage(scan.id)),
+                    "services": [service_record(row) for row in rows],
+                }
+            )
+            return
+        if form == "csv":
+            _services_csv(rows)
+            return
+    print_rows(
+        ("SCORE", "NAME", "KIND", "ACCOUNT", "REGION", "LAYERS", "OPEN", "ACC", "CLAIM", "COMB"),
+        [
+            (
+                f"{row.score:5.1f}",
+                row.name,
+                row.type,
+                row.account,
+                row.region,
+                "".join(
+                    (totals.worst.value[0].upper() if (totals := row.layers[layer]).worst else "·")
+                    for layer in LAYERS
+                ),
+                str(row.open),
+                str(row.accepted),
+                str(row.claimed),
+                str(row.combinations),
+            )
+            for row in rows
+        ],
+        stretch=1,
+    )
+
+
+def _services_csv(rows: Sequence[ServiceRow]) -> None:
+    import csv
+
+    from undercroft.exchange.export import cell
+    from undercroft.exchange.records import service_record
+
+    columns = ("key", "id", "name", "type", "provider", "account", "region", "owner", "score",
+               "inherent", "change", "open", "accepted", "claimed", "combinations", "unread")  # fmt: skip
+    writer = csv.writer(sys.stdout, lineterminator="\r\n")
+    writer.writerow([*columns, *(layer.value for layer in LAYERS)])
+    for row in rows:
+        record = service_record(row)
+        values = ["" if record[name] is None else record[name] for name in columns]
+        worst = [totals.worst or "" for totals in (row.layers[layer] for layer in LAYERS)]
+        writer.writerow([cell(value) for value in (*values, *worst)])
+
+
+@click.command("findings")
+@scan_option
+@filter_option
+@db_option
+@debug_option
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "jsonl", "csv"]),
+    default="table",
+)
+def findings_command(scan_ref: str | None, filter_text: str, db: Path | None, form: str) -> None:
+    """List findings, worst first."""
+    from undercroft.exchange import Format, export_findings
+
+    with open_store(db, read_only=True) as store:
+        scan = store.scan(scan_ref)
+        query = Query(filter=filter_text)
+        if form != "table":
+            details = store.iter_records(scan.id, query)
+            head = head_of(store, scan, filter_text)
+            export_findings(details, head, Format(form), sys.stdout)
+            return
+        print_rows(
+            ("ID", "SEVERITY", "STATUS", "SCORE", "LAYER", "RESOURCE", "TITLE", "SERVICES"),
+            (
+                (
+                    row.id[:11],
+                    row.severity.value,
+                    row.status + ("?" if row.unconfirmed else ""),
+                    f"{row.score:5.1f}",
+                    row.layer.value,
+                    row.resource_name,
+                    row.title,
+                    str(row.services),
+                )
+                for row in store.iter_findings(scan.id, query)
+            ),
+            stretch=6,
+        )
+
+
+@click.command("tower")
+@click.argument("service")
+@scan_option
+@db_option
+@debug_option
+def tower_command(service: str, scan_ref: str | None, db: Path | None) -> None:
+    """Print the layers beneath one AI SERVICE (its key, id or name)."""
+    with open_store(db, read_only=True) as store:
+        scan = store.scan(scan_ref)
+        tower = store.tower(scan.id, store.resolve_resource(scan.id, service))
+    row = tower.service
+    click.echo(f"{shown(row.name)}  {shown(row.type)}  {row.account} {row.region}")
+    click.echo(f"score {row.score:.1f} of 100, {count(row.open, 'open finding')}")
+    for block in tower.layers:
+        worst = block.worst.value if block.worst else "none"
+        click.echo(f"\n{block.layer.value:<10}{severity_style(f'{worst:<10}')}{block.open} open")
+        for resource in block.resources:
+            name = shown(resource.ref.name)
+            kind = shown(resource.ref.type)
+            mark = resource.worst.value if resource.worst else "-"
+            where = " ← ".join(shown(step.via) for step in reversed(resource.path)) or "itself"
+            click.echo(f"  {severity_style(f'{mark:<9}')} {name} ({kind}) via {where}")
+            for path, reason in resource.unread:
+                click.echo(f"            not read: {shown(path)}: {shown(reason)}")
+    if tower.contributions:
+        click.echo("\nlargest contributions")
+        for line in tower.contributions[:5]:
+            click.echo(f"  {line.points:5.1f}  {shown(line.title)} ({shown(line.resource_name)})")
+
+
+@click.command("show")
+@click.argument("what")
+@scan_option
+@db_option
+@debug_option
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+def show_command(what: str, scan_ref: str | None, db: Path | None, form: str) -> None:
+    """Print everything about one finding (id) or resource (key, id or name)."""
+    from tui.cli.describe import describe_finding, describe_resource
+    from undercroft.exchange.records import finding_record
+    from undercroft.store import AmbiguousError, NotFoundError
+
+    with open_store(db, read_only=True) as store:
+        scan = store.scan(scan_ref)
+        try:
+            finding = store.resolve_finding(what)
+        except (NotFoundError, AmbiguousError):
+            if what.startswith("f1-"):
+                raise
+            detail = store.resource(scan.id, store.resolve_resource(scan.id, what))
+            describe_resource(detail, as_json=form == "json")
+            return
+        found = store.finding(scan.id, finding)
+    if form == "json":
+        print_json(finding_record(found))
+    else:
+        describe_finding(found)

@@ -1,0 +1,179 @@
+"""``scan``: read an account and judge what is found."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import click
+
+from tui.cli.common import db_option, debug_option, open_store, say
+from tui.cli.errors import CommandError, Exit
+from undercroft.model import Severity
+from undercroft.protocols import Cancelled, Progress
+from undercroft.text import count, shown
+from undercroft.views import Query
+
+if TYPE_CHECKING:
+    from undercroft.store import Store
+    from undercroft.views import ScanRow
+
+__all__ = ["scan_command"]
+
+_SCORE = re.compile(r"score>=(\d+(?:\.\d+)?)$")
+
+
+@click.group("scan")
+def scan_command() -> None:
+    """Read an account and judge what is found. Nothing is ever changed in it."""
+
+
+@scan_command.command("aws")
+@click.option("--profile", "profiles", multiple=True, help="AWS profile (repeatable).")
+@click.option("--region", "regions", multiple=True, help="Region (repeatable).")
+@click.option("--role-arn", "roles", multiple=True, help="Role to assume (repeatable).")
+@click.option("--external-id", default="", help="External id for --role-arn.")
+@click.option("--trusted-account", "trusted", multiple=True, help="Account that is not foreign.")
+@click.option("--name", default="", help="What to call this scan.")
+@click.option("--fail-on", metavar="SEVERITY|score>=N", help="Exit 1 if such a finding is active.")
+@click.option("--jobs", type=click.IntRange(1, 64), default=8, show_default=True)
+@click.option("--rules", "rule_dirs", multiple=True, type=click.Path(path_type=Path))
+@click.option("--plain", is_flag=True, help="Progress as plain lines.")
+@click.option("--json", "as_json", is_flag=True, help="Progress as JSON lines.")
+@db_option
+@debug_option
+def aws_command(
+    profiles: tuple[str, ...],
+    regions: tuple[str, ...],
+    roles: tuple[str, ...],
+    external_id: str,
+    trusted: tuple[str, ...],
+    name: str,
+    fail_on: str | None,
+    jobs: int,
+    rule_dirs: tuple[Path, ...],
+    plain: bool,
+    as_json: bool,
+    db: Path | None,
+) -> None:
+    """Scan AWS accounts, read-only.
+
+    Each --profile, and each --role-arn assumed from it, becomes a scan of its own.
+    """
+    from tui.wiring import AwsRequest, scan_aws
+
+    gate = _gate(fail_on)
+    requests = [
+        AwsRequest(profile, regions, role, external_id, trusted, name, jobs, rule_dirs)
+        for profile in profiles or ("",)
+        for role in roles or ("",)
+    ]
+    status = Exit.DONE
+    with open_store(db, create=True) as store:
+        for request in requests:
+            stop = _stop_on_interrupt()
+            reporter = _json_reporter() if as_json else _text_reporter(plain=plain)
+            try:
+                row = scan_aws(store, request, progress=reporter, cancelled=stop)
+            except Cancelled:
+                say("interrupted; earlier scans and all decisions are untouched")
+                raise click.exceptions.Exit(Exit.INTERRUPTED) from None
+            _summary(store, row)
+            status = max(status, _status(store, row, gate))
+    raise click.exceptions.Exit(status)
+
+
+def _gate(fail_on: str | None) -> str:
+    """The filter that ``--fail-on`` stands for, or an empty text."""
+    if fail_on is None:
+        return ""
+    if match := _SCORE.match(fail_on.replace(" ", "")):
+        return f"status:active score>={match[1]}"
+    if fail_on in set(Severity):
+        return f"status:active severity>={fail_on}"
+    names = ", ".join(severity.value for severity in Severity)
+    raise CommandError(f"--fail-on takes a severity ({names}) or score>=N, not {fail_on!r}")
+
+
+def _status(store: Store, row: ScanRow, gate: str) -> Exit:
+    if row.state == "failed":
+        return Exit.NOTHING_READ
+    hits = store.count_findings(row.id, Query(filter=gate)) if gate else 0
+    if hits:
+        say(f"--fail-on: {count(hits, 'finding')} match {gate!r}")
+    if row.state == "partial":
+        return Exit.INCOMPLETE
+    return Exit.FAIL_ON if hits else Exit.DONE
+
+
+def _stop_on_interrupt() -> threading.Event:
+    """Ctrl-C asks the scan to stop between two calls; a second one insists."""
+    stop = threading.Event()
+
+    def handler(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            signal.default_int_handler(number, frame)
+        stop.set()
+        say("stopping after the calls that are under way (again to insist)")
+
+    signal.signal(signal.SIGINT, handler)
+    return stop
+
+
+def _text_reporter(*, plain: bool) -> Callable[[Progress], None]:
+    lock = threading.Lock()
+    live = sys.stderr.isatty() and not plain
+
+    def report(event: Progress) -> None:
+        where = f"{event.scope} {event.location} {event.collector}".strip()
+        with lock:
+            if event.kind == "unit_done":
+                mark = event.status.value if event.status else "complete"
+                line = f"[{event.done}/{event.total}] {mark:<10} {where}"
+                line += f": {count(event.resources, 'resource')}, {count(event.calls, 'call')}"
+                line += f", {count(event.throttled, 'retry', 'retries')} after throttling" * bool(
+                    event.throttled
+                )
+                line += f"; {shown(event.reason)}" if event.reason else ""
+                say(("\r\x1b[K" if live else "") + line)
+            elif event.kind in {"judging", "saving"}:
+                say(("\r\x1b[K" if live else "") + event.kind)
+            elif live and event.kind == "unit_progress":
+                click.echo(f"\r\x1b[K… {where}: {event.calls} calls", err=True, nl=False)
+
+    return report
+
+
+def _json_reporter() -> Callable[[Progress], None]:
+    lock = threading.Lock()
+
+    def report(event: Progress) -> None:
+        with lock:
+            say(json.dumps({key: value for key, value in asdict(event).items() if value}))
+
+    return report
+
+
+def _summary(store: Store, row: ScanRow) -> None:
+    coverage = store.coverage(row.id)
+    gaps = [item for item in coverage if item.status.is_gap]
+    say(
+        f"{row.name or row.uid}: {count(row.services, 'AI service')}, "
+        f"{count(row.resources, 'resource')}, {count(row.findings, 'finding')}, "
+        f"{count(row.calls, 'call')}"
+    )
+    say(f"read completely: {count(len(coverage) - len(gaps), 'unit')}")
+    if row.gaps:
+        say(f"could not be read: {row.gaps}")
+    # A unit that went on to its end may still have read some things only in part.
+    for item in (*gaps, *(unit for unit in coverage if unit.reason and unit not in gaps)):
+        where = f"{item.scope} {item.location} {item.collector}"
+        say(f"  {item.status.value:<10} {where}: {shown(item.reason)}")

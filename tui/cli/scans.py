@@ -1,0 +1,115 @@
+"""``scans``: what is saved in the cache."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tui.cli.common import db_option, debug_option, open_store, say
+from tui.cli.output import print_json, print_rows
+from undercroft import __version__
+from undercroft.text import shown
+
+__all__ = ["scans_command"]
+
+
+@click.group("scans", invoke_without_command=True)
+@db_option
+@debug_option
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
+@click.pass_context
+def scans_command(ctx: click.Context, db: Path | None, form: str) -> None:
+    """List, show or delete saved scans."""
+    ctx.ensure_object(dict)
+    if db is not None:
+        ctx.find_root().obj = {**(ctx.find_root().obj or {}), "db": db}
+    if ctx.invoked_subcommand is None:
+        _list(db, form)
+
+
+@scans_command.command("list")
+@db_option
+@debug_option
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
+def list_command(db: Path | None, form: str) -> None:
+    """List saved scans, newest first."""
+    _list(db, form)
+
+
+def _list(db: Path | None, form: str) -> None:
+    from undercroft.exchange.records import SCANS_SCHEMA, scan_record
+
+    with open_store(db, read_only=True) as store:
+        rows = store.scans()
+        if form == "json":
+            print_json(
+                {
+                    "schema": SCANS_SCHEMA,
+                    "undercroft": __version__,
+                    "scans": [scan_record(row, store.coverage(row.id)) for row in rows],
+                }
+            )
+            return
+    print_rows(
+        ("ID", "NAME", "STATE", "FINISHED", "SERVICES", "RESOURCES", "FINDINGS", "GAPS", "CALLS"),
+        [
+            (
+                str(row.id),
+                row.name,
+                row.state,
+                row.finished_at or row.started_at,
+                str(row.services),
+                str(row.resources),
+                str(row.findings),
+                str(row.gaps),
+                str(row.calls),
+            )
+            for row in rows
+        ],
+        stretch=1,
+    )
+
+
+@scans_command.command("show")
+@click.argument("ref")
+@db_option
+@debug_option
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+def show_command(ref: str, db: Path | None, form: str) -> None:
+    """Print one scan and what it could and could not read."""
+    from undercroft.exchange.records import scan_record
+
+    with open_store(db, read_only=True) as store:
+        row = store.scan(ref)
+        coverage = store.coverage(row.id)
+    if form == "json":
+        print_json(scan_record(row, coverage))
+        return
+    click.echo(f"{shown(row.name or row.uid)}: {row.state}, {row.finished_at}")
+    click.echo(f"{row.services} AI services, {row.resources} resources, {row.findings} findings")
+    print_rows(
+        ("STATUS", "ACCOUNT", "LOCATION", "COLLECTOR", "REASON"),
+        [
+            (item.status.value, item.scope, item.location, item.collector, item.reason)
+            for item in coverage
+        ],
+    )
+
+
+@scans_command.command("delete")
+@click.argument("ref")
+@db_option
+@debug_option
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def delete_command(ref: str, db: Path | None, yes: bool) -> None:
+    """Delete one scan. Decisions are kept."""
+    with open_store(db) as store:
+        row = store.scan(ref)
+        name = shown(row.name or row.uid)
+        if not yes:
+            click.confirm(
+                f"Delete the scan '{name}' ({row.findings} findings)?", abort=True, err=True
+            )
+        store.delete_scan(row.id)
+    say(f"deleted the scan '{name}'; decisions are kept")

@@ -1,0 +1,184 @@
+"""The part of the app that records decisions, tells all screens, and says what it did."""
+
+from __future__ import annotations
+
+import os
+import threading
+import webbrowser
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from textual import on
+from textual.app import App
+from textual.message import Message
+from textual.reactive import var
+
+from tui.console import console_url
+from tui.messages import DecisionFailed, DecisionMade
+from tui.text import count, shown
+from tui.widgets.finding_text import Advice
+from undercroft.views import Query, ScanRow
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from rules import Pack
+    from tui.dialogs.results import Decide
+    from tui.selection import Selection
+    from undercroft.store import Store
+    from undercroft.triage.decide import Action, Triage
+
+__all__ = ["DecidingApp"]
+
+
+class DecidingApp(App[None]):
+    """Holds the store and the triage; every change goes through a worker and comes back as a message."""
+
+    scan: var[ScanRow | None] = var(None, init=False)
+    """The scan that is shown."""
+    read_only: bool = False
+    actor: str = ""
+    clock: Callable[[], datetime]
+    rules_pack: Callable[[], Pack] | None = None
+
+    def __init__(self) -> None:
+        # Decided before Textual chooses its colour filters: under NO_COLOR even greys must not be sent.
+        super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
+        self.store: Store | None = None
+        self.triage: Triage | None = None
+        self._deciding = threading.Lock()
+        self._advice: dict[str, Advice] | None = None
+
+    def use(self, store: Store) -> None:
+        """Work on this cache from now on."""
+        from undercroft.triage.decide import Triage
+
+        if self.store is not None and self.store is not store:
+            self.store.close()
+        self.store = store
+        self.triage = Triage(store, actor=self.actor, clock=self.clock)
+
+    def tell(self, message: Callable[[], Message]) -> None:
+        """Send every screen a message of its own."""
+        for screen in self.screen_stack:
+            screen.post_message(message())
+
+    # Deciding
+
+    def decide(self, answer: Decide, selection: Selection) -> None:
+        """Record a dialog's answer for a selection, in a worker; every screen then reloads."""
+        self._act(lambda store, triage: answer.apply(triage, selection.resolve(store)))
+
+    def undo(self, target: str | None = None) -> None:
+        """Take back the last decision, or a given event or batch."""
+        self._act(lambda _, triage: triage.undo(target))
+
+    def redo(self) -> None:
+        """Take the last undo back."""
+        self._act(lambda _, triage: triage.redo())
+
+    def _act(self, work: Callable[[Store, Triage], Action]) -> None:
+        store, triage = self.store, self.triage
+        if store is None or triage is None:
+            self.say_why("The cache is not open yet.")
+            return
+        if self.read_only:
+            self.say_why("This cache was opened for reading only; start without --read-only.")
+            return
+
+        def run() -> None:
+            try:
+                with self._deciding:
+                    action = work(store, triage)
+            except Exception as error:  # noqa: BLE001  (a refusal or a failure is a sentence on screen)
+                self.post_message(DecisionFailed(str(error) or type(error).__name__))
+            else:
+                self.post_message(DecisionMade(action))
+
+        self.run_worker(run, thread=True, group="decide", exit_on_error=False)
+
+    @on(DecisionFailed)
+    def _decision_failed(self, event: DecisionFailed) -> None:
+        self.notify(
+            shown(event.sentence),
+            title="Not recorded",
+            severity="warning",
+            markup=False,
+            timeout=8,
+        )
+
+    @on(DecisionMade)
+    def _decision_made(self, event: DecisionMade) -> None:
+        summary = shown(event.action.summary)
+        hint = f"{self.key_of('app.undo', 'u')} undoes it"
+        if any(item.type == "undo" for item in event.action.events):
+            hint = f"{self.key_of('app.redo', 'ctrl+r')} brings it back"
+        self.clear_notifications()
+        sentence = f"{summary[:1].upper()}{summary[1:]}".rstrip(".")
+        self.notify(f"{sentence}.\n{hint}.", markup=False)
+        self.tell(lambda: DecisionMade(event.action))
+
+    # Saying and showing
+
+    def say_why(self, sentence: str) -> None:
+        """Tell why a key did nothing."""
+        self.notify(shown(sentence), severity="warning", markup=False, timeout=6)
+
+    def key_of(self, name: str, default: str) -> str:
+        """How the key of a binding is shown now."""
+        for active in self.screen.active_bindings.values():
+            if active.binding.id == name:
+                return self.get_key_display(active.binding)
+        return default
+
+    def advice(self, rule: str) -> Advice:
+        """What a rule says about why and how to fix; empty until the rules have been read."""
+        return (self._advice or {}).get(rule, Advice())
+
+    def load_advice(self) -> None:
+        """In a worker: read the rules, once."""
+        if self._advice is None and self.rules_pack is not None:
+            self._advice = {
+                rule.id: Advice(rule.why, rule.fix.text, rule.fix.command)
+                for rule in self.rules_pack().rules
+            }
+
+    def export(self, query: Query, total: int, what: str) -> None:
+        """Ask where to write what a list shows. ``what``: ``findings`` or ``services``."""
+        store, scan = self.store, self.scan
+        if store is None or scan is None:
+            self.say_why("There is nothing to export yet.")
+            return
+        from tui.dialogs.export import Exported
+        from tui.dialogs.exporting import export_dialog
+
+        def written(done: Exported | None) -> None:
+            if done is not None:
+                words = count(done.rows, what[:-1])
+                self.notify(f"Exported {words} to {shown(str(done.path))}", markup=False)
+
+        dialog = export_dialog(
+            store=store, scan_id=scan.id, query=query, total=total, now=self.clock(), what=what
+        )
+        self.push_screen(dialog, written)
+
+    def open_console(self, provider: str, native_id: str, account: str = "") -> None:
+        """Show a resource in its cloud's console: in a browser here, else as a link."""
+        url = console_url(provider, native_id, account)
+        if not url:
+            self.say_why("There is no console page known for this resource.")
+        elif has_browser():
+            webbrowser.open(url)
+            self.notify(f"Opened {shown(url)}", markup=False)
+        else:
+            self.copy_to_clipboard(url)
+            self.notify(shown(url), title="Copied the console link", markup=False, timeout=15)
+
+
+def has_browser() -> bool:
+    """Whether opening a link would show it to the person in front of this terminal."""
+    if os.environ.get("SSH_CONNECTION") or os.environ.get("SSH_TTY"):
+        return False
+    return os.name == "nt" or any(
+        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "TERM_PROGRAM")
+    )

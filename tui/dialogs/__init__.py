@@ -1,0 +1,58 @@
+"""Dialogs: modal screens that return frozen results and change nothing themselves.
+
+Actions call ``decision_dialog`` and ``export_dialog``; the classes are there for what has no factory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from tui.selection import Selection
+
+if TYPE_CHECKING:
+    from rules.schema import Pack
+    from tui.dialogs.decision import DecisionDialog
+    from undercroft.store import Store
+
+__all__ = ["decision_dialog"]
+
+
+def decision_dialog(
+    kind: str,
+    selection: Selection,
+    *,
+    store: Store,
+    scan_id: int,
+    today: date,
+    pack: Callable[[], Pack] | None = None,
+) -> DecisionDialog[Any]:
+    """The dialog for a decision about a selection; it returns a ``Decide``, or None.
+
+    Args:
+        kind: accept, fixed, false_positive, note or reopen.
+        selection: What it is about; resolved in the dialog's own worker.
+        store: Where the dialog reads what stands above the findings.
+        scan_id: The scan on screen.
+        today: The day from which dates are counted.
+        pack: The rules, for the fix texts; slow, called in a worker.
+    """
+    from tui.dialogs.accept import AcceptDialog
+    from tui.dialogs.context import Context, load_context
+    from tui.dialogs.decision import FalsePositiveDialog, NoteDialog, ReopenDialog
+    from tui.dialogs.fixed import FixedDialog
+
+    def load() -> Context:
+        return load_context(store, scan_id, selection.resolve(store), pack)
+
+    label, count = selection.label, selection.count or len(selection.ids)
+    if kind == "accept":
+        return AcceptDialog(label, count, today=today, load=load)
+    if kind == "fixed":
+        return FixedDialog(label, count, load=load)
+    if kind == "false_positive":
+        return FalsePositiveDialog(label, count, load=load)
+    if kind == "reopen":
+        return ReopenDialog(label, count, load=load)
+    return NoteDialog(label, count, load=load)

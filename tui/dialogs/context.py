@@ -1,0 +1,82 @@
+"""What a decision dialog needs to know about the findings; gathered in a worker thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rules.schema import Fix, Pack
+from undercroft.model import Severity
+from undercroft.store import Store
+from undercroft.views import DecisionView, FindingDetail, ResourceRef
+
+__all__ = ["Context", "load_context"]
+
+_SAMPLE = 25
+"""So many findings of a selection are looked at for one common fix."""
+_OWNERS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Facts about the selection."""
+
+    critical: int = 0
+    """How many of the findings are critical."""
+    exploited: int = 0
+    """How many are known to be exploited."""
+    services: tuple[ResourceRef, ...] = ()
+    """Every AI service above any of them."""
+    owners: tuple[str, ...] = ()
+    """People and teams of earlier decisions and owner tags, most recent first."""
+    in_force: DecisionView | None = None
+    """The decision that holds now; only for a single finding."""
+    lapsed: DecisionView | None = None
+    fixes: tuple[Fix, ...] = ()
+    """Distinct fixes of the selection's rules."""
+
+    @property
+    def weighty(self) -> bool:
+        """Whether accepting it needs a second look (triage rules 5.4)."""
+        return bool(self.critical or self.exploited)
+
+
+def load_context(
+    store: Store, scan_id: int, findings: Sequence[str], pack: Callable[[], Pack] | None
+) -> Context:
+    """Gather everything; reads the store and, for the fix, the rule pack."""
+    facts = store.facts_for(findings, scan_id)
+    sample = [store.finding(scan_id, finding) for finding in findings[:_SAMPLE]]
+    single = sample[0] if len(findings) == 1 else None
+    return Context(
+        critical=sum(fact.severity == Severity.CRITICAL for fact in facts.values()),
+        exploited=sum(bool(fact.kev) for fact in facts.values()),
+        services=tuple(store.services_of(scan_id, findings)),
+        owners=_owners(store, scan_id),
+        in_force=single.decision if single else None,
+        lapsed=single.lapsed if single else None,
+        fixes=_fixes(sample, pack() if pack is not None else None),
+    )
+
+
+def _owners(store: Store, scan_id: int) -> tuple[str, ...]:
+    """Owners named before, then owner tags, each once."""
+    names: dict[str, None] = {}
+    for row in store.history(limit=_OWNERS):
+        owner = row.payload.get("owner")
+        if isinstance(owner, str) and owner:
+            names.setdefault(owner)
+    for tag in store.suggestions(scan_id, "owner", "", _OWNERS):
+        names.setdefault(tag)
+    return tuple(names)
+
+
+def _fixes(details: Sequence[FindingDetail], pack: Pack | None) -> tuple[Fix, ...]:
+    if pack is None:
+        return ()
+    fixes: dict[str, Fix] = {}
+    for detail in details:
+        rule = pack.find(detail.row.rule)
+        if rule is not None:
+            fixes.setdefault(rule.id, rule.fix)
+    return tuple(fixes.values())

@@ -1,0 +1,73 @@
+"""Facts that concern the whole program; the app tells every screen on the stack."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.message import Message
+
+from undercroft.views import ScanRow
+
+if TYPE_CHECKING:
+    from undercroft.store import Store
+    from undercroft.triage.decide import Action
+
+__all__ = ["DataChanged", "DecisionFailed", "DecisionMade", "OpenFailed", "Opened", "Preparing"]
+
+
+class Preparing(Message):
+    """The cache is still being made: how far that is, in words."""
+
+    def __init__(self, turn: int, text: str) -> None:
+        super().__init__()
+        self.turn = turn
+        """Which opening it belongs to: a later one makes it void."""
+        self.text = text
+
+    def can_replace(self, message: Message) -> bool:
+        """Only the newest one matters."""
+        return isinstance(message, Preparing)
+
+
+class Opened(Message):
+    """The cache is open; ``scan`` is None while it holds no scan."""
+
+    def __init__(self, turn: int, store: Store, scan: ScanRow | None) -> None:
+        super().__init__()
+        self.turn = turn
+        self.store = store
+        self.scan = scan
+
+
+class OpenFailed(Message):
+    """The cache could not be opened; says why and what to do."""
+
+    def __init__(self, turn: int, sentence: str) -> None:
+        super().__init__()
+        self.turn = turn
+        self.sentence = sentence
+
+
+class DataChanged(Message, bubble=False):
+    """Rows may look different now: another scan is shown, or somebody wrote. Reload in place."""
+
+    def __init__(self, scan: bool = False) -> None:
+        super().__init__()
+        self.scan = scan
+        """Whether it is another scan."""
+
+
+class DecisionMade(Message, bubble=False):
+    """A decision was recorded (or undone). Reload in place."""
+
+    def __init__(self, action: Action) -> None:
+        super().__init__()
+        self.action = action
+
+
+class DecisionFailed(Message):
+    """A decision was refused, or could not be recorded; says why."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__()
+        self.sentence = sentence

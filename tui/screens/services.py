@@ -1,0 +1,238 @@
+"""Home: one row per AI service, worst first, with the tower it stands on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.timer import Timer
+from textual.widgets import Static
+
+from tui.glyphs import severity_tone
+from tui.keymap import bind
+from tui.screens.acting import ACTING_IDS
+from tui.screens.listing import ListingScreen
+from tui.text import count, styled
+from tui.widgets.columns import Column, Run
+from tui.widgets.contributions import contributions_text, service_text
+from tui.widgets.filter_line import FilterLine
+from tui.widgets.table import VirtualTable
+from tui.widgets.tower import MINI_HEAD, MINI_WIDTH, TowerView, blocks_of, mini_tower
+from undercroft.model import LAYERS
+from undercroft.views import Query, ServiceRow, Today, Tower
+
+if TYPE_CHECKING:
+    from undercroft.store import Store
+
+__all__ = ["ServicesScreen"]
+
+_SIDE = 34
+_SETTLE = 0.08
+"""Seconds that the cursor rests before its service's details are read."""
+
+
+_WORD = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_KINDS = {"notebook-instance": "notebook", "training-job": "training", "ai-instance": "instance"}
+
+
+def kind_of(row: ServiceRow) -> str:
+    """The last word of the resource type: ``endpoint`` for ``…/onlineEndpoints``."""
+    kind = row.type.replace(":", "/").rsplit("/", 1)[-1]
+    kind = _KINDS.get(kind, _WORD.split(kind)[-1].lower())
+    return kind[:-1] if kind.endswith("s") and not kind.endswith("ss") else kind
+
+
+def _score(row: ServiceRow) -> list[Run]:
+    tone = severity_tone(row.worst) if row.worst else "good"
+    return [("?" if row.unread else "", "severity-medium"), (f"{row.score:.0f}", tone)]
+
+
+def _change(row: ServiceRow) -> Run:
+    if row.change is None:
+        return ("new", "signature")
+    if abs(row.change) < 0.05:
+        return ("·", "faint")
+    return (f"{row.change:+.1f}".replace("-", "−"), "worse" if row.change > 0 else "better")
+
+
+def _number(value: int, tone: str) -> Run:
+    return (f"{value:,}", tone) if value else ("·", "faint")
+
+
+SERVICE_COLUMNS: tuple[Column[ServiceRow], ...] = (
+    Column("score", "SCORE", 5, _score, right=True, descending=True),
+    Column("change", "±", 5, _change, right=True, descending=True, drop=3),
+    Column("name", "SERVICE", 16, lambda row: (row.name, "strong"), grow=5, most=48),
+    Column("type", "KIND", 9, lambda row: (kind_of(row), "muted"), grow=1, most=22, drop=4),
+    Column("provider", "CLOUD", 5, lambda row: (row.provider, "muted"), drop=7, wide=90),
+    Column("account", "ACCOUNT", 12, lambda row: (row.account, "muted"), grow=1, most=20, drop=9),
+    Column("region", "REGION", 9, lambda row: (row.region, "muted"), grow=1, most=16, drop=6),
+    Column("tower", MINI_HEAD, MINI_WIDTH, lambda row: mini_tower(row.layers), sortable=False),
+    Column("open", "OPEN", 5, lambda row: _number(row.open, "plain"), right=True, descending=True),
+    Column(
+        "accepted", "ACC", 4, lambda row: _number(row.accepted, "status-accepted"),
+        right=True, descending=True, drop=2,
+    ),
+    Column(
+        "claimed", "FIX", 3, lambda row: _number(row.claimed, "status-fix-claimed"),
+        right=True, descending=True, drop=5,
+    ),
+    Column(
+        "combinations", "⚑", 2,
+        lambda row: (f"⚑{row.combinations}", "severity-critical") if row.combinations else "",
+        descending=True, drop=1,
+    ),
+    Column("owner", "OWNER", 10, lambda row: (row.owner, "muted"), grow=1, most=18, drop=8),
+)  # fmt: skip
+
+
+class ServicesScreen(ListingScreen[ServiceRow]):
+    """What changed and what matters, within a second."""
+
+    NAME = "services"
+    NOUN = "service"
+    QUIET: ClassVar[frozenset[str]] = frozenset({*ACTING_IDS, "view.back"})
+    BINDINGS: ClassVar[list[BindingType]] = bind(
+        "layer.1", "layer.2", "layer.3", "layer.4", "layer.5", "layer.6"
+    )
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012  (Textual's own shape)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._rest: Timer | None = None
+
+    def body(self) -> ComposeResult:
+        """Counts of today; the table; the selected service beside it."""
+        yield Static(id="today")
+        with Horizontal(id="panes"):
+            with Vertical(id="main"):
+                yield VirtualTable(
+                    SERVICE_COLUMNS, key=lambda row: row.key, id="list", markable=False
+                )
+                yield FilterLine(placeholder="words, cloud:aws, severity>=high, owner:… ")
+            with Vertical(id="side"):
+                yield Static(id="side-head")
+                yield TowerView(choosing=False, id="side-tower")
+                yield Static(id="side-bill")
+
+    # Reading
+
+    def read_count(self, store: Store, scan_id: int, query: Query) -> int:
+        """How many services match."""
+        return store.count_services(scan_id, query)
+
+    def read_rows(
+        self, store: Store, scan_id: int, query: Query, start: int, count: int
+    ) -> Sequence[ServiceRow]:
+        """A window of services."""
+        return store.services(scan_id, query, start, count)
+
+    def reload(self) -> None:
+        """The list and the counts of today."""
+        super().reload()
+        self.fetch("today", lambda store, scan_id: store.today(scan_id), self._show_today)
+        self._look_closer()
+
+    def _show_today(self, today: Today) -> None:
+        self.query_one("#today", Static).update(today_text(today))
+
+    def empty_words(self) -> tuple[str, ...]:
+        """Nothing was found, or nothing could be read."""
+        scan = self.undercroft.scan
+        if scan is not None and scan.gaps:
+            return (
+                "No AI service was found, but not everything could be read.",
+                "",
+                f"{count(scan.gaps, 'part')} of this scan failed; the scans screen says which and why.",
+            )
+        return ("No AI service was found in this scan.", "", "Everything it asked for was read.")
+
+    # The pane on the right
+
+    @on(VirtualTable.Highlighted, "#list")
+    def _highlighted(self) -> None:
+        row = self.table.row
+        head, tower = self.query_one("#side-head", Static), self.query_one(TowerView)
+        if row is None:
+            if not self.table.total:
+                head.update("")
+                tower.blocks = ()
+                self.query_one("#side-bill", Static).update("")
+            return
+        head.update(service_text(row, _SIDE - 1))
+        tower.blocks = blocks_of(row)
+        self.query_one("#side-bill", Static).update("")
+        if self._rest is not None:
+            self._rest.stop()
+        self._rest = self.set_timer(_SETTLE, self._look_closer)
+
+    def _look_closer(self) -> None:
+        row = self.table.row
+        if row is None or not self.query_one("#side").display:
+            return
+        key = row.key
+
+        def done(tower: Tower) -> None:
+            here = self.table.row
+            if here is not None and here.key == key:
+                self.query_one(TowerView).blocks = blocks_of(tower)
+                self.query_one("#side-bill", Static).update(contributions_text(tower, 3, _SIDE - 3))
+
+        self.fetch("side", lambda store, scan_id: store.tower(scan_id, key), done)
+
+    # Going deeper
+
+    @on(VirtualTable.Opened, "#list")
+    def _opened(self) -> None:
+        row = self.table.row
+        if row is not None:
+            self.undercroft.show_service(row.key)
+
+    def action_layer(self, number: int) -> None:
+        """Into a layer of the selected service."""
+        row = self.table.row
+        if row is None:
+            self.undercroft.say_why("There is no service here to open.")
+        else:
+            self.undercroft.show_service(row.key, LAYERS[number - 1])
+
+    def action_back(self) -> None:
+        """Out of the filter; there is nothing further out."""
+        if self.query_now.filter:
+            super().action_back()
+        else:
+            leave = self.undercroft.key_of("app.quit", "q")
+            self.undercroft.say_why(f"This is the outermost screen; {leave} leaves the program.")
+
+    def why_no_finding(self) -> str:
+        """Findings are one level deeper."""
+        return "This key acts on findings: open the service, or the findings of the whole scan."
+
+
+def today_text(today: Today) -> Content:
+    """What calls for action, and the first thing that could not be read."""
+    counts = (
+        (today.new, "✦", "new", "$signature"),
+        (today.reopened, "↻", "reopened", "$status-reopened"),
+        (today.lapsing, "◔", "lapse within 7 days", "$status-accepted"),
+        (today.unconfirmed, "?", "not confirmed", "$severity-medium"),
+    )
+    parts: list[Content] = []
+    for number, glyph, words, tone in counts:
+        if parts:
+            parts.append(Content("   "))
+        style = f"bold {tone}" if number else "$faint"
+        parts.append(Content.styled(f"{glyph} {number:,} ", style))
+        parts.append(Content.styled(words, "$plain" if number else "$faint"))
+    if today.gaps:
+        gap = today.gaps[0]
+        more = f" and {len(today.gaps) - 1} more" if len(today.gaps) > 1 else ""
+        parts.append(Content.styled("   ▲ ", "$severity-medium"))
+        parts.append(styled(f"{gap.collector} {gap.location}: {gap.reason}{more}", "$muted"))
+    return Content.assemble(*parts)

@@ -1,0 +1,87 @@
+"""The person's own settings: one TOML file where the platform keeps configuration."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+
+from tui.saved_views import read_views, views_path
+
+__all__ = ["Settings", "SettingsError", "default_path", "load"]
+
+_KNOWN = ("theme", "keys", "views", "actor")
+
+
+class SettingsError(ValueError):
+    """The file cannot be used; the message names the file, the key and the nearest valid one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the file says; everything has a default."""
+
+    theme: str = ""
+    """Name of a theme; empty: our dark one, or the terminal's own colours under NO_COLOR."""
+    keys: Mapping[str, str] = field(default_factory=dict)
+    """Binding id → keys, comma-separated: ``"finding.accept" = "A"``."""
+    views: Mapping[str, str] = field(default_factory=dict)
+    """Saved views by name: ``"screen: filter"``, such as ``"findings: severity:critical"``."""
+    actor: str = ""
+    """Who decides: name and mail, as it is written into each decision."""
+    path: Path | None = None
+    """Where it was read from."""
+
+
+def default_path() -> Path:
+    """Where the file is looked for."""
+    from platformdirs import user_config_path
+
+    return user_config_path("undercroft", appauthor=False) / "config.toml"
+
+
+def load(path: Path | None = None) -> Settings:
+    """Read the settings; a file that is not there is as good as an empty one.
+
+    Raises:
+        SettingsError: For unreadable TOML, an unknown key or a value of the wrong kind.
+    """
+    path = path or default_path()
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return Settings(views=read_views(views_path(path)), path=path)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{path}: {error}") from error
+    for key in data:
+        if key not in _KNOWN:
+            near = get_close_matches(key, _KNOWN, 1)
+            hint = f"; did you mean {near[0]}?" if near else f"; known: {', '.join(_KNOWN)}"
+            raise SettingsError(f"{path}: unknown setting {key!r}{hint}")
+    mine = _texts(path, data, "views")
+    return Settings(
+        theme=_text(path, data, "theme"),
+        keys=_texts(path, data, "keys"),
+        views={**read_views(views_path(path)), **mine},
+        actor=_text(path, data, "actor"),
+        path=path,
+    )
+
+
+def _text(path: Path, data: Mapping[str, object], key: str) -> str:
+    value = data.get(key, "")
+    if not isinstance(value, str):
+        raise SettingsError(f"{path}: {key} must be a text in quotes")
+    return value
+
+
+def _texts(path: Path, data: Mapping[str, object], key: str) -> dict[str, str]:
+    table = data.get(key, {})
+    if not isinstance(table, dict):
+        raise SettingsError(f"{path}: {key} must be a table, [{key}]")
+    for name, value in table.items():
+        if not isinstance(value, str):
+            raise SettingsError(f'{path}: {key}."{name}" must be a text in quotes')
+    return dict(table)

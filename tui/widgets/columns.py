@@ -1,0 +1,133 @@
+"""Columns of a table: what a cell says, and which columns fit into a width. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeAlias, TypeVar
+
+from rich.cells import cell_len
+
+from tui.text import clip, shown
+
+__all__ = ["Cell", "Column", "Placed", "Run", "fit_runs", "place", "runs"]
+
+RowT = TypeVar("RowT")
+
+Run: TypeAlias = tuple[str, str]
+"""A piece of text and the tone (`tui.themes.TONES`) that it is drawn in; an empty tone is plain."""
+
+Cell: TypeAlias = "str | Run | Sequence[Run]"
+
+
+@dataclass(frozen=True, slots=True)
+class Column(Generic[RowT]):
+    """One column."""
+
+    key: str
+    """Name of the row's field: what ``Query.sort`` gets."""
+    title: str
+    width: int
+    """Least width, in cells."""
+    cell: Callable[[RowT], Cell]
+    right: bool = False
+    """Aligned to the right."""
+    comfort: int = 0
+    """Width below which others are dropped for its sake; 0 is ``width``."""
+    grow: int = 0
+    """Share of the room that is left over; 0 stays at ``width``."""
+    most: int = 0
+    """Greatest width; 0 is no limit."""
+    drop: int = 0
+    """When room is short the largest number goes first; 0 always stays."""
+    sortable: bool = True
+    descending: bool = False
+    """Whether its first sort shows the largest first."""
+    wide: int = 0
+    """Leave it out below this table width even if it would fit; 0 is never."""
+    until: int = 0
+    """Leave it out from this table width on (another column says it better); 0 is never."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed(Generic[RowT]):
+    """A column with the width that it got."""
+
+    column: Column[RowT]
+    width: int
+
+
+def place(columns: Sequence[Column[RowT]], width: int, gap: int = 1) -> tuple[Placed[RowT], ...]:
+    """The columns that fit into ``width`` cells, in their order, with their widths."""
+    kept = [
+        column
+        for column in columns
+        if column.wide <= width and not (column.until and column.until <= width)
+    ]
+
+    def comfortable() -> int:
+        wanted = sum(max(column.width, column.comfort) for column in kept)
+        return wanted + gap * (len(kept) - 1)
+
+    while len(kept) > 1 and comfortable() > width:
+        droppable = [column for column in kept if column.drop]
+        if not droppable:
+            break
+        kept.remove(max(reversed(droppable), key=lambda column: column.drop))
+    widths = {column.key: column.width for column in kept}
+    spare = width - sum(widths.values()) - gap * (len(kept) - 1)
+    growing = [column for column in kept if column.grow]
+    while spare > 0 and growing:
+        shares = sum(column.grow for column in growing)
+        given = 0
+        for column in list(growing):
+            more = max(1, spare * column.grow // shares)
+            more = min(more, spare - given)
+            if column.most:
+                more = min(more, column.most - widths[column.key])
+            widths[column.key] += max(0, more)
+            given += max(0, more)
+            if column.most and widths[column.key] >= column.most:
+                growing.remove(column)
+            if given >= spare:
+                break
+        if given == 0:
+            break
+        spare -= given
+    return tuple(Placed(column, widths[column.key]) for column in kept)
+
+
+def runs(cell: Cell) -> tuple[Run, ...]:
+    """A cell as runs of text, whichever way it was given."""
+    if isinstance(cell, str):
+        return ((cell, ""),)
+    if isinstance(cell, tuple) and len(cell) == 2 and isinstance(cell[0], str):
+        return ((cell[0], str(cell[1])),)
+    return tuple((str(text), str(tone)) for text, tone in cell)
+
+
+def fit_runs(cell: Cell, width: int, *, right: bool = False) -> list[Run]:
+    """The cell's runs, cleaned and cut or padded to exactly ``width`` terminal cells."""
+    fitted: list[Run] = []
+    room = width
+    pieces = runs(cell)
+    for index, (foreign, tone) in enumerate(pieces):
+        if room <= 0:
+            break
+        text = shown(foreign)
+        size = cell_len(text)
+        last = index == len(pieces) - 1
+        if size > room or (size == room and not last and any(t for t, _ in pieces[index + 1 :])):
+            cut = clip(text + " …", room)
+            fitted.append((cut, tone))
+            room -= cell_len(cut)
+            break
+        fitted.append((text, tone))
+        room -= size
+    if room > 0:
+        padding = (" " * room, "")
+        if right:
+            fitted.insert(0, padding)
+        else:
+            fitted.append(padding)
+    return fitted

@@ -1,0 +1,193 @@
+"""One finding as text to read: what, why, the path that leads down to it, evidence, fix, decisions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from textual.content import Content
+
+from tui.glyphs import GLYPH, STATUS_GLYPH, STATUS_WORD, severity_tone, status_tone
+from tui.text import ago, clip, count, days_left, shown, styled
+from undercroft.model import Json
+from undercroft.views import DecisionView, EventRow, FindingDetail, FindingRow, Path
+
+__all__ = ["Advice", "copied", "finding_text", "path_text", "status_text"]
+
+_VALUE = 400
+"""Characters of an evidence value that are shown; the whole is on the resource's screen."""
+
+_FIELD = 32
+"""Cells of a field's path; with its ends it fits beside the names it links."""
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What the rule says."""
+
+    why: str = ""
+    fix: str = ""
+    command: str = ""
+
+
+def finding_text(
+    detail: FindingDetail, *, path: Path | None, advice: Advice, now: datetime
+) -> Content:
+    """Everything about a finding, as sections."""
+    row = detail.row
+    lines: list[Content] = [
+        Content.assemble(
+            (f"{GLYPH[row.severity]} {row.severity.value}", f"bold ${severity_tone(row.severity)}"),
+            ("   ", ""),
+            status_text(row, now),
+        ),
+        styled(row.title, "bold $strong"),
+        Content.assemble(
+            styled(row.resource_name, "$plain"),
+            (" · ", "$faint"),
+            styled(f"{row.resource_type}", "$muted"),
+        ),
+    ]
+    if detail.unconfirmed_reason:
+        lines.append(
+            styled(f"? not seen by this scan: {detail.unconfirmed_reason}", "$severity-medium")
+        )
+    decision = detail.decision or detail.lapsed
+    if decision is not None:
+        lines += _decision(decision, lapsed=detail.decision is None, now=now)
+    if path:
+        lines += _section("How it is reached", path_text(path))
+    if advice.why:
+        lines += _section("Why", [styled(advice.why, "$plain")])
+    if detail.evidence or detail.at:
+        evidence = [_fact(name, value) for name, value in detail.at.items()]
+        evidence += [_fact(item.path, item.value) for item in detail.evidence]
+        lines += _section("Evidence", evidence)
+    if advice.fix or advice.command:
+        fix = [styled(advice.fix, "$plain")] if advice.fix else []
+        if advice.command:
+            fix.append(
+                Content("\n").join(
+                    styled(f"  {line}", "$signature") for line in advice.command.splitlines()
+                )
+            )
+        lines += _section("Fix", fix)
+    if detail.services:
+        names = [styled(f"  {ref.name}", "$plain") for ref in detail.services[:8]]
+        more = len(detail.services) - len(names)
+        if more > 0:
+            names.append(Content.styled(f"  and {more:,} more", "$muted"))
+        lines += _section(f"Beneath {count(len(detail.services), 'AI service')}", names)
+    notes = [event for event in detail.notes if event.live]
+    if notes:
+        lines += _section("Comments", [_note(event, now) for event in notes])
+    lines += _section("Record", _record(detail, now))
+    return Content("\n").join(lines)
+
+
+def status_text(row: FindingRow, now: datetime) -> Content:
+    """The status with what qualifies it: cause, days left, unconfirmed, new."""
+    words = STATUS_WORD.get(row.status, row.status)
+    if row.status == "accepted" and row.until:
+        left = days_left(row.until, now)
+        words += f" until {row.until}" + (
+            f", {count(left, 'day')} left" if left is not None else ""
+        )
+    if row.cause:
+        words += f": {row.cause}"
+    parts = [styled(f"{STATUS_GLYPH.get(row.status, '•')} {words}", f"${status_tone(row.status)}")]
+    if row.new:
+        parts.append(Content.styled("   new", "bold $signature"))
+    return Content.assemble(*parts)
+
+
+def path_text(path: Path) -> list[Content]:
+    """From the service down: one line per edge, the field that says so, and where it leads."""
+    lines = [styled(path[0].src_name, "$plain")] if path else []
+    for depth, step in enumerate(path):
+        sure = "" if step.certainty == "stated" else f" ({step.certainty})"
+        last = depth == len(path) - 1
+        lines.append(
+            Content.assemble(
+                (" " * depth + "└ ", "$faint"),
+                styled(_field(step.via) or step.relation, "$muted"),
+                (f"{sure} → ", "$faint"),
+                styled(step.dst_name, "bold $strong" if last else "$plain"),
+            )
+        )
+    return lines
+
+
+def _field(path: str) -> str:
+    """A field's path on one line: of a long one where it begins and what it is called."""
+    first, *_, last = path.split(".")
+    return path if len(path) <= _FIELD or first == last else f"{first}…{last}"
+
+
+def copied(row: FindingRow) -> str:
+    """A finding as plain text for the clipboard: true values, on a few lines."""
+    return (
+        f"{row.severity.value}: {row.title}\n"
+        f"resource: {row.resource_id or row.resource_key}\n"
+        f"rule: {row.rule}\nstatus: {row.status}\nfinding: {row.id}\n"
+    )
+
+
+def _section(title: str, lines: Sequence[Content]) -> list[Content]:
+    return [Content(""), Content.styled(title, "bold $muted"), *lines]
+
+
+def _fact(name: str, value: Json) -> Content:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return Content.assemble(
+        styled(name, "$muted"), ("  ", ""), styled(clip(text, _VALUE), "$severity-high")
+    )
+
+
+def _decision(decision: DecisionView, *, lapsed: bool, now: datetime) -> list[Content]:
+    kind = {
+        "accept": "Accepted",
+        "false_positive": "False positive",
+        "claim_fixed": "Claimed fixed",
+    }.get(decision.kind, decision.kind)
+    head = f"{kind} by {decision.actor}, {ago(decision.at, now) or decision.at}"
+    if decision.owner:
+        head += f"; {decision.owner} answers for it"
+    lines = [Content(""), styled(head, "$status-accepted" if not lapsed else "$muted")]
+    if lapsed:
+        lines[1] = Content.assemble(lines[1], ("  (no longer holds)", "$severity-medium"))
+    if decision.reason:
+        lines.append(styled(f"“{decision.reason}”", "$plain"))
+    return lines
+
+
+def _note(event: EventRow, now: datetime) -> Content:
+    text = event.payload.get("text")
+    said = text if isinstance(text, str) and text else event.reason
+    return Content.assemble(
+        styled(f"{event.actor}, {ago(event.at, now) or event.at}  ", "$muted"),
+        styled(said, "$plain"),
+    )
+
+
+def _record(detail: FindingDetail, now: datetime) -> list[Content]:
+    row = detail.row
+    facts = [
+        ("rule", row.rule),
+        ("first seen", f"{row.first_seen[:10]} ({ago(row.first_seen, now)})"),
+        ("last seen", f"{row.last_seen[:10]} ({ago(row.last_seen, now)})"),
+        ("where", f"{row.provider} {row.account} {row.region}"),
+        ("resource", row.resource_id or row.resource_key),
+        ("finding", row.id),
+    ]
+    if detail.cvss is not None:
+        facts.insert(1, ("CVSS", f"{detail.cvss:.1f}"))
+    if row.cve:
+        facts.insert(1, ("CVE", row.cve))
+    return [
+        Content.assemble((f"{name:<11}", "$faint"), styled(shown(value), "$muted"))
+        for name, value in facts
+        if value
+    ]

@@ -1,0 +1,220 @@
+"""How a table is drawn: line by line, each segment in a style, cells cut to their width."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar, Generic, TypeVar
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from tui.text import clip
+from tui.themes import TONES, tone_css
+from tui.widgets.columns import Column, Placed, Run, fit_runs, place
+
+__all__ = ["TableLines"]
+
+RowT = TypeVar("RowT")
+_EDGE = 3
+"""Cells before the first column: cursor, mark, space."""
+_ROOMY = 110
+"""From this width on, columns stand two cells apart."""
+
+
+class TableLines(ScrollView, Generic[RowT]):
+    """The drawn part of a table; what is drawn is the subclass's business."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "table--cursor",
+        "table--marked",
+        "table--head",
+        "table--sorted",
+        "table--pending",
+        *TONES,
+    }
+    DEFAULT_CSS = """
+    TableLines {
+        background: $background; color: $plain; overflow-x: hidden; overflow-y: auto;
+        scrollbar-size-vertical: 1; scrollbar-size-horizontal: 0;
+    }
+    TableLines > .table--head { color: $muted; background: $head-background; }
+    TableLines > .table--sorted { color: $signature; background: $head-background; }
+    TableLines > .table--pending { color: $faint; }
+    TableLines > .table--marked { color: $plain; background: $mark-background; }
+    TableLines > .table--cursor { color: $plain; background: $cursor-blurred-background; }
+    TableLines:focus > .table--cursor { color: $strong; background: $cursor-background; }
+    TableLines:ansi:focus > .table--cursor { text-style: reverse; }
+    TableLines:ansi > .table--head { text-style: underline; }
+    TableLines:ansi > .table--sorted { text-style: bold underline; }
+    TableLines:ansi > .table--pending { text-style: dim; }
+    TableLines:ansi > .faint { text-style: dim; }
+    TableLines > .strong { text-style: bold; }
+    TableLines > .severity-critical { text-style: bold; }
+    """ + tone_css("TableLines")
+
+    def __init__(
+        self,
+        columns: Sequence[Column[RowT]],
+        *,
+        key: Callable[[RowT], str],
+        id: str | None = None,  # noqa: A002  (Textual's own name)
+        classes: str | None = None,
+        head: bool = True,
+    ) -> None:
+        super().__init__(id=id, classes=classes)
+        self.columns = tuple(columns)
+        self.key = key
+        self.head = 1 if head else 0
+        self.total = 0
+        self.sort_key = ""
+        self.sort_descending = True
+        self.notes: tuple[tuple[Run, ...], ...] = ()
+        """Lines drawn instead of rows: empty, loading, error, no match."""
+        self._placed: tuple[Placed[RowT], ...] = ()
+        self._styles: dict[tuple[str, str], Style] = {}
+
+    # For subclasses
+
+    def wanted_row(self, index: int) -> RowT | None:
+        """The row for a visible line, if it is here; else it is asked for."""
+        raise NotImplementedError
+
+    def is_current(self, index: int) -> bool:  # noqa: ARG002  (for subclasses)
+        """Whether the cursor is on this row."""
+        return False
+
+    def is_marked(self, index: int, row: RowT) -> bool:  # noqa: ARG002  (for subclasses)
+        """Whether the row is part of the selection."""
+        return False
+
+    def whole(self, row: RowT) -> Sequence[Run] | None:  # noqa: ARG002  (for subclasses)
+        """Runs for a row that is drawn over all columns (a heading); None for an ordinary one."""
+        return None
+
+    # Columns
+
+    @property
+    def _room(self) -> int:
+        """Cells for all columns with the gaps between them."""
+        return max(1, self.scrollable_content_region.width - _EDGE - 1)
+
+    @property
+    def _gap(self) -> int:
+        return 2 if self._room >= _ROOMY else 1
+
+    def lay_out(self) -> None:
+        """Choose the columns that fit, and their widths."""
+        self._placed = place(self.columns, self._room, self._gap)
+        self.refresh()
+
+    def set_columns(self, columns: Sequence[Column[RowT]]) -> None:
+        """Show other columns."""
+        self.columns = tuple(columns)
+        self.lay_out()
+
+    @property
+    def visible_columns(self) -> tuple[Column[RowT], ...]:
+        """The columns that fit at this width."""
+        return tuple(placed.column for placed in self._placed)
+
+    def column_at(self, x: int) -> Column[RowT] | None:
+        """The column under a cell of the line."""
+        x -= _EDGE
+        for placed in self._placed:
+            if 0 <= x < placed.width:
+                return placed.column
+            x -= placed.width + self._gap
+        return None
+
+    # Styles
+
+    def notify_style_update(self) -> None:
+        """Another theme: forget resolved colours."""
+        self._styles.clear()
+        super().notify_style_update()
+
+    def watch_has_focus(self, has_focus: bool) -> None:
+        """The cursor's colour depends on it."""
+        self._styles.clear()
+        super().watch_has_focus(has_focus)
+
+    def _style(self, base: str, tone: str) -> Style:
+        style = self._styles.get((base, tone))
+        if style is None:
+            style = self.get_component_rich_style(base) if base else self.rich_style
+            if tone:
+                style += self.get_component_rich_style(tone, partial=True)
+            self._styles[base, tone] = style
+        return style
+
+    # Lines
+
+    def render_line(self, y: int) -> Strip:
+        """One line of the head, of a row, or of the note."""
+        width = self.size.width
+        if y < self.head:
+            return self._draw_head(width)
+        if self.total == 0:
+            return self._draw_note(y - self.head, width)
+        index = y - self.head + round(self.scroll_y)
+        if index >= self.total:
+            return Strip.blank(width, self._style("", ""))
+        return self._draw_row(index, self.wanted_row(index), width)
+
+    def _draw_head(self, width: int) -> Strip:
+        plain, chosen = self._style("table--head", ""), self._style("table--sorted", "")
+        segments = [Segment(" " * _EDGE, plain)]
+        for index, placed in enumerate(self._placed):
+            column = placed.column
+            if index:
+                segments.append(Segment(" " * self._gap, plain))
+            title, style = column.title, plain
+            if column.key == self.sort_key:
+                style = chosen
+                arrow = "↓" if self.sort_descending else "↑"
+                title = f"{clip(title, placed.width - 1)}{arrow}"
+            for text, _ in fit_runs(title, placed.width, right=column.right):
+                segments.append(Segment(text, style))
+        return Strip(segments).adjust_cell_length(width, plain)
+
+    def _draw_note(self, line: int, width: int) -> Strip:
+        blank = self._style("", "")
+        height = max(1, self.size.height - self.head)
+        first = max(0, (height - len(self.notes)) // 3)
+        if not first <= line < first + len(self.notes):
+            return Strip.blank(width, blank)
+        cells = fit_runs(self.notes[line - first], max(1, width - 4))
+        used = cell_len("".join(text for text, _ in cells).rstrip())
+        segments = [Segment(" " * max(2, (width - used) // 2), blank)]
+        segments += [Segment(text, self._style("", tone)) for text, tone in cells]
+        return Strip(segments).adjust_cell_length(width, blank)
+
+    def _draw_row(self, index: int, row: RowT | None, width: int) -> Strip:
+        current = self.is_current(index)
+        if row is None:
+            base = "table--cursor" if current else "table--pending"
+            style = self._style(base, "faint")
+            return Strip([Segment("   …", style)]).adjust_cell_length(width, style)
+        marked = self.is_marked(index, row)
+        base = "table--cursor" if current else "table--marked" if marked else ""
+        plain, signature = self._style(base, ""), self._style(base, "signature")
+        segments = [
+            Segment("▌" if current else " ", signature),
+            Segment("● " if marked else "  ", signature),
+        ]
+        heading = self.whole(row)
+        if heading is not None:
+            for text, tone in fit_runs(heading, self._room):
+                segments.append(Segment(text, self._style(base, tone)))
+            return Strip(segments).adjust_cell_length(width, plain).simplify()
+        gap = Segment(" " * self._gap, plain)
+        for position, placed in enumerate(self._placed):
+            if position:
+                segments.append(gap)
+            column = placed.column
+            for text, tone in fit_runs(column.cell(row), placed.width, right=column.right):
+                segments.append(Segment(text, self._style(base, tone)))
+        return Strip(segments).adjust_cell_length(width, plain).simplify()

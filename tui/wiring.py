@@ -1,0 +1,225 @@
+"""Puts the floors together: which collectors and rules a scan runs with.
+
+The only place that knows collectors, rules and the core at once; everything heavy is imported when
+a scan starts, not before.
+"""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from undercroft.model import Json
+from undercroft.protocols import Progress, Scope
+from undercroft.views import Query, ScanRow
+
+if TYPE_CHECKING:
+    from collectors.demo import DemoDecision
+    from rules import Engine, Pack
+    from tui.scanning import Discovery, Preflight, ScanRequest, ScanStarter
+    from undercroft.store import Store
+
+__all__ = [
+    "AwsRequest",
+    "build_demo",
+    "discover",
+    "engine",
+    "pack",
+    "prepare_demo",
+    "scan_aws",
+    "scan_starter",
+]
+
+
+def utc_now() -> datetime:
+    """The clock of everything that is not a test."""
+    return datetime.now(UTC)
+
+
+def engine(extra: Sequence[Path] = ()) -> Engine:
+    """The shipped rules, and any further packs, ready to judge."""
+    from rules import Engine, load_pack
+
+    return Engine(load_pack(extra))
+
+
+def pack() -> Pack:
+    """The shipped rules as data."""
+    from rules import load_pack
+
+    return load_pack()
+
+
+@dataclass(frozen=True, slots=True)
+class AwsRequest:
+    """What ``scan aws`` was asked for."""
+
+    profile: str = ""
+    regions: tuple[str, ...] = ()
+    role_arn: str = ""
+    external_id: str = ""
+    trusted_accounts: tuple[str, ...] = ()
+    name: str = ""
+    jobs: int = 8
+    rules: tuple[Path, ...] = ()
+    options: Mapping[str, Json] = field(default_factory=dict)
+
+    def scope(self) -> Scope:
+        """The same in the pipeline's terms."""
+        options: dict[str, Json] = dict(self.options)
+        named: dict[str, Json] = {
+            "profile": self.profile,
+            "role_arn": self.role_arn,
+            "external_id": self.external_id,
+            "regions": list(self.regions),
+            "trusted_accounts": list(self.trusted_accounts),
+        }
+        options |= {key: value for key, value in named.items() if value}
+        return Scope("aws", locations=self.regions, options=options)
+
+
+def scan_aws(
+    store: Store,
+    request: AwsRequest,
+    *,
+    progress: Callable[[Progress], None] | None = None,
+    cancelled: threading.Event | None = None,
+) -> ScanRow:
+    """Scan one AWS account into ``store``. Raises ``Cancelled`` if it was asked to stop."""
+    from collectors.aws import collectors
+    from undercroft.scan import run_scan
+
+    scope = request.scope()
+    return run_scan(
+        store,
+        collectors(scope.options),
+        engine(request.rules),
+        scope,
+        name=request.name or f"AWS {request.profile}".strip(),
+        jobs=request.jobs,
+        progress=progress,
+        cancelled=cancelled,
+    )
+
+
+def scan_starter(path: Callable[[], Path]) -> ScanStarter:
+    """Starts scans for the interface; ``path`` says into which cache, when one starts."""
+
+    def start(
+        request: ScanRequest,
+        progress: Callable[[Progress], None],
+        cancelled: threading.Event,
+    ) -> ScanRow:
+        from undercroft.store import Store
+
+        wanted = AwsRequest(
+            profile=request.profile, regions=tuple(request.locations), name=request.name
+        )
+        with Store.open(path()) as store:
+            return scan_aws(store, wanted, progress=progress, cancelled=cancelled)
+
+    return start
+
+
+def discover() -> Discovery:
+    """What this machine could scan with. Reads configuration files only; asks no cloud."""
+    from collectors.aws.discover import profiles
+    from tui.scanning import Discovery, Found
+
+    found = tuple(
+        Found("aws", profile.name, profile.detail, profile.ready, profile.hint, profile.regions)
+        for profile in profiles()
+    )
+    return Discovery(found, check_request)
+
+
+def check_request(request: ScanRequest) -> Preflight:
+    """Who would scan, and what stands in the way. Asks the cloud."""
+    from collectors.aws import preflight
+    from tui.scanning import Preflight
+
+    wanted = AwsRequest(profile=request.profile, regions=tuple(request.locations))
+    found = preflight(wanted.scope().options)
+    return Preflight(found.arn, found.account, found.regions, found.problems)
+
+
+def prepare_demo(report: Callable[[str], None]) -> Path:
+    """The demo in a cache of its own, which is removed when the program ends."""
+    folder = tempfile.mkdtemp(prefix="undercroft-demo-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return build_demo(Path(folder) / "demo.db", report)
+
+
+def build_demo(
+    path: Path, report: Callable[[str], None], clock: Callable[[], datetime] = utc_now
+) -> Path:
+    """Fill ``path`` with the demo estate: real pipeline, real rules, decisions in between."""
+    from collectors.demo import load_demo
+    from undercroft.scan import run_scan
+    from undercroft.store import Store
+
+    now = clock()
+    report("Reading the demo estate")
+    demo = load_demo(now)
+    judge = engine()
+    store = Store.open(path, clock=clock)
+    try:
+        for number, scan in enumerate(demo.scans, start=1):
+            report(f"Judging scan {number} of {len(demo.scans)}: {scan.name}")
+            row = run_scan(
+                store,
+                scan.collectors,
+                judge,
+                Scope("demo"),
+                name=scan.name,
+                kind="demo",
+                clock=partial(_moment, scan.at),
+            )
+            _decide(store, row, scan.decisions)
+    finally:
+        store.close()
+    return path
+
+
+def _moment(moment: datetime) -> datetime:
+    """A clock that stands still."""
+    return moment
+
+
+def _decide(store: Store, scan: ScanRow, decisions: Sequence[DemoDecision]) -> None:
+    from undercroft.triage.dates import parse_until
+    from undercroft.triage.decide import Triage
+
+    for decision in decisions:
+        found = store.findings(
+            scan.id, Query(filter=f'rule:{decision.rule} resource:"{decision.resource}"')
+        )
+        ids = [row.id for row in found]
+        if not ids:
+            raise ValueError(
+                f"the demo decides about {decision.rule} on {decision.resource}, "
+                f"which is no finding of {scan.name!r}"
+            )
+        triage = Triage(store, actor=decision.actor, clock=partial(_moment, decision.at))
+        with_ = decision.payload
+        if decision.kind == "accept":
+            day = parse_until(with_["until"], decision.at.date())
+            triage.accept(
+                ids, reason=with_["reason"], until=day, owner=with_["owner"], scan_id=scan.id
+            )
+        elif decision.kind == "false_positive":
+            triage.false_positive(
+                ids, reason=with_["reason"], category=with_["category"], scan_id=scan.id
+            )
+        elif decision.kind == "claim_fixed":
+            triage.claim_fixed(ids, note=with_["note"], scan_id=scan.id)
+        else:
+            triage.note(ids, text=with_["text"], scan_id=scan.id)
