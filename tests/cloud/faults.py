@@ -84,7 +84,7 @@ class FaultyProxy:
     seen: Counter[tuple[str, str]] = field(default_factory=Counter)
     """(service, operation) → requests, the badly answered ones included."""
     _lock: Lock = field(default_factory=Lock)
-    _stopped: Event = field(default_factory=Event)
+    _held: Event = field(default_factory=Event)
     _server: ThreadingHTTPServer | None = None
 
     @property
@@ -99,10 +99,12 @@ class FaultyProxy:
             self.faults.extend(faults)
 
     def repair(self) -> None:
-        """Pass everything on again, and forget what was seen."""
+        """Pass everything on again, forget what was seen, and answer those who wait."""
         with self._lock:
             self.faults.clear()
             self.seen.clear()
+            self._held.set()
+            self._held = Event()
 
     def __enter__(self) -> FaultyProxy:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -116,7 +118,7 @@ class FaultyProxy:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._stopped.set()
+        self._held.set()
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
@@ -131,8 +133,8 @@ class FaultyProxy:
             return fault
 
     def wait(self, seconds: float) -> None:
-        """Be slow, but not slower than the end of the test."""
-        self._stopped.wait(seconds)
+        """Be slow, but not longer than until the next repair or the end of the test."""
+        self._held.wait(seconds)
 
 
 def _handler(proxy: FaultyProxy) -> type[BaseHTTPRequestHandler]:

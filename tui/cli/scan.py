@@ -17,7 +17,7 @@ import click
 
 from tui.cli.common import db_option, debug_option, open_store, say
 from tui.cli.errors import CommandError, Exit
-from undercroft.model import Severity
+from undercroft.model import CoverageStatus, Severity
 from undercroft.protocols import Cancelled, Progress
 from undercroft.text import count, shown
 from undercroft.views import Query
@@ -175,5 +175,6 @@ def _summary(store: Store, row: ScanRow) -> None:
         say(f"could not be read: {row.gaps}")
     # A unit that went on to its end may still have read some things only in part.
     for item in (*gaps, *(unit for unit in coverage if unit.reason and unit not in gaps)):
+        how = "in part" if item.status is CoverageStatus.COMPLETE else item.status.value
         where = f"{item.scope} {item.location} {item.collector}"
-        say(f"  {item.status.value:<10} {where}: {shown(item.reason)}")
+        say(f"  {how:<10} {where}: {shown(item.reason)}")

@@ -172,8 +172,7 @@ class ResourceScreen(ActingScreen):
             self.watch_pane()
 
     def _draw_trail(self, name: str) -> None:
-        outer = self._outer[:-1] if self._outer[-1:] == (name,) else self._outer
-        self.trail = (*outer, name)
+        self.trail = (*(self._outer[:-1] if self._outer[-1:] == (name,) else self._outer), name)
 
     def _fill(self, pane: str, rows: Sequence[object]) -> None:
         table = self._table(pane)

@@ -122,8 +122,8 @@ def path_text(path: Path) -> list[Content]:
 
 def _field(path: str) -> str:
     """A field's path on one line: of a long one where it begins and what it is called."""
-    first, *_, last = path.split(".")
-    return path if len(path) <= _FIELD or first == last else f"{first}…{last}"
+    parts = path.split(".")
+    return path if len(path) <= _FIELD or len(parts) < 3 else f"{parts[0]}…{parts[-1]}"
 
 
 def copied(row: FindingRow) -> str:
