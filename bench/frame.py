@@ -1,0 +1,83 @@
+"""One app in a process of its own: ``python -m bench.frame [--db FILE --wait-for TEXT]``.
+
+Paints as in a terminal, into nothing, and prints one line once the text has been written. Without
+``--db`` it is the smallest Textual app that writes something.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textual.drivers.headless_driver import HeadlessDriver
+
+from bench.machine import peak_memory
+
+if TYPE_CHECKING:
+    from textual.app import App
+
+_SIZE = (120, 40)
+_EMPTY = "nothing"
+
+
+class Watcher(HeadlessDriver):
+    """A terminal that ends the program when it has been shown a certain text."""
+
+    wanted = ""
+
+    @property
+    def is_headless(self) -> bool:
+        """No: what is drawn is turned into bytes, as for a real terminal."""
+        return False
+
+    def write(self, data: str) -> None:
+        """Look for the text; nothing is kept."""
+        if self.wanted in data:
+            # Textual has taken sys.stdout for itself.
+            os.write(1, json.dumps({"peak": peak_memory()}).encode() + b"\n")
+            # Ending in an orderly way takes time that nobody measures.
+            os._exit(0)
+
+
+def main() -> None:
+    """Build the app, run it."""
+    parser = argparse.ArgumentParser(prog="python -m bench.frame")
+    parser.add_argument("--db", type=Path)
+    parser.add_argument("--wait-for", default=_EMPTY)
+    arguments = parser.parse_args()
+    Watcher.wanted = arguments.wait_for
+    app = _ours(arguments.db) if arguments.db else _empty()
+    app.driver_class = Watcher
+    app.run(size=_SIZE)
+
+
+def _ours(path: Path) -> App[None]:
+    from tui import wiring
+    from tui.app import UndercroftApp
+    from tui.settings import load
+
+    return UndercroftApp(
+        path,
+        config=load(),
+        scan_starter=wiring.scan_starter(lambda: path),
+        discover=wiring.discover,
+        rules_pack=wiring.pack,
+    )
+
+
+def _empty() -> App[None]:
+    from textual.app import App, ComposeResult
+    from textual.widgets import Static
+
+    class Empty(App[None]):
+        def compose(self) -> ComposeResult:
+            yield Static(_EMPTY)
+
+    return Empty()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,177 @@
+"""What the figures share: the estate, its answers and a saved scan, each made once and when needed."""
+
+from __future__ import annotations
+
+import gc
+import shutil
+import sqlite3
+import tempfile
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from bench.estate import Size, SyntheticCollector
+from rules import Engine, Pack, load_pack
+from undercroft.model import Observation, Resource
+from undercroft.protocols import Collected, Meter, Progress, Scope
+from undercroft.scan import run_scan
+from undercroft.store import Store
+from undercroft.views import ScanRow
+
+__all__ = ["NOW", "Steps", "World", "clock", "stamp"]
+
+NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
+"""The bench's present moment: what is measured must not depend on the calendar."""
+
+
+def stamp(moment: datetime) -> str:
+    """RFC 3339."""
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+class Steps(NamedTuple):
+    """CPU seconds of the steps of one scan."""
+
+    collect: float
+    """Redacting, linking and writing what was read included."""
+    judge: float
+    """Writing the answers included."""
+    save: float
+
+
+class World:
+    """One run's estate; a context manager that removes its files."""
+
+    def __init__(self, size: Size, rounds: int | None = None) -> None:
+        """``rounds``: how often to repeat what is repeated, instead of what each figure prefers."""
+        self.size = size
+        self._rounds = rounds
+        self.folder = Path(tempfile.mkdtemp(prefix="undercroft-bench-"))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def rounds(self, preferred: int) -> int:
+        """How often to repeat a measurement."""
+        return self._rounds or preferred
+
+    def items(self, *, changed: float = 0.0) -> list[Collected]:
+        """The whole estate, collected."""
+        collector = SyntheticCollector(self.size, changed=changed)
+        return [
+            item
+            for target in collector.targets(Scope("aws"), ())
+            for item in collector.collect(target, Meter())
+        ]
+
+    @cached_property
+    def estate(self) -> list[Collected]:
+        """The estate as it is at first."""
+        found = self.items()
+        freeze()
+        return found
+
+    @property
+    def resources(self) -> list[Resource]:
+        """The estate's resources."""
+        return [item for item in self.estate if isinstance(item, Resource)]
+
+    @cached_property
+    def pack(self) -> Pack:
+        """The shipped rules."""
+        return load_pack()
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The shipped rules, compiled; warm."""
+        engine = Engine(self.pack)
+        for type_ in {resource.type for resource in self.resources}:
+            engine.rules_for(type_)
+        return engine
+
+    @cached_property
+    def answers(self) -> dict[str, Sequence[Observation]]:
+        """What the rules say about each resource of the estate."""
+        now = stamp(NOW)
+        found = {resource.key: self.engine.judge(resource, now) for resource in self.resources}
+        freeze()
+        return found
+
+    @cached_property
+    def saved(self) -> tuple[Path, Steps]:
+        """The estate in a cache, and what scanning it cost."""
+        path = self.folder / "first.db"
+        return path, self.run(path)
+
+    def run(self, path: Path, *, changed: float = 0.0) -> Steps:
+        """Scan the estate into a cache; CPU time of each step."""
+        marks: dict[str, float] = {}
+
+        def note(event: Progress) -> None:
+            marks.setdefault(event.kind, time.process_time())
+
+        with Store.open(path, clock=clock) as store:
+            start = time.process_time()
+            run_scan(
+                store,
+                [SyntheticCollector(self.size, changed=changed)],
+                self.engine,
+                Scope("aws"),
+                progress=note,
+                clock=clock,
+            )
+            end = time.process_time()
+        judging, saving = marks["judging"], marks["saving"]
+        return Steps(judging - start, saving - judging, end - saving)
+
+    @cached_property
+    def store(self) -> Store:
+        """The cache with the estate, open for reading."""
+        return Store.open(self.saved[0], read_only=True, clock=clock)
+
+    @cached_property
+    def scan(self) -> ScanRow:
+        """The scan in it."""
+        return self.store.scan()
+
+    def bare(self) -> sqlite3.Connection:
+        """A plain connection to the same cache, set up as the store's own."""
+        connection = sqlite3.connect(
+            f"file:{self.saved[0]}?mode=ro", uri=True, isolation_level=None
+        )
+        connection.execute("PRAGMA cache_size = -8000")
+        return connection
+
+    def copy(self, name: str) -> Path:
+        """The saved cache once more, to write to."""
+        target = self.folder / name
+        source = sqlite3.connect(self.saved[0])
+        try:
+            source.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            source.close()
+        shutil.copyfile(self.saved[0], target)
+        return target
+
+
+def freeze() -> None:
+    """Keep what lives for the whole run out of the garbage collector's way, and so out of figures."""
+    gc.collect()
+    gc.freeze()
+
+
+def clock() -> datetime:
+    """Always the same moment."""
+    return NOW
