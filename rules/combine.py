@@ -192,6 +192,7 @@ class _View:
             layer=combination.layer,
             title=combination.title,
             threat=combination.threat,
+            weight=combination.weight,
             evidence=tuple(
                 Evidence(component.key, component.value)
                 for found in ingredients

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
@@ -205,6 +206,9 @@ def _combination(entry: _Entry, rule_id: str) -> Combination:
     needs = tuple(_need(child) for child in entry.children("needs"))
     if len(needs) < 2:
         raise entry.fail("must name at least two ingredients", "needs")
+    weight = entry.number("weight", 1.0)
+    if not 0 < weight < math.inf:
+        raise entry.fail("must be above 0", "weight")
     return Combination(
         id=rule_id,
         title=entry.text("title"),
@@ -213,7 +217,7 @@ def _combination(entry: _Entry, rule_id: str) -> Combination:
         needs=needs,
         why=entry.text("why"),
         fix=_fix(entry),
-        weight=float(entry.number("weight", 1.0)),
+        weight=float(weight),
         threat=entry.enum("threat", Threat, Threat.DIRECT),
         layer=entry.enum("layer", Layer, Layer.SERVICE),
         tier=int(entry.number("tier", 1)),

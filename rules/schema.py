@@ -194,7 +194,3 @@ class Pack:
     def find(self, rule_id: str) -> Rule | Combination | None:
         """The rule or combination of that id."""
         return next((entry for entry in self.entries() if entry.id == rule_id), None)
-
-    def weights(self) -> dict[str, float]:
-        """Combination id → its hazard."""
-        return {entry.id: entry.weight for entry in self.combinations}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -20,6 +20,7 @@ from tui.settings import Settings
 from tui.themes import THEMES, role_defaults
 from tui.viewing import ViewingApp
 from tui.widgets import scrollbar
+from undercroft.clock import utc_now
 from undercroft.model import Layer
 from undercroft.views import ScanRow
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from rules import Pack
     from tui.scanning import Discovery, ScanRequest, ScanRun, ScanStarter
 
-__all__ = ["PLACES", "UndercroftApp", "utc_now"]
+__all__ = ["PLACES", "UndercroftApp"]
 
 PLACES: dict[str, tuple[str, str]] = {
     "services": ("tui.screens.services", "ServicesScreen"),
@@ -39,11 +40,6 @@ PLACES: dict[str, tuple[str, str]] = {
     "scan_progress": ("tui.screens.scan_progress", "ScanProgressScreen"),
 }
 """Screens with a name of their own → where their class is; imported when first gone to."""
-
-
-def utc_now() -> datetime:
-    """The present moment."""
-    return datetime.now(UTC)
 
 
 def _lazy_commands() -> type[Provider]:
@@ -157,6 +153,7 @@ class UndercroftApp(ViewingApp):
             if path is None:
                 raise ValueError("no cache was named")
             store = Store.open(path, read_only=self.read_only, clock=self.clock)
+            version = store.data_version()
             try:
                 scan = store.scan(ref)
             except NotFoundError:
@@ -166,7 +163,7 @@ class UndercroftApp(ViewingApp):
         except Exception as error:  # noqa: BLE001  (shown in the middle of the screen, with what to do)
             self.post_message(OpenFailed(turn, str(error) or type(error).__name__))
         else:
-            self.post_message(Opened(turn, store, scan))
+            self.post_message(Opened(turn, store, scan, version))
 
     def _report(self, turn: int, text: str) -> None:
         self.post_message(Preparing(turn, text))
@@ -189,7 +186,7 @@ class UndercroftApp(ViewingApp):
         if event.turn != self._opening:
             event.store.close()
             return
-        self._version = 0
+        self._version = event.version
         self.use(event.store)
         self.open_error = ""
         self.scan = event.scan

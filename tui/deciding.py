@@ -140,7 +140,7 @@ class DecidingApp(App[None]):
         if self._advice is None and self.rules_pack is not None:
             self._advice = {
                 rule.id: Advice(rule.why, rule.fix.text, rule.fix.command)
-                for rule in self.rules_pack().rules
+                for rule in self.rules_pack().entries()
             }
 
     def export(self, query: Query, total: int, what: str) -> None:

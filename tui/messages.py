@@ -30,13 +30,17 @@ class Preparing(Message):
 
 
 class Opened(Message):
-    """The cache is open; ``scan`` is None while it holds no scan."""
+    """The cache is open; ``scan`` is None while it holds no scan.
 
-    def __init__(self, turn: int, store: Store, scan: ScanRow | None) -> None:
+    ``version`` is the store's before anything was read, so that no change goes unnoticed.
+    """
+
+    def __init__(self, turn: int, store: Store, scan: ScanRow | None, version: int) -> None:
         super().__init__()
         self.turn = turn
         self.store = store
         self.scan = scan
+        self.version = version
 
 
 class OpenFailed(Message):

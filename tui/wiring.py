@@ -12,11 +12,12 @@ import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from undercroft.clock import utc_now
 from undercroft.model import Json
 from undercroft.protocols import Progress, Scope
 from undercroft.views import Query, ScanRow
@@ -37,11 +38,6 @@ __all__ = [
     "scan_aws",
     "scan_starter",
 ]
-
-
-def utc_now() -> datetime:
-    """The clock of everything that is not a test."""
-    return datetime.now(UTC)
 
 
 def engine(extra: Sequence[Path] = ()) -> Engine:

@@ -249,6 +249,8 @@ class Observation:
     """Base score, 0 to 10, from the reporting source."""
     vector: str | None = None
     """CVSS vector string, from the reporting source."""
+    weight: float | None = None
+    """Hazard that the rule declares, in place of one worked out from the above (a combination's τ)."""
     reason: str = ""
     """For ``unknown``: which input could not be read, and why."""
     identity: str = ""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 import re
 import zlib
 from collections.abc import Mapping, Sequence
@@ -17,12 +18,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from undercroft.model import Coverage, Edge, Json, Presence, Resource
-from undercroft.secrets import find, fingerprint, holder, is_secret_name, marker
+from undercroft.secrets import (
+    find,
+    find_in_identifier,
+    fingerprint,
+    holder,
+    is_secret_name,
+    marker,
+)
 
 if TYPE_CHECKING:
     from undercroft.protocols import Collected
 
-__all__ = ["redact", "redact_item", "redact_text"]
+__all__ = ["is_marked", "redact", "redact_item", "redact_options", "redact_text"]
 
 _LARGEST_SCRIPT = 1 << 20
 """Bytes of compressed user data that are unpacked; the providers' own limits are far below."""
@@ -33,9 +41,24 @@ _SCRIPTS = frozenset(
 )
 # Fields that only wrap a value: what it is called stands one level up.
 _WRAPPERS = frozenset({"Value", "value", "Values", "values", "Default", "default", "StringValue"})
-_PAIRS = (("Name", "Value"), ("name", "value"), ("Key", "Value"), ("key", "value"))
-_BASE64 = re.compile(r"[A-Za-z0-9+/]{16,}(?:\r?\n[A-Za-z0-9+/]+)*={0,2}\s*")
-_BASE64_RUN = re.compile(r"(?<![A-Za-z0-9+/=])[A-Za-z0-9+/]{40,}={0,2}(?![A-Za-z0-9+/=])")
+_PAIRS = tuple(
+    (f"{prefix}{label}", f"{prefix}{value}")
+    for label, value in (("Name", "Value"), ("name", "value"), ("Key", "Value"), ("key", "value"))
+    for prefix in ("", "Tag", "Parameter", "Option", "Attribute")
+)
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}(?:\r?\n[A-Za-z0-9+/_-]+)*={0,2}\s*")
+_BASE64_RUN = re.compile(r"(?<![A-Za-z0-9+/=_-])[A-Za-z0-9+/_-]{20,}={0,2}(?![A-Za-z0-9+/=_-])")
+_SHORTEST_RUN = 20
+_LAYERS = 3
+"""How often base64 inside base64 is unpacked."""
+_LONGEST_NUMBER = 1_000
+_DEEPEST = 100
+"""Levels of a configuration that are kept. No provider nests so deep; somebody's policy might."""
+_URL_SAFE = str.maketrans("-_", "+/")
+_MARKS = {b"\xff\xfe", b"\xfe\xff"}
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_KEY_BEGINS = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY")
+_KEY_ENDS = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f]")
 _PLAIN_KEY = re.compile(r"[\w-]+")
 _BEARERS = frozenset(
@@ -65,7 +88,8 @@ def redact(resource: Resource, salt: bytes) -> Resource:
     Each entry has ``path`` (``config.PrimaryContainer.Environment.HF_TOKEN``), ``name`` (what holds
     it), ``detector`` and ``fingerprint``. The list is missing, and ``facts.secrets`` unknown, if
     the configuration could not be read, or if none was found while a part that usually holds
-    secrets could not be read. Key and native id are left alone: they are the identity.
+    secrets could not be read. In the key and the native id, which are the identity, only what cannot
+    be anything but a credential is replaced, the same way wherever the identifier occurs.
     """
     redactor = _Redactor(salt)
     config = redactor.mapping(resource.config, "config", "")
@@ -81,7 +105,16 @@ def redact(resource: Resource, salt: bytes) -> Resource:
         else:
             unknown["facts.secrets"] = blind
     name = redactor.text(resource.name, "name", "")
-    return replace(resource, name=name, config=config, tags=tags, facts=facts, unknown=unknown)
+    return replace(
+        resource,
+        key=redactor.identifier(resource.key),
+        native_id=redactor.identifier(resource.native_id),
+        name=name,
+        config=config,
+        tags=tags,
+        facts=facts,
+        unknown=unknown,
+    )
 
 
 def redact_text(text: str, salt: bytes) -> str:
@@ -89,12 +122,29 @@ def redact_text(text: str, salt: bytes) -> str:
     return _Redactor(salt).text(text, "", "")
 
 
+def is_marked(identifier: str) -> bool:
+    """Whether an identifier held a secret: nothing can be asked for by it any more."""
+    return "‹redacted:" in identifier
+
+
+def redact_options(options: Mapping[str, Json], salt: bytes) -> dict[str, Json]:
+    """What a scan was asked for, as it may be stored."""
+    return _Redactor(salt).mapping(options, "", "")
+
+
 def redact_item(item: Collected, salt: bytes) -> Collected:
     """Anything that a collector yields, without secrets."""
     if isinstance(item, Resource):
         return redact(item, salt)
     if isinstance(item, Edge):
-        return replace(item, via=redact_text(item.via, salt), detail=redact_text(item.detail, salt))
+        redactor = _Redactor(salt)
+        return replace(
+            item,
+            src=redactor.identifier(item.src),
+            dst=redactor.identifier(item.dst),
+            via=redactor.text(item.via, "", ""),
+            detail=redactor.text(item.detail, "", ""),
+        )
     if isinstance(item, Coverage) and item.reason:
         return replace(item, reason=redact_text(item.reason, salt))
     return item
@@ -121,21 +171,34 @@ class _Redactor:
         self._clean: set[tuple[str, str]] = set()
         self.found: list[dict[str, Json]] = []
 
-    def value(self, value: Json, path: str, name: str) -> Json:
+    def value(self, value: Json, path: str, name: str, depth: int = 0) -> Json:
         """``name``: what the value is called, which may tell that it is a secret."""
         if isinstance(value, str):
             return self.text(value, path, name)
+        if isinstance(value, Mapping | Sequence) and depth >= _DEEPEST:
+            return f"‹not kept: nested more than {_DEEPEST} levels deep›"
         if isinstance(value, Mapping):
-            return self.mapping(value, path, name)
+            return self.mapping(value, path, name, depth + 1)
         if isinstance(value, Sequence):
-            return self._sequence(value, path, name)
-        if isinstance(value, int | float) and not isinstance(value, bool) and name:
-            # A number is a secret only under a name that says password (checked in find).
-            shown = self.text(str(value), path, name)
-            return value if shown == str(value) else shown
+            return self._sequence(value, path, name, depth + 1)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return self._number(value, path, name)
         return value
 
-    def mapping(self, value: Mapping[str, Json], path: str, name: str) -> dict[str, Json]:
+    def _number(self, value: float, path: str, name: str) -> Json:
+        if isinstance(value, float) and not math.isfinite(value):
+            return str(value)  # JSON has no word for it
+        if isinstance(value, int) and value.bit_length() > _LONGEST_NUMBER:
+            return f"‹not kept: a number of {value.bit_length()} bits›"
+        if not name:
+            return value
+        # A number is a secret only under a name that says password (checked in find).
+        shown = self.text(str(value), path, name)
+        return value if shown == str(value) else shown
+
+    def mapping(
+        self, value: Mapping[str, Json], path: str, name: str, depth: int = 0
+    ) -> dict[str, Json]:
         """Every member, under its own name; ``{"Name": n, "Value": v}`` is v under the name n."""
         named: dict[str, str] = {}
         for label, content in _PAIRS:
@@ -146,24 +209,41 @@ class _Redactor:
         for key, item in value.items():
             shown = self._key(key)
             own = named.get(key) or (name if key in _WRAPPERS and name else shown)
-            result[shown] = self.value(item, _join(path, shown), own)
+            result[shown] = self.value(item, _join(path, shown), own, depth)
         return result
 
-    def _sequence(self, value: Sequence[Json], path: str, name: str) -> list[Json]:
-        """Every item; in a command line, what follows ``--token`` is called token."""
+    def _sequence(self, value: Sequence[Json], path: str, name: str, depth: int) -> list[Json]:
+        """Every item; in a command line, what follows ``--token`` is called token.
+
+        A private key may be given line by line.
+        """
         result: list[Json] = []
-        flag = ""
+        flag, in_key = "", False
         for index, item in enumerate(value):
-            result.append(self.value(item, f"{path}[{index}]", flag or name))
+            place = f"{path}[{index}]"
+            if in_key and isinstance(item, str):
+                digest = fingerprint(self._salt, item)
+                self._note(place, name, "private-key", digest)
+                result.append(marker("private-key", digest))
+                in_key = not _KEY_ENDS.search(item)
+                continue
+            result.append(self.value(item, place, flag or name, depth))
+            in_key = (
+                isinstance(item, str)
+                and _KEY_BEGINS.search(item) is not None
+                and not _KEY_ENDS.search(item)
+            )
             flag = self._key(item) if isinstance(item, str) and _is_flag(item) else ""
         return result
 
     def _key(self, key: str) -> str:
+        key = _whole(key)
         # Somebody may have pasted a credential into the wrong column.
         return self._replace(key, "", "") if len(key) >= 16 else key
 
     def text(self, text: str, path: str, name: str) -> str:
         """One string; base64 that hides a secret (or a script) comes out as text."""
+        text = _whole(text)
         short = len(text) <= 80
         if short and (text, name) in self._clean:
             return text
@@ -176,6 +256,14 @@ class _Redactor:
             self._clean.add((text, name))
         return result
 
+    def identifier(self, text: str) -> str:
+        """A key, an ARN: the same text always comes out the same, so that ends still meet."""
+        text = _whole(text)
+        for match in reversed(find_in_identifier(text)):
+            digest = fingerprint(self._salt, text[match.start : match.end])
+            text = text[: match.start] + marker(match.detector, digest) + text[match.end :]
+        return text
+
     def _unpacked(self, text: str, path: str, name: str) -> str | None:
         if not _BASE64.fullmatch(text):
             return None
@@ -184,10 +272,12 @@ class _Redactor:
             return None
         script = _as_text(raw)
         if script is None:
-            return f"‹binary: {len(raw)} bytes›" if name in {"UserData", "userData"} else None
-        if name in _SCRIPTS:
+            if name in {"UserData", "userData"}:
+                return f"‹binary: {len(raw)} bytes›"
+            return self._replace(text, path, name)
+        if name in _SCRIPTS or find(script):
             return self._replace(script, path, name)
-        return self._replace(script, path, name) if find(script) else None
+        return None
 
     def _replace(self, text: str, path: str, name: str) -> str:
         matches = find(text, name)
@@ -202,7 +292,7 @@ class _Redactor:
             position = match.end
             if path:
                 self._note(path, match.name or name, match.detector, digest)
-        if not matches and len(text) < 40:
+        if not matches and len(text) < _SHORTEST_RUN:
             return text
         return "".join((*parts, self._runs(text[position:], path, name)))
 
@@ -210,17 +300,15 @@ class _Redactor:
         """Replace base64 inside a text (a file that user data writes) if it hides a secret."""
 
         def hidden(hit: re.Match[str]) -> str:
-            raw = _decode(hit[0])
-            script = None if raw is None else _as_text(raw)
-            matches = find(script) if script else []
-            if not matches:
+            detector = _hidden(hit[0], _LAYERS)
+            if not detector:
                 return hit[0]
-            digest, detector = fingerprint(self._salt, hit[0]), matches[0].detector
+            digest = fingerprint(self._salt, hit[0])
             if path:
                 self._note(path, holder(detector, text, hit.start()) or name, detector, digest)
             return marker(detector, digest)
 
-        return _BASE64_RUN.sub(hidden, text) if len(text) >= 40 else text
+        return _BASE64_RUN.sub(hidden, text) if len(text) >= _SHORTEST_RUN else text
 
     def _note(self, path: str, name: str, detector: str, digest: str) -> None:
         entry: dict[str, Json] = {
@@ -244,10 +332,34 @@ def _join(path: str, key: str) -> str:
 
 
 def _decode(text: str) -> bytes | None:
+    """Base64 in either alphabet; the padding may be missing."""
+    joined = "".join(text.split()).rstrip("=").translate(_URL_SAFE)
     try:
-        return base64.b64decode("".join(text.split()), validate=True)
+        return base64.b64decode(joined + "=" * (-len(joined) % 4), validate=True)
     except (binascii.Error, ValueError):
         return None
+
+
+def _hidden(text: str, layers: int) -> str:
+    """The detector of a secret that base64 hides, or nothing."""
+    raw = _decode(text)
+    if raw is None:
+        return ""
+    # Bytes that are no text may still hold one: a pickle, an archive.
+    script = _as_text(raw) or raw.decode("latin-1")
+    matches = find(script)
+    if matches:
+        return matches[0].detector
+    if layers > 1:
+        for inner in _BASE64_RUN.finditer(script):
+            if detector := _hidden(inner[0], layers - 1):
+                return detector
+    return ""
+
+
+def _whole(text: str) -> str:
+    """Text that can be written as UTF-8: half a surrogate pair is no character."""
+    return text if text.isascii() else _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def _as_text(raw: bytes) -> str | None:
@@ -257,8 +369,10 @@ def _as_text(raw: bytes) -> str | None:
             raw = zlib.decompressobj(31).decompress(raw, _LARGEST_SCRIPT)
         except zlib.error:
             return None
+    # Scripts for Windows come in UTF-16: every other byte of plain text is zero.
+    wide = len(raw) >= 8 and raw.count(0) * 3 > len(raw) and len(raw) % 2 == 0
     try:
-        text = raw.decode("utf-8")
+        text = raw.decode("utf-16" if raw[:2] in _MARKS else "utf-16-le" if wide else "utf-8")
     except UnicodeDecodeError:
         return None
     return None if _CONTROL.search(text) else text

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from undercroft.model import Observation, Severity, Threat
+from undercroft.model import Severity, Threat
 
 __all__ = [
     "COMBINATION",
@@ -30,7 +30,6 @@ __all__ = [
     "combination_hazard",
     "finding_score",
     "hazard",
-    "hazard_of",
     "printed",
     "service_score",
 ]
@@ -184,29 +183,6 @@ def hazard(
         "M": _criticality(criticality),
     }
     return Hazard(math.prod(value for value, _ in factors.values()), factors)
-
-
-def hazard_of(
-    observation: Observation,
-    *,
-    exposure: Exposure = Exposure.UNKNOWN,
-    epss: float | None = None,
-    kev: bool = False,
-    exploit: bool = False,
-    criticality: Criticality = Criticality.NORMAL,
-) -> Hazard:
-    """The hazard of an observation; one that names a CVE is weighed as a vulnerability."""
-    return hazard(
-        observation.severity,
-        None if observation.cve else observation.threat,
-        exposure,
-        observation.cvss,
-        observation.vector,
-        epss,
-        kev,
-        criticality,
-        exploit=exploit,
-    )
 
 
 def combination_hazard(tau: float) -> Hazard:

@@ -11,16 +11,17 @@ import hmac
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from undercroft.detectors import DETECTORS
+from undercroft.detectors import DETECTORS, GUESSING, Detector
 
 __all__ = [
     "Match",
     "entropy",
     "find",
+    "find_in_identifier",
     "fingerprint",
     "holder",
     "is_reference",
@@ -51,17 +52,30 @@ _HINTED = re.compile("|".join(re.escape(hint) for d in DETECTORS for hint in d.h
 _MARKER = re.compile(r"‹redacted:(?P<detector>[a-z0-9-]+):(?P<print>[0-9a-f]{12})›")
 
 _NAME = r"[A-Za-z_][\w.-]{0,63}"
-_SEPARATOR = r"\\{0,4}[\"']?\s{0,8}(?:=>|:=|[=:])\s{0,8}\\{0,4}"
+_SEPARATOR = r"\\{0,4}[\"']?\s{0,40}(?:=>|:=|[=:\uff1d]|%3[DdAa])\s{0,40}(?:[|>][+-]?\s{0,4}\n\s{1,40})?\\{0,4}"
+# <add key="Password" value="x"/>, {"name": "PASSWORD", "value": "x"}
+_PAIRED = r"\\{0,4}[\"'][,\s]{1,8}\\{0,4}[\"']?(?i:value)\\{0,4}[\"']?\s{0,4}[=:]\s{0,4}\\{0,4}"
+# A bare value ends with the word, and where the next assignment begins (a=1&b=2, Uid=x;Pwd=y).
+_BARE = r"[^\s\"'`;,&|<>\\]|[;,&|<](?![\s;,&|<>\"'`\\/]|[\w.-]{1,64}\\{0,4}[\"']?\s?[=:]|\Z)"
+_LONGEST = 2_000
+"""Characters looked at of a value; one that is a secret is then followed to its end."""
 # A quoted value runs to the same quote, a bare one to the next thing that ends a word. A flag may
 # also be followed by a blank (--password hunter2).
 _ASSIGNED = re.compile(
-    rf"(?P<name>{_NAME})(?:{_SEPARATOR}|(?<=\w)(?P<blank>[ \t]{1, 8}))"
-    r"(?:\"(?P<d>[^\"\\\n]+)|'(?P<s>[^'\\\n]+)|(?P<b>[^\s\"'`;,&|<>\\]+))"
+    rf"(?P<name>{_NAME})(?:{_SEPARATOR}|(?<=\w)(?P<blank>[ \t]{{1,8}})|{_PAIRED}|>)"
+    rf"(?:(?P<escaped>(?<=\\))?(?:\"(?P<d>(?(escaped)[^\"\\\n]|(?:[^\"\\\n]|\\.)){{1,{_LONGEST}}})"
+    rf"|'(?P<s>[^'\\\n]{{1,{_LONGEST}}}))|(?P<b>(?:{_BARE}){{1,{_LONGEST}}}))"
 )
+_REST = {
+    "d": re.compile(r"[^\"\\\n]*"),
+    "s": re.compile(r"[^'\\\n]*"),
+    "b": re.compile(r"[^\s\"'`;,&|<>\\]*"),
+}
 _ASSIGNED_BEFORE = re.compile(rf"({_NAME}){_SEPARATOR}[\"']?\Z")
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _ASSIGNMENT_HINTS = re.compile(
-    r"(?:pass|pwd|secret|token|key|credential|conn|sas)[^=: \t]{0,40}[=: \t]"
+    r"(?:pass|pwd|pw|secret|token|key|cred|conn|sas|auth|cookie|pat|bearer|session|referer)"
+    r"[^=:> \t]{0,40}[=:> \t\uff1d%]"
 )
 
 
@@ -69,15 +83,16 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_STRONG = frozenset({"pwd", "passphrase"})
+_STRONG = frozenset({"pwd", "pw", "passphrase"})
 _GLUED = ("secret", "apikey", "accesskey", "secretkey", "privatekey", "token")
 _PROMISING = _words("""
     secret secrets credential credentials apikey accesskey secretkey token authtoken
-    accesstoken apitoken privatekey sas
+    accesstoken apitoken privatekey sas auth authorization bearer cookie cookies creds pat
+    referer
 """)
 _KEY_BEFORE = _words("""
     api access secret private auth account encryption signing shared service admin master
-    license storage function subscription
+    license storage function subscription ssh deploy fernet jwt session webhook host gpg pgp
 """)
 # A name that ends so speaks about a secret (where it is, how long it may be), it does not hold one.
 _ABOUT = _words("""
@@ -101,7 +116,7 @@ _PLACEHOLDER = re.compile(
     r"string|changeme|change-me|placeholder|redacted|todo|your[-_ ].*|secret|password|token"
 )
 _REFERENCE = re.compile(
-    r"(?i)arn:[a-z0-9-]+:|\{\{|\$[({]|\$[a-z_]+\Z|(?-i:\$[A-Z_][A-Z0-9_]*\Z)|\$[\d@?*#!]\Z|"
+    r"(?i)arn:[a-z0-9-]+:|\{\{|\$\(|(?:\$\{[\w.:/-]{0,99}?(?::?[-=+?])?\}[-_:/.]?)+\Z|\$[a-z_]+\Z|(?-i:\$[A-Z_][A-Z0-9_]*\Z)|\$[\d@?*#!]\Z|"
     r"@microsoft\.keyvault\(|projects/[^/]+/secrets/|/subscriptions/|"
     r"(?:s3|gs|azureml|abfss?|file|docker|ssm|secretsmanager|vault|keyvault|awssecret|op)://|"
     r"(?:ssm|vault|secretsmanager|valuefrom|secretref|env|file|sha256|sha1|sha512):|"
@@ -117,7 +132,7 @@ _PLAIN_WORDS = re.compile(
 
 def fingerprint(salt: bytes, value: str) -> str:
     """First 12 hex digits of HMAC-SHA256(salt, value): equal secrets meet, none can be guessed."""
-    return hmac.new(salt, value.encode(), hashlib.sha256).hexdigest()[:12]
+    return hmac.new(salt, value.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:12]
 
 
 def marker(detector: str, digest: str) -> str:
@@ -155,8 +170,17 @@ def find(text: str, name: str = "") -> list[Match]:
     Markers of an earlier redaction are reported with their fingerprint, so that redacting twice
     changes nothing.
     """
+    return _merged(_candidates(text, name))
+
+
+def find_in_identifier(text: str) -> list[Match]:
+    """Like ``find``, for keys, ARNs and names: only what no identifier looks like by chance."""
+    return _merged(_shapes(text, (d for d in DETECTORS if d.id not in GUESSING), []))
+
+
+def _merged(candidates: Iterable[Match]) -> list[Match]:
     found: list[tuple[int, int, int, Match]] = []
-    for priority, match in enumerate(_candidates(text, name)):
+    for priority, match in enumerate(candidates):
         found.append((match.start, match.end, priority, match))
     found.sort(key=lambda entry: entry[:3])
     merged: list[tuple[int, Match]] = []
@@ -184,8 +208,22 @@ def _candidates(text: str, name: str) -> Iterator[Match]:
                 holder(hit["detector"], text, hit.start()),
                 hit["print"],
             )
+    yield from _shapes(text, DETECTORS, markers)
+    if _ASSIGNMENT_HINTS.search(text.lower()):
+        for start, end, named in _assignments(text):
+            if not _within(start, markers):
+                yield Match(start, end, ASSIGNMENT, named)
+    if name and not markers and _held_by_name(name, text):
+        yield Match(0, len(text), BY_NAME)
+
+
+def _shapes(
+    text: str, detectors: Iterable[Detector], markers: list[tuple[int, int]]
+) -> Iterator[Match]:
     lower = text.lower()
-    for detector in DETECTORS if _HINTED.search(lower) else ():
+    if not _HINTED.search(lower):
+        return
+    for detector in detectors:
         if not any(hint in lower for hint in detector.hints):
             continue
         for hit in detector.pattern.finditer(text):
@@ -193,12 +231,6 @@ def _candidates(text: str, name: str) -> Iterator[Match]:
             start, end = hit.span(group)
             if not is_reference(hit[group]) and not _within(start, markers):
                 yield Match(start, end, detector.id, holder(detector.id, text, start))
-    if _ASSIGNMENT_HINTS.search(lower):
-        for start, end, named in _assignments(text):
-            if not _within(start, markers):
-                yield Match(start, end, ASSIGNMENT, named)
-    if name and not markers and _held_by_name(name, text):
-        yield Match(0, len(text), BY_NAME)
 
 
 def _within(start: int, spans: list[tuple[int, int]]) -> bool:
@@ -230,8 +262,11 @@ def _assignments(text: str) -> Iterator[tuple[int, int, str]]:
         if group == "b" and _CODE.match(value):
             continue
         if _plausible(value, strength):
-            position = hit.end()
-            yield hit.start(group), hit.end(group), name
+            end = hit.end(group)
+            if len(value) >= _LONGEST and (rest := _REST[group].match(text, end)):
+                end = rest.end()
+            position = max(end, hit.end())
+            yield hit.start(group), end, name
 
 
 def _held_by_name(name: str, value: str) -> bool:
@@ -251,8 +286,14 @@ def _strength(name: str) -> int:
             return 2
         if word == "token" and before in _TEXT_TOKEN:
             continue
-        if word in _PROMISING or word.endswith(_GLUED) or (word == "key" and before in _KEY_BEFORE):
+        if (
+            word in _PROMISING
+            or word.endswith(_GLUED)
+            or (word in {"key", "keys"} and before in _KEY_BEFORE)
+        ):
             return 1
+        if word == "agent" and before == "user":
+            return 1  # bucket policies compare it with a shared secret
         if word in {"string", "str"} and before in {"connection", "conn"}:
             return 1
     return 0

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
+from undercroft.clock import utc_now
 from undercroft.model import Json
 from undercroft.protocols import Collector
 
@@ -34,12 +35,8 @@ class Preflight:
     """In words, each with what to do about it; empty: ready."""
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 def collectors(
-    options: Mapping[str, Json] | None = None, clock: Callable[[], datetime] = _now
+    options: Mapping[str, Json] | None = None, clock: Callable[[], datetime] = utc_now
 ) -> list[Collector]:
     """Every AWS collector, on one shared session.
 

@@ -331,12 +331,18 @@ def _before_attempt(**_: Any) -> None:
 
 
 def _after_attempt(response: Any, operation: Any, attempts: int, **_: Any) -> None:
-    """Count throttling; stop retrying what the endpoint plainly does not speak."""
+    """Count throttling; stop retrying what the endpoint plainly does not speak, or when told to.
+
+    Raises ``Cancelled`` instead of waiting for another attempt.
+    """
+    meter = _running.get()
+    failed = response is None or response[0].status_code >= 400
+    if meter is not None and failed:
+        meter.check()
     if response is None:
         return
     http, parsed = response
     code = str(parsed.get("Error", {}).get("Code") or "")
-    meter = _running.get()
     if meter is not None and is_throttling(code, http.status_code):
         with _counting:
             meter.throttled += 1

@@ -192,11 +192,14 @@ def _collectors(
     providers = {}
     for group, raw in raws:
         collector = f"{group['provider']}.{_service(raw['type'])}"
-        gap = next((gap for gap in unread if gap["collector"] == collector), None)
         unit = (collector, str(group["account"]), _region(group, raw))
+        gap = next(
+            (gap for gap in unread if (gap["collector"], gap["account"], gap["region"]) == unit),
+            None,
+        )
         providers[unit] = group["provider"]
         items = collectors.setdefault(unit, [])
-        if gap is not None and gap.get("region", unit[2]) == unit[2]:
+        if gap is not None:
             types[unit] = set()
             if not items:
                 items.append(

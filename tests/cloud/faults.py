@@ -7,6 +7,7 @@ timeouts) is what it does in the field.
 from __future__ import annotations
 
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -107,8 +108,7 @@ class FaultyProxy:
             self._held = Event()
 
     def __enter__(self) -> FaultyProxy:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), _handler(self))
         Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
         return self
 
@@ -135,6 +135,15 @@ class FaultyProxy:
     def wait(self, seconds: float) -> None:
         """Be slow, but not longer than until the next repair or the end of the test."""
         self._held.wait(seconds)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Clients that were killed do not wait for their answer; anything else is worth seeing."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
 def _handler(proxy: FaultyProxy) -> type[BaseHTTPRequestHandler]:

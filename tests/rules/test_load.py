@@ -90,6 +90,8 @@ COMBINATION = """
         ("place: root", "place: root, where: config.A == 'a'", '"config" means nothing here'),
         ("any_of: [one]", "label: x", "exactly one of any_of, resource and produces"),
         ('    - {place: beneath, any_of: ["trait:priv"]}\n', "", "at least two ingredients"),
+        ("severity: critical", "severity: critical\n  weight: 0", "weight: must be above 0"),
+        ("severity: critical", "severity: critical\n  weight: .inf", "weight: must be above 0"),
     ],
 )
 def test_combinations_are_checked_too(old: str, new: str, expected: str) -> None:

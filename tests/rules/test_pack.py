@@ -156,7 +156,7 @@ def test_every_combination_can_be_reached() -> None:
 
 
 def test_combinations_weigh_what_the_risk_model_allows() -> None:
-    assert all(0 < weight <= 1.4 for weight in PACK.weights().values())
+    assert all(0 < entry.weight <= 1.4 for entry in PACK.combinations)
 
 
 def test_commands_hold_placeholders_and_no_real_names() -> None:

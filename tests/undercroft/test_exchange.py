@@ -21,7 +21,8 @@ from undercroft.exchange import (
     findings_document,
     write_whole,
 )
-from undercroft.exchange.export import CSV_COLUMNS, cell
+from undercroft.exchange.cells import cell
+from undercroft.exchange.export import CSV_COLUMNS
 from undercroft.exchange.markdown import escape
 from undercroft.model import Coverage, CoverageStatus, Evidence, Layer, Presence, Severity
 from undercroft.views import DecisionView, FindingRecord, FindingRow, ResourceRef, ScanRow

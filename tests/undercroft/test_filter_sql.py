@@ -45,7 +45,7 @@ class Row:
     status: str = "open"
     score: float | None = None
     kev: int | None = None
-    first_seen: str = "2026-11-01T00:00:00Z"
+    first_seen: str = "2026-11-01T00:00:00.000000Z"
     until: str | None = None
     lapses_at: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -229,7 +229,7 @@ rows_strategy = st.lists(
         status=st.sampled_from(["open", "reopened", "fix_claimed", "accepted", "fixed"]),
         score=st.none() | st.sampled_from([0.0, 39.4, 39.5, 40.0, 40.5, 99.9]),
         kev=st.sampled_from([None, 0, 1]),
-        first_seen=days.map(lambda day: f"{day}T09:00:00Z"),
+        first_seen=days.map(lambda day: f"{day}T09:00:00.000000Z"),
         until=st.none() | days,
         tags=st.dictionaries(st.sampled_from(["env", "Env", "team", "a b"]), small, max_size=2),
     ),
@@ -358,7 +358,11 @@ def test_an_acceptance_that_ends_at_midnight_ends_on_the_day_before() -> None:
     columns = {"lapses": Column("f.lapses_at", "time")}
     rows = [
         Row(lapses_at=moment)
-        for moment in ("2026-11-30T00:00:00Z", "2026-12-01T00:00:00Z", "2026-12-01T00:00:01Z")
+        for moment in (
+            "2026-11-30T00:00:00.000000Z",
+            "2026-12-01T00:00:00.000000Z",
+            "2026-12-01T00:00:01.000000Z",
+        )
     ]
     assert select(rows, "lapses:2026-11-30", columns) == [0, 1]
     assert select(rows, "lapses<2026-11-30", columns) == [0]
@@ -368,18 +372,21 @@ def test_an_acceptance_that_ends_at_midnight_ends_on_the_day_before() -> None:
 
 
 def test_days_are_those_of_the_zone_of_now() -> None:
-    rows = [Row(first_seen="2026-11-19T23:30:00Z")]
+    rows = [Row(first_seen="2026-11-19T23:30:00.000000Z")]
     berlin = NOW.astimezone(ZoneInfo("Europe/Berlin"))
     assert select(rows, "since:2026-11-20") == []
     assert select(rows, "since:2026-11-20", now=berlin) == [0]
-    assert select([Row(first_seen="2026-11-23T00:00:00Z")], "since:today") == [0]
-    assert select([Row(first_seen="2026-11-22T00:00:00Z")], "since:yesterday") == [0]
-    assert select([Row(first_seen="2026-08-23T09:00:00Z")], "since:3m") == [0]
-    assert select([Row(first_seen="2025-11-23T08:59:59Z")], "since:1y") == []
+    assert select([Row(first_seen="2026-11-23T00:00:00.000000Z")], "since:today") == [0]
+    assert select([Row(first_seen="2026-11-22T00:00:00.000000Z")], "since:yesterday") == [0]
+    assert select([Row(first_seen="2026-08-23T09:00:00.000000Z")], "since:3m") == [0]
+    assert select([Row(first_seen="2025-11-23T08:59:59.000000Z")], "since:1y") == []
 
 
 def test_an_instant_can_be_given() -> None:
-    rows = [Row(first_seen="2026-11-20T10:00:00Z"), Row(first_seen="2026-11-20T12:00:00Z")]
+    rows = [
+        Row(first_seen="2026-11-20T10:00:00.000000Z"),
+        Row(first_seen="2026-11-20T12:00:00.000000Z"),
+    ]
     assert select(rows, "since:2026-11-20T12:00+01:00") == [1]
     assert select(rows, "since<2026-11-20T11:00:00Z") == [0]
 

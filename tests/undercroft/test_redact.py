@@ -56,7 +56,9 @@ PLANTED: dict[str, st.SearchStrategy[tuple[str, str]]] = {
     "slack-token": _made("{}", st.just("xoxb-"), _chars(string.digits + "-", 20, 30)),
     "provider-token": _made("{}", st.sampled_from(["npm_", "gsk_"]), _chars(ALNUM, 36)),
     "jwt": _made("{}", st.just("eyJhbGciOi.eyJzdWIi."), _chars(ALNUM, 20)),
-    "url-credentials": _made("postgresql://svc:{}@db.internal:5432/x", _chars(ALNUM, 8, 20)),
+    "url-credentials": _made(
+        "postgresql://svc:{}@db.internal:5432/x", st.just("q7"), _chars(ALNUM, 6, 18)
+    ),
     "authorization-header": _made("Authorization: Bearer {}", _chars(ALNUM, 24, 40)),
     "password-assignment": _made("export DB_PASSWORD='{}'", st.just("q7"), _chars(ALNUM, 6, 20)),
 }
@@ -101,7 +103,37 @@ def _secrets(resource: Resource) -> list[dict[str, str]]:
 
 
 def test_every_detector_is_planted() -> None:
-    assert {detector.id for detector in DETECTORS} | {"password-assignment"} == PLANTED.keys()
+    planted = PLANTED.keys() | GIVEN.keys()
+    assert {detector.id for detector in DETECTORS} | {"password-assignment"} == planted
+
+
+GIVEN = {
+    "putty-key": (
+        "Private-Lines: 2\nAAAAB3NzaC1yc2EAAAADAQABAAABgQC7\nq8ZkPz0x1mJw9vQe4T==\n",
+        "AAAAB3NzaC1yc2EAAAADAQABAAABgQC7",
+    ),
+    "signed-url": (
+        "https://b.s3.amazonaws.com/k?X-Amz-Signature=9f86d081884c7d659a2feaa0c55ad015a3bf4f1b",
+        "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b",
+    ),
+    "webhook-url": (
+        "https://discord.com/api/webhooks/123456789012345678/Zx8kQ2mN7vB4cR1tY6uI",
+        "Zx8kQ2mN7vB4cR1tY6uI",
+    ),
+    "command-line": ("curl -u deploy:tr0ub4dor-and-3 https://ci.internal/x", "tr0ub4dor-and-3"),
+    "pgpass-line": ("db.internal:5432:app:svc:c0rrect-horse-9", "c0rrect-horse-9"),
+}
+"""Detector → a text with a secret, and the secret: shapes that have little to vary."""
+
+
+@pytest.mark.parametrize("detector", GIVEN)
+def test_given_secrets_do_not_survive(detector: str) -> None:
+    text, secret = GIVEN[detector]
+    after = redact(_resource({"Environment": {"NOTE": text}, "Text": text}), SALT)
+    assert secret not in json.dumps(after.config)
+    secrets = after.facts["secrets"]
+    assert isinstance(secrets, list)
+    assert detector in {found["detector"] for found in secrets}
 
 
 @pytest.mark.parametrize("detector", PLANTED)

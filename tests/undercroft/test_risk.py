@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from undercroft.model import LAYERS, Observation, Outcome, Severity, Threat
+from undercroft.model import LAYERS, Severity, Threat
 from undercroft.risk import (
     COMBINATION,
     Criticality,
@@ -18,7 +18,6 @@ from undercroft.risk import (
     combination_hazard,
     finding_score,
     hazard,
-    hazard_of,
     printed,
     service_score,
 )
@@ -339,16 +338,6 @@ def test_a_public_exploit_is_a_floor() -> None:
         "public exploit",
     )
     assert hazard(Severity.HIGH, epss=0.97, exploit=True).factors["T"][0] > 0.9
-
-
-def test_an_observation_with_a_cve_is_a_vulnerability() -> None:
-    plain = Observation("rule", "key", Outcome.FAIL, severity=Severity.HIGH)
-    assert hazard_of(plain) == hazard(Severity.HIGH, Threat.CONDITIONAL)
-    flaw = Observation(
-        "cve", "key", Outcome.FAIL, severity=Severity.CRITICAL, cve="CVE-2023-38545",
-        cvss=9.8, vector=AUTOMATABLE,
-    )  # fmt: skip
-    assert hazard_of(flaw, epss=0.26) == F["F1"]
 
 
 @pytest.mark.parametrize(

@@ -524,6 +524,23 @@ def test_estate_keeps_the_better_of_two_readings() -> None:
     assert len(estate) == 1
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_stub_that_somebody_went_to_look_at_outweighs_a_mere_reference(turned: bool) -> None:
+    named = _resource("s3:bucket", "theirs", Layer.STORAGE, Presence.STUB)
+    seen = replace(
+        named,
+        collector="aws.s3",
+        facts={"foreign_owned": True},
+        unknown={"config": "the bucket belongs to another account"},
+    )
+    estate = Estate()
+    kept = {}
+    for item in estate.take([seen, named] if turned else [named, seen]):
+        assert isinstance(item, Resource)
+        kept[item.key] = item
+    assert kept == {named.key: seen}
+
+
 def test_estate_offers_every_way_in_which_a_stub_was_described() -> None:
     estate = Estate()
     edge = Edge("aws/aws/1/r/sm/e/x", "image/h/repo", Relation.RUNS_IMAGE, "Image")

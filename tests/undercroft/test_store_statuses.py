@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,8 +24,10 @@ from tests.undercroft.store_kit import (
     tower_estate,
     words,
 )
-from undercroft.model import CoverageStatus, Presence, Severity
+from undercroft.model import CoverageStatus, Outcome, Presence, Severity, Threat
+from undercroft.risk import combination_hazard, finding_score, hazard
 from undercroft.store import Store
+from undercroft.store.statuses import Seen, weigh
 from undercroft.views import Query
 
 
@@ -273,6 +276,34 @@ def test_expiry_is_honoured_where_nothing_may_be_written(
         assert statuses(frozen, scan)["bucket-public"] == "reopened (expired)"
         assert statuses(frozen, scan, "status:accepted") == {}
     assert statuses(store, scan)["bucket-public"] == "accepted"
+
+
+def test_a_combination_weighs_what_its_rule_declares(store: Store, clock: Clock) -> None:
+    def toxic(unknown: dict[str, str]) -> Estate:
+        estate = Estate()
+        nb = estate.add(notebook(unknown=unknown))
+        found = replace(fail(nb, "toxic", Severity.LOW), weight=1.2)
+        estate.combinations = {nb.key: [] if unknown else [found]}
+        return estate
+
+    scan = save(store, toxic({}), clock)
+    found = store.findings(scan.id, Query())[0]
+    assert store.finding(scan.id, found.id).hazard == combination_hazard(1.2).factors
+    accept(store, found.id, clock)
+    unread = save(store, toxic({"config.Policy": "denied"}), clock)
+    scores = [store.findings(given.id, Query())[0].score for given in (scan, unread)]
+    assert scores == pytest.approx([finding_score(1.2)] * 2)
+    assert store.services(unread.id, Query())[0].inherent == pytest.approx(finding_score(1.2))
+
+
+def test_a_severity_that_a_person_gave_outweighs_a_declared_weight() -> None:
+    seen = Seen(
+        finding="f1-a", scan="s", collected_at="", outcome=Outcome.FAIL, incarnation=None,
+        severity=Severity.CRITICAL.rank, threat="direct", cvss=None, vector=None, weight=1.2,
+        cve=None, exposure="unknown", evidence_hash="", rule_version=None, owner_tag="",
+    )  # fmt: skip
+    assert weigh(seen, Severity.CRITICAL) == combination_hazard(1.2)
+    assert weigh(seen, Severity.LOW) == hazard(Severity.LOW, Threat.DIRECT)
 
 
 def test_a_combination_is_not_fixed_by_not_looking(store: Store, clock: Clock) -> None:

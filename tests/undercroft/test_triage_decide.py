@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from undercroft.clock import stamp
 from undercroft.model import (
     Coverage,
     CoverageStatus,
@@ -20,7 +21,6 @@ from undercroft.model import (
 from undercroft.store import Store
 from undercroft.triage.decide import CATEGORIES, Action, DecisionError, Triage
 from undercroft.triage.events import verify
-from undercroft.triage.when import stamp
 from undercroft.views import FindingRow, Query
 
 REASON = "behind a private link"
@@ -124,7 +124,7 @@ class TestRecorded:
             "owner": "ml-platform",
             "until": "2027-01-31",
             "zone": "Europe/Berlin",
-            "lapses_at": "2027-01-31T23:00:00Z",
+            "lapses_at": "2027-01-31T23:00:00.000000Z",
         }
         assert event.seen == {
             "scan": estate.store.scan().uid,

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from undercroft.clock import stamp
 from undercroft.model import Severity
 from undercroft.triage.dates import check_until, parse_until, until_choices
 from undercroft.triage.errors import DecisionError
 from undercroft.triage.events import Event, FindingFacts
 from undercroft.triage.status import lapse_cause
-from undercroft.triage.when import day_end, instant, lapse_instant, local_zone, stamp
+from undercroft.triage.when import day_end, instant, lapse_instant, local_zone
 
 FACTS = FindingFacts("f1-a", Severity.HIGH)
 TODAY = date(2026, 11, 23)

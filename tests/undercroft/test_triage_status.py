@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from undercroft.clock import stamp
 from undercroft.model import Json, Outcome, Severity
 from undercroft.triage.events import Event, FindingFacts
 from undercroft.triage.guards import guards_for
 from undercroft.triage.resolve import Resolved, resolve
 from undercroft.triage.status import Sighting, State, Status, effective, severity_in_force
-from undercroft.triage.when import stamp
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 FACTS = FindingFacts(

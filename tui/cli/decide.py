@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,7 @@ from tui.cli.common import (
 from tui.cli.errors import CommandError
 from tui.cli.output import print_json, print_rows
 from tui.settings import load
+from undercroft.clock import utc_now
 from undercroft.text import count, shown
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def _decide(
     with open_store(db) as store:
         scan = store.scan(scan_ref)
         chosen = choose_findings(store, scan, ids, filter_text, yes=yes, verb=verb)
-        triage = Triage(store, actor=find_actor(load()), clock=lambda: datetime.now(UTC))
+        triage = Triage(store, actor=find_actor(load()), clock=utc_now)
         try:
             action = act(triage, store, chosen, scan.id)
         except DecisionError as error:
@@ -227,7 +227,7 @@ def undo_command(target: str | None, reason: str, db: Path | None) -> None:
     from undercroft.triage.decide import DecisionError, Triage
 
     with open_store(db) as store:
-        triage = Triage(store, actor=find_actor(load()), clock=lambda: datetime.now(UTC))
+        triage = Triage(store, actor=find_actor(load()), clock=utc_now)
         try:
             action = triage.undo(target, reason=reason)
         except DecisionError as error:
@@ -246,24 +246,9 @@ def history_command(form: str, text: str, limit: int | None, db: Path | None) ->
     with open_store(db, read_only=True) as store:
         rows = store.history(text=text, limit=limit)
     if form == "json":
-        events = [
-            {
-                "id": row.id,
-                "type": row.type,
-                "at": row.at,
-                "actor": row.actor,
-                "finding": row.finding,
-                "title": row.title,
-                "resource": row.resource_name,
-                "reason": row.reason,
-                "payload": dict(row.payload),
-                "batch": row.batch,
-                "live": row.live,
-                "target": row.target,
-            }
-            for row in rows
-        ]
-        print_json({"schema": "undercroft/history/1", "events": events})
+        from undercroft.exchange import history_document
+
+        print_json(history_document(rows))
         return
     print_rows(
         ("EVENT", "AT", "WHO", "WHAT", "RESOURCE", "FINDING", "REASON"),

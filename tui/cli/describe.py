@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
-from typing import Any
 
 import click
 
-from tui.cli.output import print_json, severity_style
+from tui.cli.output import severity_style
 from undercroft.text import shown
 from undercroft.views import FindingDetail, Path, ResourceDetail
 
@@ -52,16 +50,9 @@ def describe_finding(detail: FindingDetail) -> None:
         _line("note", f"{note.at} {note.actor}: {note.reason or note.payload.get('text', '')}")
 
 
-def describe_resource(detail: ResourceDetail, *, as_json: bool) -> None:
-    """Print it; ``as_json`` prints the stored (redacted) configuration and its surroundings."""
+def describe_resource(detail: ResourceDetail) -> None:
+    """Print it, with its stored (redacted) configuration."""
     resource = detail.resource
-    if as_json:
-        document: dict[str, Any] = asdict(resource)
-        document["beneath"] = [ref.key for _, ref in detail.beneath]
-        document["services"] = [ref.key for ref, _ in detail.services]
-        document["findings"] = [finding.id for finding in detail.findings]
-        print_json(document)
-        return
     click.echo(f"{shown(resource.name)}  {shown(resource.type)}")
     _line("id", resource.native_id or resource.key)
     _line("key", resource.key)

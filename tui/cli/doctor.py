@@ -119,12 +119,13 @@ def _cache(db: Path | None) -> Iterator[Check]:
     try:
         with Store.open(path, read_only=True) as store:
             problem = store.check()
-            scans = store.scans()
+            scans = [] if problem else store.scans()
     except StoreError as error:
         yield Check("cache", False, str(error))
         return
     yield Check("integrity", not problem, problem or "file and decision log are whole")
-    yield Check("scans", True, count(len(scans), "saved scan"))
+    if not problem:
+        yield Check("scans", True, count(len(scans), "saved scan"))
 
 
 def _rules() -> Iterator[Check]:

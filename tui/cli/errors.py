@@ -65,11 +65,16 @@ def run(command: click.Command, arguments: Sequence[str]) -> int:
             what = shown(str(error)) or type(error).__name__
             click.echo(f"undercroft: {what}", err=True)
             if not _is_ours(error):
-                click.echo(
-                    "This was not expected. Run it again with --debug for details.", err=True
-                )
+                click.echo(_what_to_do(error), err=True)
         return Exit.USAGE
     return int(status) if isinstance(status, int) else Exit.DONE
+
+
+def _what_to_do(error: Exception) -> str:
+    # Named, not imported: most commands that fail never touch a cache.
+    if type(error).__module__ == "sqlite3":
+        return "The cache could not be used; 'undercroft doctor' looks at it, --db names another."
+    return "This was not expected. Run it again with --debug for details."
 
 
 def _is_ours(error: Exception) -> bool:

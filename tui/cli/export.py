@@ -9,11 +9,12 @@ import click
 
 from tui.cli.common import db_option, debug_option, filter_option, open_store, say, scan_option
 from tui.cli.errors import CommandError
-from tui.cli.reports import head_of
+from undercroft.clock import utc_now
 from undercroft.exchange import (
     FORMATS,
     FileExistsRefusedError,
     Format,
+    Head,
     export_findings,
     write_whole,
 )
@@ -45,7 +46,7 @@ def export_command(
     with open_store(db, read_only=True) as store:
         scan = store.scan(scan_ref)
         query = Query(filter=filter_text)
-        head = head_of(store, scan, filter_text)
+        head = Head.of(store, scan, filter_text, utc_now())
         details = store.iter_records(scan.id, query)
         if output is None:
             export_findings(details, head, Format(form), sys.stdout)

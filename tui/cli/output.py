@@ -16,6 +16,9 @@ from undercroft.text import shown
 
 __all__ = ["print_json", "print_rows", "severity_style", "terminal_width", "width_of"]
 
+_NARROWEST = 8
+"""Columns are not cut below this; a terminal that is narrower yet wraps."""
+
 _SEVERITY_COLOURS = {
     "critical": {"fg": "bright_red", "bold": True},
     "high": {"fg": "red"},
@@ -46,8 +49,8 @@ def width_of(text: str) -> int:
     )
 
 
-def print_rows(head: Sequence[str], rows: Iterable[Sequence[str]], *, stretch: int = -1) -> None:
-    """Print a table. ``stretch``: the column that gives way when the terminal is narrow."""
+def print_rows(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table; on a narrow terminal the widest columns give way."""
     width = terminal_width()
     if width is None:
         for row in (head, *rows):
@@ -55,9 +58,8 @@ def print_rows(head: Sequence[str], rows: Iterable[Sequence[str]], *, stretch: i
         return
     table = [[shown(value) for value in row] for row in (head, *rows)]
     widths = [max(width_of(row[index]) for row in table) for index in range(len(head))]
-    over = sum(widths) + 2 * (len(widths) - 1) - width
-    if over > 0:
-        widths[stretch] = max(8, widths[stretch] - over)
+    while sum(widths) + 2 * (len(widths) - 1) > width and max(widths) > _NARROWEST:
+        widths[widths.index(max(widths))] -= 1
     for number, row in enumerate(table):
         cells = [_fit(value, size) for value, size in zip(row, widths, strict=True)]
         if number == 0:

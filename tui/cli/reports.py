@@ -3,34 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from tui.cli.common import db_option, debug_option, filter_option, open_store, scan_option
 from tui.cli.output import print_json, print_rows, severity_style
-from undercroft import __version__
+from undercroft.clock import utc_now
 from undercroft.model import LAYERS
 from undercroft.text import count, shown
-from undercroft.views import Query, ServiceRow
+from undercroft.views import Query
 
-if TYPE_CHECKING:
-    from undercroft.exchange import Head
-    from undercroft.store import Store
-    from undercroft.views import ScanRow
-
-__all__ = ["findings_command", "head_of", "services_command", "show_command", "tower_command"]
-
-
-def head_of(store: Store, scan: ScanRow, filter_text: str) -> Head:
-    """What an export says about itself."""
-    from undercroft.exchange import Head
-
-    as_of = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return Head(__version__, scan, store.coverage(scan.id), filter_text, as_of)
+__all__ = ["findings_command", "services_command", "show_command", "tower_command"]
 
 
 @click.command("services")
@@ -41,27 +25,17 @@ def head_of(store: Store, scan: ScanRow, filter_text: str) -> Head:
 @click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table")
 def services_command(scan_ref: str | None, filter_text: str, db: Path | None, form: str) -> None:
     """List AI services, worst first."""
-    from undercroft.exchange.records import SERVICES_SCHEMA, scan_record, service_record
+    from undercroft.exchange import Format, Head, export_services
 
     with open_store(db, read_only=True) as store:
         scan = store.scan(scan_ref)
         rows = store.services(scan.id, Query(filter=filter_text))
-        if form == "json":
-            print_json(
-                {
-                    "schema": SERVICES_SCHEMA,
-                    "undercroft": __version__,
-                    "filter": filter_text,
-                    "scan": scan_record(scan, store.coverage(scan.id)),
-                    "services": [service_record(row) for row in rows],
-                }
-            )
-            return
-        if form == "csv":
-            _services_csv(rows)
+        if form != "table":
+            head = Head.of(store, scan, filter_text, utc_now())
+            export_services(rows, head, Format(form), sys.stdout)
             return
     print_rows(
-        ("SCORE", "NAME", "KIND", "ACCOUNT", "REGION", "LAYERS", "OPEN", "ACC", "CLAIM", "COMB"),
+        ("SCORE", "NAME", "KIND", "ACCOUNT", "REGION", "SCVDIN", "OPEN", "ACC", "CLAIM", "COMB"),
         [
             (
                 f"{row.score:5.1f}",
@@ -80,25 +54,7 @@ def services_command(scan_ref: str | None, filter_text: str, db: Path | None, fo
             )
             for row in rows
         ],
-        stretch=1,
     )
-
-
-def _services_csv(rows: Sequence[ServiceRow]) -> None:
-    import csv
-
-    from undercroft.exchange.export import cell
-    from undercroft.exchange.records import service_record
-
-    columns = ("key", "id", "name", "type", "provider", "account", "region", "owner", "score",
-               "inherent", "change", "open", "accepted", "claimed", "combinations", "unread")  # fmt: skip
-    writer = csv.writer(sys.stdout, lineterminator="\r\n")
-    writer.writerow([*columns, *(layer.value for layer in LAYERS)])
-    for row in rows:
-        record = service_record(row)
-        values = ["" if record[name] is None else record[name] for name in columns]
-        worst = [totals.worst or "" for totals in (row.layers[layer] for layer in LAYERS)]
-        writer.writerow([cell(value) for value in (*values, *worst)])
 
 
 @click.command("findings")
@@ -114,14 +70,14 @@ def _services_csv(rows: Sequence[ServiceRow]) -> None:
 )
 def findings_command(scan_ref: str | None, filter_text: str, db: Path | None, form: str) -> None:
     """List findings, worst first."""
-    from undercroft.exchange import Format, export_findings
+    from undercroft.exchange import Format, Head, export_findings
 
     with open_store(db, read_only=True) as store:
         scan = store.scan(scan_ref)
         query = Query(filter=filter_text)
         if form != "table":
             details = store.iter_records(scan.id, query)
-            head = head_of(store, scan, filter_text)
+            head = Head.of(store, scan, filter_text, utc_now())
             export_findings(details, head, Format(form), sys.stdout)
             return
         print_rows(
@@ -139,7 +95,6 @@ def findings_command(scan_ref: str | None, filter_text: str, db: Path | None, fo
                 )
                 for row in store.iter_findings(scan.id, query)
             ),
-            stretch=6,
         )
 
 
@@ -182,7 +137,7 @@ def tower_command(service: str, scan_ref: str | None, db: Path | None) -> None:
 def show_command(what: str, scan_ref: str | None, db: Path | None, form: str) -> None:
     """Print everything about one finding (id) or resource (key, id or name)."""
     from tui.cli.describe import describe_finding, describe_resource
-    from undercroft.exchange.records import finding_record
+    from undercroft.exchange import finding_document, resource_document
     from undercroft.store import AmbiguousError, NotFoundError
 
     with open_store(db, read_only=True) as store:
@@ -193,10 +148,13 @@ def show_command(what: str, scan_ref: str | None, db: Path | None, form: str) ->
             if what.startswith("f1-"):
                 raise
             detail = store.resource(scan.id, store.resolve_resource(scan.id, what))
-            describe_resource(detail, as_json=form == "json")
+            if form == "json":
+                print_json(resource_document(scan, detail))
+            else:
+                describe_resource(detail)
             return
         found = store.finding(scan.id, finding)
     if form == "json":
-        print_json(finding_record(found))
+        print_json(finding_document(scan, found))
     else:
         describe_finding(found)

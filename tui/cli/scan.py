@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
 import signal
 import sys
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["scan_command"]
 
 _SCORE = re.compile(r"score>=(\d+(?:\.\d+)?)$")
+_INTERRUPTED = "interrupted; earlier scans and all decisions are untouched"
 
 
 @click.group("scan")
@@ -84,7 +87,7 @@ def aws_command(
             try:
                 row = scan_aws(store, request, progress=reporter, cancelled=stop)
             except Cancelled:
-                say("interrupted; earlier scans and all decisions are untouched")
+                say(_INTERRUPTED)
                 raise click.exceptions.Exit(Exit.INTERRUPTED) from None
             _summary(store, row)
             status = max(status, _status(store, row, gate))
@@ -118,14 +121,23 @@ def _stop_on_interrupt() -> threading.Event:
     """Ctrl-C asks the scan to stop between two calls; a second one insists."""
     stop = threading.Event()
 
-    def handler(number: int, frame: FrameType | None) -> None:
+    def handler(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  (signal's signature)
         if stop.is_set():
-            signal.default_int_handler(number, frame)
+            # Nothing ends a thread that waits for an answer, and Python would wait for the thread.
+            # A scan whose process is gone counts as interrupted, and is cleared up later.
+            _say_now(_INTERRUPTED)
+            os._exit(Exit.INTERRUPTED)
         stop.set()
-        say("stopping after the calls that are under way (again to insist)")
+        _say_now("stopping after the calls that are under way (again to insist)")
 
     signal.signal(signal.SIGINT, handler)
     return stop
+
+
+def _say_now(text: str) -> None:
+    """A line from a signal handler, which may have come in the middle of another line's output."""
+    with contextlib.suppress(OSError):
+        os.write(2, f"undercroft: {text}\n".encode())
 
 
 def _text_reporter(*, plain: bool) -> Callable[[Progress], None]:

@@ -8,7 +8,6 @@ import click
 
 from tui.cli.common import db_option, debug_option, open_store, say
 from tui.cli.output import print_json, print_rows
-from undercroft import __version__
 from undercroft.text import shown
 
 __all__ = ["scans_command"]
@@ -38,18 +37,12 @@ def list_command(db: Path | None, form: str) -> None:
 
 
 def _list(db: Path | None, form: str) -> None:
-    from undercroft.exchange.records import SCANS_SCHEMA, scan_record
+    from undercroft.exchange import scans_document
 
     with open_store(db, read_only=True) as store:
         rows = store.scans()
         if form == "json":
-            print_json(
-                {
-                    "schema": SCANS_SCHEMA,
-                    "undercroft": __version__,
-                    "scans": [scan_record(row, store.coverage(row.id)) for row in rows],
-                }
-            )
+            print_json(scans_document((row, store.coverage(row.id)) for row in rows))
             return
     print_rows(
         ("ID", "NAME", "STATE", "FINISHED", "SERVICES", "RESOURCES", "FINDINGS", "GAPS", "CALLS"),
@@ -67,7 +60,6 @@ def _list(db: Path | None, form: str) -> None:
             )
             for row in rows
         ],
-        stretch=1,
     )
 
 
@@ -78,13 +70,13 @@ def _list(db: Path | None, form: str) -> None:
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
 def show_command(ref: str, db: Path | None, form: str) -> None:
     """Print one scan and what it could and could not read."""
-    from undercroft.exchange.records import scan_record
+    from undercroft.exchange import scan_document
 
     with open_store(db, read_only=True) as store:
         row = store.scan(ref)
         coverage = store.coverage(row.id)
     if form == "json":
-        print_json(scan_record(row, coverage))
+        print_json(scan_document(row, coverage))
         return
     click.echo(f"{shown(row.name or row.uid)}: {row.state}, {row.finished_at}")
     click.echo(f"{row.services} AI services, {row.resources} resources, {row.findings} findings")

@@ -2,37 +2,28 @@
 
 from __future__ import annotations
 
-import csv
 import io
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
 from tui.dialogs.export import FORMATS, ExportDialog
-from undercroft import __version__
 from undercroft.exchange import (
+    SERVICE_FORMATS,
     Format,
     Head,
     export_findings,
-    scan_record,
-    service_record,
+    export_services,
     write_whole,
 )
-from undercroft.exchange.export import cell
-from undercroft.model import Json
 from undercroft.store import Store
 from undercroft.views import FindingRecord, Query, ServiceRow
 
 __all__ = ["export_dialog"]
 
 _PREVIEW_ROWS = 8
-_SERVICE_COLUMNS = (
-    "key", "id", "name", "type", "provider", "account", "region", "score", "open", "accepted",
-    "combinations",
-)  # fmt: skip
 
 
 def export_dialog(
@@ -46,7 +37,7 @@ def export_dialog(
 ) -> ExportDialog:
     """The dialog for what a list shows. ``what``: ``findings`` or ``services``."""
     if what == "services":
-        services = _Services(store, scan_id, query)
+        services = _Services(store, scan_id, query, now)
         return ExportDialog(
             what="service",
             total=total,
@@ -54,7 +45,7 @@ def export_dialog(
             preview=services.preview,
             write=services.write,
             stem=f"undercroft-services-{now:%Y-%m-%d}",
-            formats=[choice for choice in FORMATS if choice.value in {"csv", "json"}],
+            formats=[choice for choice in FORMATS if choice.value in SERVICE_FORMATS],
         )
     findings = _Findings(store, scan_id, query, now)
     return ExportDialog(
@@ -84,10 +75,7 @@ class _Findings:
         return counted.number
 
     def _head(self) -> Head:
-        scan = self._store.scan(str(self._scan_id))
-        coverage = self._store.coverage(self._scan_id)
-        as_of = self._now.isoformat().replace("+00:00", "Z")
-        return Head(__version__, scan, coverage, self._query.filter, as_of)
+        return _head(self._store, self._scan_id, self._query, self._now)
 
     def _records(self) -> Iterator[FindingRecord]:
         return self._store.iter_records(self._scan_id, self._query)
@@ -106,8 +94,8 @@ class _Counted:
 
 
 class _Services:
-    def __init__(self, store: Store, scan_id: int, query: Query) -> None:
-        self._store, self._scan_id, self._query = store, scan_id, query
+    def __init__(self, store: Store, scan_id: int, query: Query, now: datetime) -> None:
+        self._store, self._scan_id, self._query, self._now = store, scan_id, query, now
 
     def preview(self, form: str) -> str:
         out = io.StringIO()
@@ -120,19 +108,11 @@ class _Services:
         write_whole(path, lambda out: self._put(rows, form, out))
         return len(rows)
 
-    def _put(self, rows: Iterable[ServiceRow], form: str, out: TextIO) -> None:
-        records = [service_record(row) for row in rows]
-        if form == "csv":
-            writer = csv.writer(out, lineterminator="\r\n")
-            writer.writerow(_SERVICE_COLUMNS)
-            for record in records:
-                writer.writerow(cell(record.get(column, "")) for column in _SERVICE_COLUMNS)
-            return
-        scan = self._store.scan(str(self._scan_id))
-        document: dict[str, Json] = {
-            "schema": "undercroft/services/1",
-            "scan": scan_record(scan, self._store.coverage(self._scan_id)),
-            "services": records,
-        }
-        json.dump(document, out, indent=2, ensure_ascii=True)
-        out.write("\n")
+    def _put(self, rows: Sequence[ServiceRow], form: str, out: TextIO) -> None:
+        export_services(
+            rows, _head(self._store, self._scan_id, self._query, self._now), Format(form), out
+        )
+
+
+def _head(store: Store, scan_id: int, query: Query, now: datetime) -> Head:
+    return Head.of(store, store.scan(str(scan_id)), query.filter, now)

@@ -126,12 +126,8 @@ class ScanProgressScreen(BaseScreen):
     def _numbers(self, run: ScanRun) -> Content:
         board = run.board
         gaps = sum(1 for _ in filter(lambda unit: unit.is_gap, run.snapshot()))
-        parts = [
-            styled(f"{board.done} of {count(board.total, 'unit')}", "$muted"),
-            styled(
-                f"  {count(board.resources, 'resource')}  {count(board.calls, 'call')}", "$muted"
-            ),
-        ]
+        so_far = " so far" if run.running else ""
+        parts = [styled(f"{count(board.resources, 'resource')}{so_far}", "$muted")]
         if gaps:
             parts.append(styled(f"  ▲ {count(gaps, 'unit')} not read", "$severity-medium"))
         if board.throttled:

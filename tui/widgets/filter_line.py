@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import ClassVar
 
 from rich.cells import cell_len
@@ -126,7 +127,10 @@ class FilterLine(Vertical):
         self._look()
 
     def close(self) -> None:
-        """Leave the line; a filter in force stays visible."""
+        """Leave the line; what it says is in force now, and stays visible."""
+        with suppress(FilterError):
+            parse(self.input.value.strip())
+            self._apply(self.input.value.strip())
         self.remove_class("-open")
         self.set_class(bool(self._applied), "-active")
         self.post_message(self.Closed())
@@ -162,6 +166,21 @@ class FilterLine(Vertical):
             return
         if not self._offers or self._chosen >= 0:
             self._hint()
+        if not self._begins_key(event.value):
+            self._apply(text)
+
+    def _begins_key(self, text: str) -> bool:
+        """Whether the last word may become a key: the list waits, rather than be empty meanwhile."""
+        place = self._place
+        at_end = self.has_class("-open") and self.input.cursor_position >= len(text)
+        return (
+            at_end
+            and place is not None
+            and place.kind == "key"
+            and bool(place.prefix and self._offers)
+        )
+
+    def _apply(self, text: str) -> None:
         if text != self._applied:
             self._applied = text
             self.post_message(self.Changed(self, text))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from textual.content import Content
 
 from tui.glyphs import GLYPH, STATUS_GLYPH, STATUS_WORD, severity_tone, status_tone
 from tui.text import ago, clip, count, days_left, shown, styled
-from undercroft.model import Json
+from undercroft.model import Evidence, Json, Severity
 from undercroft.views import DecisionView, EventRow, FindingDetail, FindingRow, Path
 
 __all__ = ["Advice", "copied", "finding_text", "path_text", "status_text"]
@@ -61,7 +61,9 @@ def finding_text(
         lines += _section("How it is reached", path_text(path))
     if advice.why:
         lines += _section("Why", [styled(advice.why, "$plain")])
-    if detail.evidence or detail.at:
+    if ingredients := _ingredients(detail.evidence):
+        lines += _section("What meets here", ingredients)
+    elif detail.evidence or detail.at:
         evidence = [_fact(name, value) for name, value in detail.at.items()]
         evidence += [_fact(item.path, item.value) for item in detail.evidence]
         lines += _section("Evidence", evidence)
@@ -144,6 +146,27 @@ def _fact(name: str, value: Json) -> Content:
     return Content.assemble(
         styled(name, "$muted"), ("  ", ""), styled(clip(text, _VALUE), "$severity-high")
     )
+
+
+def _ingredients(evidence: Sequence[Evidence]) -> list[Content]:
+    """A combination's parts by what each is needed for; empty if this is no combination."""
+    needs: dict[str, list[Content]] = {}
+    for item in evidence:
+        if not isinstance(item.value, Mapping) or "need" not in item.value:
+            return []
+        severity = str(item.value.get("severity", ""))
+        known = severity in set(Severity)
+        mark = GLYPH[Severity(severity)] if known else "•"
+        tone = severity_tone(Severity(severity)) if known else "muted"
+        owner = item.path.rpartition("/")[2]
+        line = Content.assemble(
+            (f"  {mark} ", f"${tone}"),
+            styled(str(item.value.get("title", "")), "$plain"),
+            (" · ", "$faint"),
+            styled(owner, "$muted"),
+        )
+        needs.setdefault(str(item.value["need"]), []).append(line)
+    return [line for need, parts in needs.items() for line in (styled(need, "$muted"), *parts)]
 
 
 def _decision(decision: DecisionView, *, lapsed: bool, now: datetime) -> list[Content]:

@@ -4,21 +4,28 @@ from undercroft.exchange.export import FORMATS, Format, export_findings
 from undercroft.exchange.files import FileExistsRefusedError, write_whole
 from undercroft.exchange.records import (
     Head,
-    finding_record,
+    finding_document,
     findings_document,
-    scan_record,
-    service_record,
+    history_document,
+    resource_document,
+    scan_document,
+    scans_document,
 )
+from undercroft.exchange.services import SERVICE_FORMATS, export_services
 
 __all__ = [
     "FORMATS",
+    "SERVICE_FORMATS",
     "FileExistsRefusedError",
     "Format",
     "Head",
     "export_findings",
-    "finding_record",
+    "export_services",
+    "finding_document",
     "findings_document",
-    "scan_record",
-    "service_record",
+    "history_document",
+    "resource_document",
+    "scan_document",
+    "scans_document",
     "write_whole",
 ]

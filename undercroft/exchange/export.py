@@ -8,19 +8,18 @@ from collections.abc import Callable, Iterable
 from enum import StrEnum
 from typing import TextIO
 
+from undercroft.exchange.cells import cell
 from undercroft.exchange.markdown import write_markdown
 from undercroft.exchange.records import (
-    FINDING_SCHEMA,
     FINDINGS_SCHEMA,
     Exportable,
     Head,
+    finding_document,
     finding_record,
-    scan_record,
+    opening,
 )
-from undercroft.model import Json
-from undercroft.text import shown
 
-__all__ = ["CSV_COLUMNS", "FORMATS", "Format", "cell", "export_findings"]
+__all__ = ["CSV_COLUMNS", "FORMATS", "Format", "export_findings"]
 
 
 class Format(StrEnum):
@@ -72,17 +71,6 @@ CSV_COLUMNS: dict[str, Callable[[Exportable], object]] = {
 }
 """Column → its value; the order is part of the format."""
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-
-
-def cell(value: object) -> str:
-    """A CSV cell that no spreadsheet takes for a formula and no terminal for an escape.
-
-    Source: OWASP, CSV injection.
-    """
-    text = str(value)
-    return shown(f"'{text}" if text.startswith(_FORMULA) else text)
-
 
 def export_findings(findings: Iterable[Exportable], head: Head, form: Format, out: TextIO) -> None:
     """Write ``findings`` as they come; the same input gives the same bytes."""
@@ -98,21 +86,13 @@ def _write_csv(findings: Iterable[Exportable], head: Head, out: TextIO) -> None:
 
 def _write_jsonl(findings: Iterable[Exportable], head: Head, out: TextIO) -> None:
     for detail in findings:
-        record: dict[str, Json] = {"schema": FINDING_SCHEMA, "scan": head.scan.uid}
-        out.write(json.dumps(record | finding_record(detail), ensure_ascii=True))
+        out.write(json.dumps(finding_document(head.scan, detail), ensure_ascii=True))
         out.write("\n")
 
 
 def _write_json(findings: Iterable[Exportable], head: Head, out: TextIO) -> None:
     """One document, but never all of it in memory."""
-    opening = {
-        "schema": FINDINGS_SCHEMA,
-        "undercroft": head.version,
-        "as_of": head.as_of,
-        "filter": head.filter,
-        "scan": scan_record(head.scan, head.coverage),
-    }
-    text = json.dumps(opening, indent=2, ensure_ascii=True)
+    text = json.dumps(opening(FINDINGS_SCHEMA, head), indent=2, ensure_ascii=True)
     out.write(text.removesuffix("\n}") + ',\n  "findings": [')
     separator = "\n"
     for detail in findings:

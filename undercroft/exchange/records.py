@@ -1,4 +1,4 @@
-"""The JSON shapes of findings, services and scans: a documented contract (docs/json.md).
+"""The JSON shapes of what leaves the program: a documented contract (docs/json.md).
 
 A shape only ever gains keys; a change that breaks readers gets a new number in ``schema``.
 """
@@ -6,23 +6,40 @@ A shape only ever gains keys; a change that breaks readers gets a new number in 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
+from undercroft import __version__
+from undercroft.clock import stamp
 from undercroft.model import LAYERS, Coverage, Json
-from undercroft.views import FindingDetail, FindingRecord, ScanRow, ServiceRow
+from undercroft.risk import RISK_MODEL
+from undercroft.views import (
+    EventRow,
+    FindingDetail,
+    FindingRecord,
+    ResourceDetail,
+    ScanRow,
+    ServiceRow,
+)
+
+if TYPE_CHECKING:
+    from undercroft.store import Store
 
 __all__ = [
     "FINDINGS_SCHEMA",
-    "FINDING_SCHEMA",
-    "SCANS_SCHEMA",
-    "SERVICES_SCHEMA",
     "Exportable",
     "Head",
+    "finding_document",
     "finding_record",
     "findings_document",
-    "scan_record",
+    "history_document",
+    "opening",
+    "resource_document",
+    "scan_document",
+    "scans_document",
     "service_record",
+    "services_document",
 ]
 
 Exportable: TypeAlias = FindingRecord | FindingDetail
@@ -31,7 +48,10 @@ Exportable: TypeAlias = FindingRecord | FindingDetail
 FINDINGS_SCHEMA = "undercroft/findings/1"
 FINDING_SCHEMA = "undercroft/finding/1"
 SERVICES_SCHEMA = "undercroft/services/1"
+RESOURCE_SCHEMA = "undercroft/resource/1"
 SCANS_SCHEMA = "undercroft/scans/1"
+SCAN_SCHEMA = "undercroft/scan/1"
+HISTORY_SCHEMA = "undercroft/history/1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +64,23 @@ class Head:
     filter: str
     as_of: str
     """RFC 3339: the moment for which statuses were computed."""
+
+    @classmethod
+    def of(cls, store: Store, scan: ScanRow, filter_text: str, now: datetime) -> Self:
+        """The head of what ``store`` says about a scan at the moment ``now``."""
+        return cls(__version__, scan, store.coverage(scan.id), filter_text, stamp(now))
+
+
+def opening(schema: str, head: Head) -> dict[str, Json]:
+    """What a document about one scan begins with."""
+    return {
+        "schema": schema,
+        "undercroft": head.version,
+        "risk_model": RISK_MODEL,
+        "as_of": head.as_of,
+        "filter": head.filter,
+        "scan": scan_record(head.scan, head.coverage),
+    }
 
 
 def finding_record(detail: Exportable) -> dict[str, Json]:
@@ -155,10 +192,71 @@ def _coverage_record(item: Coverage) -> Mapping[str, Json]:
 def findings_document(head: Head, findings: Iterable[Exportable]) -> dict[str, Any]:
     """The whole answer of ``findings --format json``."""
     return {
-        "schema": FINDINGS_SCHEMA,
-        "undercroft": head.version,
-        "as_of": head.as_of,
-        "filter": head.filter,
-        "scan": scan_record(head.scan, head.coverage),
+        **opening(FINDINGS_SCHEMA, head),
         "findings": [finding_record(detail) for detail in findings],
+    }
+
+
+def finding_document(scan: ScanRow, detail: Exportable) -> dict[str, Json]:
+    """One finding on its own: ``show --format json``, and a line of JSON Lines."""
+    return {"schema": FINDING_SCHEMA, "scan": scan.uid, **finding_record(detail)}
+
+
+def services_document(head: Head, services: Iterable[ServiceRow]) -> dict[str, Any]:
+    """The whole answer of ``services --format json``."""
+    return {
+        **opening(SERVICES_SCHEMA, head),
+        "services": [service_record(row) for row in services],
+    }
+
+
+def resource_document(scan: ScanRow, detail: ResourceDetail) -> dict[str, Any]:
+    """One resource as it is stored (redacted), with its surroundings: ``show --format json``."""
+    return {
+        "schema": RESOURCE_SCHEMA,
+        "scan": scan.uid,
+        **asdict(detail.resource),
+        "beneath": [ref.key for _, ref in detail.beneath],
+        "services": [ref.key for ref, _ in detail.services],
+        "findings": [finding.id for finding in detail.findings],
+    }
+
+
+def scans_document(scans: Iterable[tuple[ScanRow, Sequence[Coverage]]]) -> dict[str, Any]:
+    """The whole answer of ``scans --format json``: each scan with its coverage records."""
+    return {
+        "schema": SCANS_SCHEMA,
+        "undercroft": __version__,
+        "scans": [scan_record(row, coverage) for row, coverage in scans],
+    }
+
+
+def scan_document(row: ScanRow, coverage: Sequence[Coverage]) -> dict[str, Json]:
+    """The whole answer of ``scans show --format json``."""
+    return {"schema": SCAN_SCHEMA, "undercroft": __version__, **scan_record(row, coverage)}
+
+
+def history_document(rows: Iterable[EventRow]) -> dict[str, Any]:
+    """The whole answer of ``history --format json``, newest first."""
+    return {
+        "schema": HISTORY_SCHEMA,
+        "undercroft": __version__,
+        "events": [_event_record(row) for row in rows],
+    }
+
+
+def _event_record(row: EventRow) -> dict[str, Json]:
+    return {
+        "id": row.id,
+        "type": row.type,
+        "at": row.at,
+        "actor": row.actor,
+        "finding": row.finding,
+        "title": row.title,
+        "resource": row.resource_name,
+        "reason": row.reason,
+        "payload": dict(row.payload),
+        "batch": row.batch,
+        "live": row.live,
+        "target": row.target,
     }

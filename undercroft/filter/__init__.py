@@ -4,7 +4,7 @@
 describes, ``complete`` it while somebody types.
 """
 
-from undercroft.filter.columns import TEXT, Bindable, Column, Columns
+from undercroft.filter.columns import TEXT, Bindable, Column, Columns, Placed
 from undercroft.filter.compiler import to_sql
 from undercroft.filter.completion import Completion, complete, offers
 from undercroft.filter.errors import FilterError
@@ -25,6 +25,7 @@ __all__ = [
     "Node",
     "Not",
     "Or",
+    "Placed",
     "Term",
     "Value",
     "Word",

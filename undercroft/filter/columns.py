@@ -11,11 +11,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, TypeAlias
 
-from undercroft.triage.when import stamp
+from undercroft.clock import stamp
 
-__all__ = ["TEXT", "Bindable", "Column", "Columns"]
+__all__ = ["TEXT", "Bindable", "Column", "Columns", "Placed"]
 
 Bindable: TypeAlias = "str | int | float"
+
+Placed: TypeAlias = tuple[str, list[Bindable]]
+"""A condition and its parameters."""
 
 TEXT = "text"
 """The entry of a column map that plain words are matched against."""
@@ -45,10 +48,21 @@ class Column:
     """Exact: what the language calls a value → what the column holds, where these differ."""
     within: tuple[str, str] = ("", "")
     """SQL around the condition: ``("f.rule IN (SELECT id FROM rules WHERE ", ")")``."""
+    place: Callable[[str, list[Bindable]], Placed] | None = None
+    """Instead of ``within``: a condition on ``expr`` → the one to ask of the table. May look up at once
+    what ``within`` would leave to a subquery.
+    """
     name_expr: str = ""
     """For ``tag``: the expression that holds the tag's name (compared without regard to case)."""
     encode: Callable[[datetime], Bindable] = stamp
     """Time: an aware datetime as this column stores it."""
+
+    def placed(self, sql: str, params: list[Bindable]) -> Placed:
+        """A condition on ``expr`` as it is asked of the table."""
+        if self.place is not None:
+            return self.place(sql, params)
+        before, after = self.within
+        return f"{before}{sql}{after}", params
 
 
 Columns: TypeAlias = Mapping[str, Column | Sequence[Column]]

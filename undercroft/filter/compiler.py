@@ -72,14 +72,12 @@ def _term(term: Term, column: Column, now: datetime) -> _Sql:
     if key.kind == "tag":
         sql = f"{column.name_expr} = ? COLLATE NOCASE AND ({sql})"
         params = [term.tag, *params]
-    before, after = column.within
-    return f"{before}{sql}{after}", params
+    return column.placed(sql, params)
 
 
 def _contains(column: Column, value: Value) -> _Sql:
     sql = f"{column.expr} LIKE ? ESCAPE '\\'"
-    before, after = column.within
-    return f"{before}{sql}{after}", [f"%{_like(value)}%"]
+    return column.placed(sql, [f"%{_like(value)}%"])
 
 
 def _equal_any(column: Column, values: Sequence[Value]) -> _Sql:
@@ -121,9 +119,8 @@ def _like(value: Value) -> str:
 def _flag(column: Column, value: Value) -> _Sql:
     if value.is_wild:
         return "1", []
-    before, after = column.within
-    wanted = f"{before}{column.expr} = 1{after}"
-    return (wanted if value.text == "yes" else f"({wanted}) IS NOT TRUE"), []
+    wanted, params = column.placed(f"{column.expr} = 1", [])
+    return (wanted if value.text == "yes" else f"({wanted}) IS NOT TRUE"), params
 
 
 def _number(column: Column, op: str, value: Value) -> _Sql:
@@ -171,6 +168,9 @@ def _any(found: Iterable[_Sql]) -> _Sql:
 
 def _join(word: str, found: Sequence[_Sql]) -> _Sql:
     """A balanced tree, because SQLite limits the depth of an expression, not its width."""
+    if word == "OR":
+        # What matches nothing would keep SQLite from using an index for the rest.
+        found = [part for part in found if part[0] != "0"]
     if not found:
         return "1" if word == "AND" else "0", []
     if len(found) == 1:

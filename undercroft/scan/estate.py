@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from undercroft.model import Coverage, Edge, Layer, Presence, Resource
 from undercroft.protocols import Collected
+from undercroft.redact import is_marked
 from undercroft.relations import attenuation
 from undercroft.scan.stubs import stub_of
 
@@ -29,9 +30,14 @@ class _Known(NamedTuple):
     """Whether a collector spoke of it, or only an edge's key."""
 
     @property
-    def merit(self) -> tuple[int, int, bool, bool]:
-        """Larger knows more: read over absent over named, then fewer unread parts."""
-        return _WEIGHT[self.presence], -self.unknown, self.described, self.service
+    def merit(self) -> tuple[int, bool, int, bool, bool]:
+        """Larger knows more: read over absent over named, then fewer unread parts.
+
+        Of two stubs, the one of a collector that went to look knows more than a mere reference,
+        though it lists what could not be read: that list, and why, is what it found out.
+        """
+        looked = self.presence is not Presence.STUB or bool(self.collector)
+        return _WEIGHT[self.presence], looked, -self.unknown, self.described, self.service
 
 
 class Estate:
@@ -78,9 +84,16 @@ class Estate:
     def wanted(self) -> list[Resource]:
         """Every stub that has been named and neither read nor found absent, by key.
 
-        A stub that was described in several ways (two references to one image) comes in each.
+        A stub that was described in several ways (two references to one image) comes in each. One
+        whose key held a secret stays a stub: asking for what is left of it would find nothing, and
+        nothing is not an answer.
         """
-        return [stub for key in sorted(self._stubs) for stub in self._stubs[key].values()]
+        return [
+            stub
+            for key in sorted(self._stubs)
+            if not is_marked(key)
+            for stub in self._stubs[key].values()
+        ]
 
     def orphans(self) -> set[str]:
         """Read resources of the service layer that no other one stands on: services themselves."""

@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
+from undercroft.clock import stamp, utc_now
 from undercroft.graph import Graph
 from undercroft.model import Json, Observation, Outcome, Presence, Resource
 from undercroft.protocols import Cancelled, Collected, Collector, Judge, Progress, Scope, Target
+from undercroft.redact import redact_options, redact_text
 from undercroft.scan.crew import Crew, Report, Unit
 from undercroft.scan.estate import Estate
 from undercroft.scan.spool import Spool
@@ -26,15 +28,10 @@ if TYPE_CHECKING:
     from undercroft.store import ScanWriter, Store
     from undercroft.views import ScanRow
 
-__all__ = ["run_scan", "utc_now"]
+__all__ = ["run_scan"]
 
 _ASK_EVERY = 200
 """Resources judged between two looks at the cancel flag."""
-
-
-def utc_now() -> datetime:
-    """The present moment, in UTC."""
-    return datetime.now(UTC)
 
 
 def run_scan(
@@ -63,10 +60,11 @@ def run_scan(
     """
     stop = cancelled or threading.Event()
     report: Report = progress or _unheard
+    salt = store.salt()
     writer = store.write_scan(
-        name=name,
+        name=redact_text(name, salt),
         kind=kind,
-        scope=_scope(scope),
+        scope=redact_options(_scope(scope), salt),
         rules=judge.pack.logic_versions(),
         pack=judge.version,
     )
@@ -75,7 +73,7 @@ def run_scan(
         spool = stack.enter_context(Spool())
         run = _Run(writer, judge, spool, stop, report, clock)
         try:
-            calls, throttled = run.collect(collectors, scope, store.salt(), executor, jobs)
+            calls, throttled = run.collect(collectors, scope, salt, executor, jobs)
             services = run.judge()
             run.combine(services)
             run.check()
@@ -157,7 +155,7 @@ class _Run:
     def judge(self) -> list[str]:
         """Judge every resource; keys of the AI services, those that the linker found included."""
         writer, judge = self._writer, self._judge
-        now = _stamp(self._clock())
+        now = stamp(self._clock())
         orphans = self._estate.orphans()
         services = self._estate.services() | orphans
         total = len(self._estate)
@@ -191,9 +189,9 @@ class _Run:
             self._writer.observe(key, observations, combined=True)
 
     def _save(self, batch: Iterable[Collected]) -> None:
-        stamp = _stamp(self._clock())
+        now = stamp(self._clock())
         self._writer.add(
-            replace(item, collected_at=stamp)
+            replace(item, collected_at=now)
             if isinstance(item, Resource) and not item.collected_at
             else item
             for item in self._estate.take(batch)
@@ -215,10 +213,6 @@ class _Run:
 
 def _unheard(event: Progress) -> None:
     """Nobody listens."""
-
-
-def _stamp(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _scope(scope: Scope) -> dict[str, Json]:

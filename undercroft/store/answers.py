@@ -82,8 +82,8 @@ class Answers:
         self._findings(connection, answer, fails)
         connection.executemany(
             "INSERT INTO observation (judgement, finding, severity, layer, threat, title, "
-            "evidence, evidence_hash, traits, cvss, vector) "
-            "VALUES (?, (SELECT id FROM finding WHERE fid = ?), ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "evidence, evidence_hash, traits, cvss, vector, weight) "
+            "VALUES (?, (SELECT id FROM finding WHERE fid = ?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             ((judgement, fid, *values) for fid, values in columns.items()),
         )
         return judgement
@@ -146,6 +146,7 @@ def _columns(fail: Observation) -> tuple[Any, ...]:
         dump(list(fail.traits)),
         fail.cvss,
         None if fail.vector is None else clean(fail.vector),
+        fail.weight,
     )
 
 
@@ -154,8 +155,8 @@ def _columns_of(connection: sqlite3.Connection, judgement: int) -> dict[str, tup
         fid: tuple(values)
         for fid, *values in connection.execute(
             "SELECT f.fid, o.severity, o.layer, o.threat, o.title, o.evidence, o.evidence_hash, "
-            "o.traits, o.cvss, o.vector FROM observation o JOIN finding f ON f.id = o.finding "
-            "WHERE o.judgement = ?",
+            "o.traits, o.cvss, o.vector, o.weight FROM observation o "
+            "JOIN finding f ON f.id = o.finding WHERE o.judgement = ?",
             (judgement,),
         ).fetchall()
     }

@@ -1,37 +1,73 @@
 """How each key of the filter language is asked of findings and of services.
 
 Text is looked for in the small tables that name things (rules, bodies, services), never in the large
-one; the large one is then asked by number, which its indexes serve.
+one; the large one is then asked by number, which its indexes serve. The numbers are looked up
+before: as a subquery SQLite would rather walk the whole list in its order and ask of each row.
 """
 
 # ruff: noqa: S608  (only names of our own tables and whole numbers are put together)
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
-from undercroft.filter import TEXT, Column, Columns, parse, to_sql
-from undercroft.filter.columns import Bindable
+from undercroft.filter import TEXT, Bindable, Column, Columns, Placed, parse, to_sql
 from undercroft.model import LAYERS, Severity
-from undercroft.store.connection import Database, stamp
+from undercroft.store.connection import Database
 
-__all__ = ["condition", "finding_columns", "service_columns"]
+__all__ = ["Lookup", "condition", "finding_columns", "service_columns"]
 
 _SEVERITIES: Mapping[str, Bindable] = {severity.value: severity.rank for severity in Severity}
 _LAYERS: Mapping[str, Bindable] = {layer.value: number for number, layer in enumerate(LAYERS)}
 _TAGS = "json_each(c.tags) j"
+_MANY = 200
+"""Numbers that one lookup hands over; what names more stays a subquery, which is then no worse."""
+_MOST = 10_000
+"""Numbers in one condition, however many words it has: SQLite limits what can be bound."""
 
 
-def condition(database: Database, text: str, columns: Columns) -> tuple[str, list[Bindable]]:
-    """A filter line as an SQL condition with its parameters. FilterError."""
+_FINDING = ("t.finding IN (SELECT f.id FROM finding f WHERE ", ")")
+
+
+class Lookup:
+    """Answers subqueries of one condition beforehand, as long as they give few numbers."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._left = _MOST
+
+    def among(self, expr: str, select: str, params: list[Bindable]) -> Placed:
+        """``expr IN (select)``; with the numbers themselves if there are few."""
+        most = min(_MANY, self._left)
+        found = self._connection.execute(f"{select} LIMIT ?", (*params, most + 1)).fetchall()
+        if len(found) > most:
+            return f"{expr} IN ({select})", params
+        self._left -= len(found)
+        if not found:
+            return "0", []
+        return f"{expr} IN ({','.join('?' * len(found))})", [row[0] for row in found]
+
+    def by(self, expr: str, select: str, end: str = "") -> Callable[[str, list[Bindable]], Placed]:
+        """How a column is placed whose condition chooses what ``select`` gives."""
+        return lambda sql, params: self.among(expr, f"{select}{sql}{end}", params)
+
+
+def condition(
+    database: Database, text: str, scan: int, columns: Callable[[Lookup, int], Columns]
+) -> Placed:
+    """A filter line as an SQL condition with its parameters. FilterError.
+
+    ``columns``: ``finding_columns`` or ``service_columns``.
+    """
     if not text.strip():
         return "1", []
-    return to_sql(parse(text), columns, database.clock())
+    lookup = Lookup(database.connection())
+    return to_sql(parse(text), columns(lookup, scan), database.clock())
 
 
-@lru_cache(maxsize=64)
-def finding_columns(scan: int) -> Columns:
+def finding_columns(lookup: Lookup, scan: int) -> Columns:
     """Keys → columns, for ``state t`` of one scan."""
 
     def body(expr: str, kind: str = "name") -> Column:
@@ -43,33 +79,40 @@ def finding_columns(scan: int) -> Columns:
             within=("t.body IN (SELECT b.id FROM body b WHERE ", ")"),
         )
 
-    rule = ("t.rule IN (SELECT u.id FROM rule u WHERE ", ")")
-    finding = ("t.finding IN (SELECT f.id FROM finding f WHERE ", ")")
-    service = (
-        (
-            f"t.resource IN (SELECT x.resource FROM closure x WHERE x.scan = {scan} AND x.service IN "
-            "(SELECT v.resource FROM service v JOIN body b ON b.id = v.body "
-            f"JOIN resource r ON r.id = v.resource WHERE v.scan = {scan} AND ("
-        ),
-        ")))",
-    )
-    key = ("t.resource IN (SELECT r.id FROM resource r WHERE ", ")")
+    rule = lookup.by("t.rule", "SELECT u.id FROM rule u WHERE ")
+    finding = lookup.by("t.finding", "SELECT f.id FROM finding f WHERE ")
+    key = lookup.by("t.resource", "SELECT r.id FROM resource r WHERE ")
+
+    def service(expr: str, join: str = "") -> Column:
+        beneath = lookup.by(
+            "t.resource",
+            f"SELECT DISTINCT x.resource FROM closure x WHERE x.scan = {scan} AND x.service IN "
+            f"(SELECT v.resource FROM service v {join} WHERE v.scan = {scan} AND (",
+            "))",
+        )
+        return Column(expr, "name", place=beneath)
+
     return {
         TEXT: (
-            Column("u.name", "contains", within=rule),
+            # Any of these may match, so no index would be used: subqueries are as good.
+            Column("u.name", "contains", within=("t.rule IN (SELECT u.id FROM rule u WHERE ", ")")),
             Column(
                 "o.title",
                 "contains",
                 within=("t.observation IN (SELECT o.id FROM observation o WHERE ", ")"),
             ),
-            Column("f.cve", "contains", within=finding),
-            Column("f.package", "contains", within=finding),
+            Column("f.cve", "contains", within=_FINDING),
+            Column("f.package", "contains", within=_FINDING),
             Column(
                 "b.name",
                 "contains",
                 within=("t.body IN (SELECT b.id FROM body b WHERE ", ")"),
             ),
-            Column("r.key", "contains", within=key),
+            Column(
+                "r.key",
+                "contains",
+                within=("t.resource IN (SELECT r.id FROM resource r WHERE ", ")"),
+            ),
         ),
         "severity": Column("t.severity", values=_SEVERITIES),
         "status": Column("t.status"),
@@ -77,16 +120,20 @@ def finding_columns(scan: int) -> Columns:
         "cloud": body("b.provider", "exact"),
         "account": body("b.account"),
         "region": body("b.region"),
-        "service": _each(("b.name", "r.key", "b.native_id"), service),
+        "service": (
+            service("v.name"),
+            service("r.key", "JOIN resource r ON r.id = v.resource"),
+            service("b.native_id", "JOIN body b ON b.id = v.body"),
+        ),
         "resource": (
             body("b.name"),
             body("b.native_id"),
-            Column("r.key", "name", within=key),
+            Column("r.key", "name", place=key),
         ),
         "type": body("b.type"),
-        "rule": Column("u.name", "name", within=rule),
-        "cve": Column("f.cve", "name", within=finding),
-        "package": Column("f.package", "name", within=finding),
+        "rule": Column("u.name", "name", place=rule),
+        "cve": Column("f.cve", "name", place=finding),
+        "package": Column("f.package", "name", place=finding),
         # No feed yet says whether something is exploited, or how likely that is.
         "kev": Column("NULL", "flag"),
         "epss": Column("NULL", "number"),
@@ -102,12 +149,12 @@ def finding_columns(scan: int) -> Columns:
             ),
         ),
         "new": Column("t.is_new", "flag"),
-        "since": Column("t.first_seen", "time", encode=stamp),
+        "since": Column("t.first_seen", "time"),
         "lapses": Column("t.until", "date"),
         "combination": Column("t.combined", "flag"),
         "framework": Column("NULL", "name"),
         "unconfirmed": Column("t.unconfirmed", "flag"),
-        "id": Column("f.fid", "name", within=finding),
+        "id": Column("f.fid", "name", place=finding),
     }
 
 
@@ -132,14 +179,13 @@ _ANY_STATE = frozenset({"status", "id", "resource"})
 """Keys that also find a service by what has been repaired or is gone."""
 
 
-@lru_cache(maxsize=64)
-def service_columns(scan: int) -> Columns:
+def service_columns(lookup: Lookup, scan: int) -> Columns:
     """Keys → columns, for ``service v`` with ``body b`` and ``resource r`` of one scan.
 
     What is said of findings is asked of those beneath the service; what is said of a place, of the
     service itself.
     """
-    findings = finding_columns(scan)
+    findings = finding_columns(lookup, scan)
     found: dict[str, Column | Sequence[Column]] = {
         TEXT: (
             Column("b.name", "contains"),
@@ -178,24 +224,15 @@ def service_columns(scan: int) -> Columns:
 
 def _beneath(column: Column, scan: int, *, any_state: bool) -> Column:
     standing = "" if any_state else "t.status NOT IN ('fixed', 'gone', 'retired') AND "
-    before, after = column.within
-    return Column(
-        column.expr,
-        column.kind,
-        fold=column.fold,
-        values=column.values,
-        name_expr=column.name_expr,
-        encode=column.encode,
-        within=(
-            (
-                f"v.resource IN (SELECT x.service FROM closure x WHERE x.scan = {scan} "
-                "AND x.resource IN (SELECT t.resource FROM state t "
-                f"WHERE t.scan = {scan} AND {standing}({before}"
-            ),
-            f"{after})))",
-        ),
-    )
 
+    def place(sql: str, params: list[Bindable]) -> Placed:
+        inner, values = column.placed(sql, params)
+        if inner == "0":
+            return inner, values
+        return (
+            f"v.resource IN (SELECT x.service FROM closure x WHERE x.scan = {scan} "
+            "AND x.resource IN (SELECT t.resource FROM state t "
+            f"WHERE t.scan = {scan} AND {standing}({inner})))"
+        ), values
 
-def _each(expressions: Sequence[str], within: tuple[str, str]) -> tuple[Column, ...]:
-    return tuple(Column(expr, "name", within=within) for expr in expressions)
+    return replace(column, place=place)

@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
+from undercroft.clock import stamp
 from undercroft.store import rollup, scans
 from undercroft.store.carry import carry_over
-from undercroft.store.connection import Database, bump, stamp
+from undercroft.store.connection import Database, bump
 from undercroft.store.coverage import Units, assign_units
 from undercroft.store.decisions import concerned
 from undercroft.store.encode import load

@@ -13,20 +13,16 @@ from pathlib import Path
 from urllib.parse import quote
 
 from undercroft.store.errors import NewerSchemaError, NotFoundError, ReadOnlyError, StoreError
+from undercroft.store.positions import Positions
 from undercroft.store.schema import APPLICATION_ID, SCHEMA_VERSION, migrate
 
-__all__ = ["Database", "stamp"]
+__all__ = ["Database", "in_words"]
 
 _BUSY_SECONDS = 30.0
 _CACHE_KIB = 8_000
 _BULK_CACHE_KIB = 96_000
 _CHECKPOINT_PAGES = 1_000
 _BULK_CHECKPOINT_PAGES = 16_000
-
-
-def stamp(moment: datetime) -> str:
-    """RFC 3339 in UTC with six digits of a second, so that such texts sort as their instants do."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 class Database:
@@ -48,6 +44,7 @@ class Database:
         self._lock = threading.Lock()
         self._closed = False
         self._copy: Path | None = None
+        self.positions = Positions()
 
     @classmethod
     def open(cls, path: Path, *, read_only: bool, clock: Callable[[], datetime]) -> Database:
@@ -72,7 +69,7 @@ class Database:
                 database.connection()
             _check(database.connection(), path, read_only=True)
         except sqlite3.DatabaseError as error:
-            raise StoreError(_in_words(path, error)) from error
+            raise StoreError(in_words(path, error)) from error
         except OSError as error:
             msg = f"Cannot open the cache {path}: {error.strerror or error}."
             raise StoreError(msg) from error
@@ -110,7 +107,7 @@ class Database:
         try:
             connection.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as error:
-            raise StoreError(_in_words(self.path, error)) from error
+            raise StoreError(in_words(self.path, error)) from error
         try:
             yield connection
             connection.execute("COMMIT")
@@ -283,10 +280,13 @@ def _back_up(connection: sqlite3.Connection, path: Path, version: int) -> None:
         copy.close()
 
 
-def _in_words(path: Path, error: sqlite3.Error) -> str:
+def in_words(path: Path, error: sqlite3.Error) -> str:
+    """What an error of the database means to whoever named the file."""
     text = str(error)
     if "not a database" in text:
         return f"{path} is not an Undercroft cache (not an SQLite file)."
+    if "malformed" in text:
+        return f"The cache {path} is damaged ({text}): restore it from a copy, or name another."
     if "locked" in text or "busy" in text:
         return f"The cache {path} is busy: another process has been writing to it. Try again."
     if "readonly" in text:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from undercroft.model import Outcome, Severity
 from undercroft.store.connection import Database
-from undercroft.store.refresh import ensure_fresh
+from undercroft.store.fresh import ensure_fresh
 from undercroft.store.scans import FINISHED
 from undercroft.store.statuses import EVENT_COLUMNS, event_of, versions_of
 from undercroft.triage.events import FindingFacts, graph_heads

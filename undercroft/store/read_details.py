@@ -22,9 +22,9 @@ from undercroft.store.encode import (
     resource_of,
 )
 from undercroft.store.errors import AmbiguousError, NotFoundError
+from undercroft.store.fresh import ensure_fresh
 from undercroft.store.reach import path_to
 from undercroft.store.read_findings import COLUMNS, JOINS, finding_row
-from undercroft.store.refresh import ensure_fresh
 from undercroft.store.statuses import EVENT_COLUMNS, Seen, event_of, weigh
 from undercroft.triage.events import Event
 from undercroft.triage.resolve import dead_events
@@ -54,9 +54,9 @@ def finding(database: Database, scan_id: int, finding_id: str) -> FindingDetail:
     ensure_fresh(database, scan_id)
     with database.snapshot() as connection:
         row = connection.execute(
-            f"SELECT {COLUMNS}, f.at, o.evidence, o.traits, o.cvss, o.vector, o.threat, "
-            "o.evidence_hash, o.severity, t.outcome, t.collected_at, t.incarnation, t.reason, "
-            "t.exposure, t.decision, t.lapsed, t.resource, t.combined "
+            f"SELECT {COLUMNS}, f.at, o.evidence, o.traits, o.cvss, o.vector, o.weight, "
+            "o.threat, o.evidence_hash, o.severity, t.outcome, t.collected_at, t.incarnation, t.reason, "
+            "t.exposure, t.decision, t.lapsed, t.resource "
             f"FROM state t {JOINS} WHERE f.fid = ? AND t.scan = ?",
             (finding_id, scan_id),
         ).fetchone()
@@ -64,10 +64,10 @@ def finding(database: Database, scan_id: int, finding_id: str) -> FindingDetail:
             msg = f"This scan does not know the finding {short_id(finding_id)}."
             raise NotFoundError(msg)
         shown = finding_row(row[:24])
-        at, evidence, traits, cvss, vector, threat, evidence_hash, severity, *rest = row[24:]
-        outcome, collected_at, incarnation, reason, exposure, decision, lapsed, owner, combined = (
-            rest
-        )
+        at, evidence, traits, cvss, vector, weight, threat, evidence_hash, severity, *rest = row[
+            24:
+        ]
+        outcome, collected_at, incarnation, reason, exposure, decision, lapsed, owner = rest
         seen = Seen(
             finding=finding_id,
             scan="",
@@ -78,12 +78,12 @@ def finding(database: Database, scan_id: int, finding_id: str) -> FindingDetail:
             threat=threat,
             cvss=cvss,
             vector=vector,
+            weight=weight,
             cve=shown.cve,
             exposure=exposure,
             evidence_hash=evidence_hash,
             rule_version=None,
             owner_tag="",
-            combined=bool(combined),
         )
         dead = _dead(connection, finding_id)
         events = decisions.event_rows(connection, "WHERE finding = ?", (finding_id,), dead)

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from undercroft.model import LAYERS, Severity
-from undercroft.store.columns import condition, finding_columns
+from undercroft.store.columns import Lookup, condition, finding_columns
 from undercroft.store.connection import Database
 from undercroft.store.encode import LAYER_NUMBER, severity_of
 from undercroft.store.errors import NotFoundError, StoreError
-from undercroft.store.refresh import ensure_fresh
+from undercroft.store.fresh import ensure_fresh
 from undercroft.views import FindingRow, GroupRow, Query
 
 __all__ = ["COLUMNS", "JOINS", "count", "finding_row", "groups", "iterate", "where", "window"]
@@ -23,11 +23,14 @@ COLUMNS = (
     "b.account, b.region, r.key, b.native_id, b.name, b.type, t.score, f.cve, f.package, "
     "t.services, t.first_seen, t.last_seen, t.until, t.owner, t.is_new"
 )
-JOINS = (
-    "JOIN finding f ON f.id = t.finding JOIN rule u ON u.id = t.rule "
-    "JOIN observation o ON o.id = t.observation JOIN body b ON b.id = t.body "
-    "JOIN resource r ON r.id = t.resource"
-)
+_JOIN = {
+    "f": "JOIN finding f ON f.id = t.finding",
+    "u": "JOIN rule u ON u.id = t.rule",
+    "o": "JOIN observation o ON o.id = t.observation",
+    "b": "JOIN body b ON b.id = t.body",
+    "r": "JOIN resource r ON r.id = t.resource",
+}
+JOINS = " ".join(_JOIN.values())
 _ORDER = "t.score DESC, t.tie"
 _SORTS = {
     "id": "f.fid",
@@ -55,6 +58,7 @@ _SORTS = {
     "owner": "t.owner",
     "new": "t.is_new",
 }
+_MAY_BE_NULL = {"f.cve", "f.package", "t.until", "t.owner"}
 _GROUPS = {
     # value, label, further grouping
     "rule": (
@@ -77,13 +81,28 @@ def window(
     """See ``Store.findings``."""
     ensure_fresh(database, scan_id)
     condition_, params = where(database, scan_id, query)
-    rows = database.connection().execute(
-        f"SELECT {COLUMNS} FROM ("
-        f"SELECT t.* FROM state t {_sort_joins(query)}WHERE {condition_} "
-        f"ORDER BY {_order(query)} LIMIT ? OFFSET ?) t {JOINS} ORDER BY {_order(query)}",
-        (*params, -1 if limit is None else max(limit, 0), max(offset, 0)),
+    order = _order(query)
+    # Ids first: an index may hold all that choosing takes, and rows that are passed over are not read.
+    ids = (
+        f"SELECT t.id FROM state t {_sort_joins(query)}WHERE {condition_} ORDER BY {order} LIMIT ?"
     )
-    return [finding_row(row) for row in rows.fetchall()]
+    connection = database.connection()
+    start, rows = max(offset, 0), -1 if limit is None else max(limit, 0)
+
+    def first(most: int) -> Iterator[int]:
+        return (row[0] for row in connection.execute(ids, (*params, most)))
+
+    remembered = database.positions.page(
+        (database.meta("revision"), ids, *params), start, rows, first
+    )
+    if remembered is not None:
+        return list(_rows(database, remembered))
+    found = connection.execute(
+        f"SELECT {COLUMNS} FROM ({ids} OFFSET ?) w CROSS JOIN state t ON t.id = w.id {JOINS} "
+        f"ORDER BY {order}",
+        (*params, rows, start),
+    )
+    return [finding_row(row) for row in found.fetchall()]
 
 
 def count(database: Database, scan_id: int, query: Query) -> int:
@@ -106,6 +125,11 @@ def iterate(database: Database, scan_id: int, query: Query) -> Iterator[FindingR
             params,
         )
     ]
+    yield from _rows(database, ids)
+
+
+def _rows(database: Database, ids: Sequence[int]) -> Iterator[FindingRow]:
+    """Rows of some ids, in their order."""
     for start in range(0, len(ids), _STREAM):
         part = ids[start : start + _STREAM]
         rows = {
@@ -150,12 +174,13 @@ def where(database: Database, scan_id: int, query: Query) -> tuple[str, list[Any
     """The condition of a query on ``state t``. FilterError; NotFoundError for its service."""
     parts, params = ["t.scan = ?"], [scan_id]
     values: list[Any] = list(params)
-    text, bound = condition(database, query.filter, finding_columns(scan_id))
+    text, bound = condition(database, query.filter, scan_id, finding_columns)
     if text != "1":
         parts.append(f"({text})")
         values += bound
     if query.service is not None:
-        row = database.connection().execute(
+        connection = database.connection()
+        row = connection.execute(
             "SELECT v.resource FROM service v JOIN resource r ON r.id = v.resource "
             "WHERE v.scan = ? AND r.key = ?",
             (scan_id, query.service),
@@ -164,8 +189,10 @@ def where(database: Database, scan_id: int, query: Query) -> tuple[str, list[Any
         if found is None:
             msg = f"This scan has no AI service {query.service!r}."
             raise NotFoundError(msg)
-        parts.append("t.resource IN (SELECT resource FROM closure WHERE scan = ? AND service = ?)")
-        values += [scan_id, found[0]]
+        beneath = "SELECT resource FROM closure WHERE scan = ? AND service = ?"
+        text, bound = Lookup(connection).among("t.resource", beneath, [scan_id, found[0]])
+        parts.append(text)
+        values += bound
     if query.layer is not None:
         parts.append("t.layer = ?")
         values.append(LAYER_NUMBER[query.layer])
@@ -216,13 +243,14 @@ def _order(query: Query) -> str:
     if expr == "t.score":
         return _ORDER if query.descending else "t.score ASC, t.tie"
     # What has no value comes last in either direction.
-    return f"{expr} IS NULL, {expr} {direction}, {_ORDER}"
+    last = f"{expr} IS NULL, " if expr in _MAY_BE_NULL else ""
+    return f"{last}{expr} {direction}, {_ORDER}"
 
 
 def _sort_joins(query: Query) -> str:
     """Only what the order asks for: the default order needs no other table."""
-    expr = _SORTS.get(query.sort, "t.score")
-    return "" if expr.startswith("t.") else f"{JOINS} "
+    alias = _SORTS.get(query.sort, "t.score").partition(".")[0]
+    return f"{_JOIN[alias]} " if alias in _JOIN else ""
 
 
 def _by_service(

@@ -16,8 +16,8 @@ from undercroft.store.columns import condition, service_columns
 from undercroft.store.connection import Database
 from undercroft.store.encode import REF_COLUMNS, load, ref_of, severity_of
 from undercroft.store.errors import NotFoundError, StoreError
+from undercroft.store.fresh import ensure_fresh
 from undercroft.store.reach import path_to
-from undercroft.store.refresh import ensure_fresh
 from undercroft.store.rollup import ACTIVE_SQL, score_items
 from undercroft.views import (
     Contribution,
@@ -127,7 +127,7 @@ def today(database: Database, scan_id: int) -> Today:
 
 
 def _where(database: Database, scan_id: int, query: Query) -> tuple[str, list[Any]]:
-    text, bound = condition(database, query.filter, service_columns(scan_id))
+    text, bound = condition(database, query.filter, scan_id, service_columns)
     parts, values = ["v.scan = ?"], [scan_id, *bound]
     if text != "1":
         parts.append(f"({text})")
@@ -239,7 +239,7 @@ def _tower_resources(
         f"max(CASE WHEN t.status IN {ACTIVE_SQL} THEN t.severity END), "
         f"sum(CASE WHEN t.status IN {ACTIVE_SQL} THEN t.findings ELSE 0 END), "
         "sum(CASE WHEN t.status = 'accepted' THEN t.findings ELSE 0 END) "
-        "FROM closure c JOIN tally t ON t.scan = c.scan AND t.resource = c.resource "
+        "FROM closure c CROSS JOIN tally t ON t.scan = c.scan AND t.resource = c.resource "
         "WHERE c.scan = ? AND c.service = ? GROUP BY t.resource, t.layer",
         (scan_id, service_id),
     ):

@@ -11,19 +11,16 @@ from typing import Any
 
 from undercroft.model import Outcome
 from undercroft.store import rollup
-from undercroft.store.connection import Database, bump, stamp
+from undercroft.store.connection import Database, bump
+from undercroft.store.fresh import stale
 from undercroft.store.scans import FINISHED
 from undercroft.store.sightings import DERIVED_COLUMNS
 from undercroft.store.statuses import Seen, derive, resolved_for, versions_of
 from undercroft.triage.status import Sighting
 
-__all__ = ["ensure_fresh", "refresh_findings"]
+__all__ = ["bring_up_to_date", "refresh_findings"]
 
 _UPDATE = f"UPDATE state SET {', '.join(f'{name} = ?' for name in DERIVED_COLUMNS)} WHERE id = ?"
-_STALE = (
-    "SELECT finding FROM state WHERE scan = ?1 AND turns_at IS NOT NULL AND turns_at <= ?2 "
-    "UNION SELECT finding FROM state WHERE scan = ?1 AND turned_at IS NOT NULL AND turned_at > ?2"
-)
 
 
 def refresh_findings(
@@ -56,30 +53,18 @@ def refresh_findings(
         rollup.refresh(connection, scan_id, resources)
 
 
-def ensure_fresh(database: Database, scan_id: int) -> None:
-    """Honour every expiry up to this moment in one scan, before it is read.
-
-    Cheap when there is nothing to do. A store that may not write goes on with a private copy.
-    """
-    now = database.now()
-    connection = database.connection()
-    if connection.in_transaction or not _stale(connection, scan_id, now):
-        return
+def bring_up_to_date(database: Database, scan_id: int, now: datetime) -> None:
+    """Work out again what the clock has changed in one scan; of ``ensure_fresh``."""
     if database.read_only:
         database.work_on_copy()
     with database.transaction(on_copy=True) as writing:
-        ids = _stale(writing, scan_id, now)
+        ids = stale(writing, scan_id, now)
         fids = [
             writing.execute("SELECT fid FROM finding WHERE id = ?", (number,)).fetchone()[0]
             for number in ids
         ]
         refresh_findings(writing, fids, now)
         bump(writing)
-
-
-def _stale(connection: sqlite3.Connection, scan_id: int, now: datetime) -> list[int]:
-    rows = connection.execute(_STALE, (scan_id, stamp(now))).fetchall()
-    return [int(row[0]) for row in rows]
 
 
 def _states(
@@ -89,8 +74,8 @@ def _states(
     found = []
     for row in connection.execute(
         "SELECT t.scan, t.id, t.resource, s.uid, s.rules, t.collected_at, t.outcome, "
-        "t.incarnation, t.reason, o.severity, o.threat, o.cvss, o.vector, f.cve, t.exposure, "
-        "o.evidence_hash, u.name, b.owner, f.combined FROM finding f "
+        "t.incarnation, t.reason, o.severity, o.threat, o.cvss, o.vector, o.weight, f.cve, "
+        "t.exposure, o.evidence_hash, u.name, b.owner FROM finding f "
         "JOIN state t ON t.finding = f.id JOIN scan s ON s.id = t.scan "
         "JOIN observation o ON o.id = t.observation JOIN body b ON b.id = t.body "
         "JOIN rule u ON u.id = f.rule "
@@ -100,7 +85,7 @@ def _states(
         scan_id, state_id, resource, uid, rules, collected_at, outcome, incarnation, reason = row[
             :9
         ]
-        severity, threat, cvss, vector, cve, exposure, evidence, rule, owner, combined = row[9:]
+        severity, threat, cvss, vector, weight, cve, exposure, evidence, rule, owner = row[9:]
         found.append(
             (
                 scan_id,
@@ -117,12 +102,12 @@ def _states(
                     threat=threat,
                     cvss=cvss,
                     vector=vector,
+                    weight=weight,
                     cve=cve,
                     exposure=exposure,
                     evidence_hash=evidence,
                     rule_version=versions_of(rules).get(rule),
                     owner_tag=owner,
-                    combined=bool(combined),
                 ),
             )
         )

@@ -117,7 +117,7 @@ def _blocks(connection: sqlite3.Connection, scan_id: int, services: Collection[i
             f"max(CASE WHEN t.status IN {ACTIVE_SQL} THEN t.severity END), "
             f"sum(CASE WHEN t.status IN {ACTIVE_SQL} THEN t.findings ELSE 0 END), "
             "sum(CASE WHEN t.status = 'accepted' THEN t.findings ELSE 0 END) "
-            "FROM closure c JOIN tally t ON t.scan = c.scan AND t.resource = c.resource "
+            "FROM closure c CROSS JOIN tally t ON t.scan = c.scan AND t.resource = c.resource "
             f"WHERE c.scan = ?{clause.replace('service', 'c.service')} "
             "GROUP BY c.service, t.layer",
             (scan_id, *part),
@@ -236,7 +236,7 @@ def _counts(
                 "sum(CASE WHEN t.status = 'fix_claimed' THEN t.findings ELSE 0 END), "
                 f"sum(CASE WHEN t.combined AND t.status IN {ACTIVE_SQL} "
                 "THEN t.findings ELSE 0 END), sum(t.unconfirmed) "
-                "FROM closure c JOIN tally t ON t.scan = c.scan AND t.resource = c.resource "
+                "FROM closure c CROSS JOIN tally t ON t.scan = c.scan AND t.resource = c.resource "
                 f"WHERE c.scan = ? AND c.service IN ({marks}) GROUP BY c.service",
                 (scan_id, *part),
             )

@@ -73,7 +73,7 @@ _TABLES = (
         id INTEGER PRIMARY KEY, judgement INTEGER NOT NULL, finding INTEGER NOT NULL,
         severity INTEGER NOT NULL, layer INTEGER NOT NULL, threat TEXT NOT NULL,
         title TEXT NOT NULL, evidence TEXT NOT NULL, evidence_hash TEXT NOT NULL,
-        traits TEXT NOT NULL, cvss REAL, vector TEXT) STRICT""",
+        traits TEXT NOT NULL, cvss REAL, vector TEXT, weight REAL) STRICT""",
     """CREATE INDEX observation_judgement ON observation (judgement)""",
     """CREATE TABLE blind (
         judgement INTEGER NOT NULL, rule INTEGER NOT NULL, at TEXT NOT NULL, reason TEXT NOT NULL,
@@ -143,7 +143,7 @@ _TABLES = (
 STATE_INDEXES = {
     "state_order": "ON state (scan, score DESC, tie)",
     "state_status": "ON state (scan, status, score DESC, tie)",
-    "state_severity": "ON state (scan, severity, score DESC, tie)",
+    "state_severity": "ON state (scan, severity DESC, score DESC, tie)",
     "state_rule": "ON state (scan, rule, score DESC, tie)",
     "state_resource": "ON state (scan, resource, score DESC)",
     "state_turns": "ON state (scan, turns_at) WHERE turns_at IS NOT NULL",

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -80,6 +80,7 @@ class _Fail(NamedTuple):
     threat: str
     cvss: float | None
     vector: str | None
+    weight: float | None
     evidence_hash: str
     exposed: bool
 
@@ -143,13 +144,13 @@ class _Step:
         for column in ("judgement", "combined"):
             for resource, finding, traits, *fail in connection.execute(
                 "SELECT s.resource, o.finding, o.traits, o.id, o.layer, o.severity, o.threat, "
-                "o.cvss, o.vector, o.evidence_hash FROM snapshot s "
+                "o.cvss, o.vector, o.weight, o.evidence_hash FROM snapshot s "
                 f"JOIN observation o ON o.judgement = s.{column} "
                 "WHERE s.scan = ? AND s.resource BETWEEN ? AND ?",
                 bounds,
             ):
                 exposed = '"exposed"' in traits
-                self._fails[finding] = _fail_of(fail, exposed=exposed)
+                self._fails[finding] = _Fail._make((*fail, exposed))
                 # A combination tells of others' exposure; only what a resource itself shows counts.
                 if exposed and column == "judgement":
                     self._exposed.add(resource)
@@ -244,12 +245,12 @@ class _Step:
             threat=fail.threat,
             cvss=fail.cvss,
             vector=fail.vector,
+            weight=fail.weight,
             cve=finding.cve,
             exposure=exposure,
             evidence_hash=fail.evidence_hash,
             rule_version=scan.rules.get(finding.rule_name),
             owner_tag=here.owner if here else "",
-            combined=finding.combined,
         )
         sighting = Sighting(scan.uid, collected_at, outcome, incarnation, reason)
         derived = derive([*sightings, sighting], scan.resolved.get(finding.fid), seen, scan.now)
@@ -326,13 +327,8 @@ class _Step:
 
     def _last_fail(self, observation: int) -> _Fail:
         row = self._connection.execute(
-            "SELECT id, layer, severity, threat, cvss, vector, evidence_hash, traits "
+            "SELECT id, layer, severity, threat, cvss, vector, weight, evidence_hash, traits "
             "FROM observation WHERE id = ?",
             (observation,),
         ).fetchone()
-        return _fail_of(row[:7], exposed="exposed" in load(row[7]))
-
-
-def _fail_of(row: Sequence[Any], *, exposed: bool) -> _Fail:
-    observation, layer, severity, threat, cvss, vector, evidence_hash = row
-    return _Fail(observation, layer, severity, threat, cvss, vector, evidence_hash, exposed)
+        return _Fail._make((*row[:-1], "exposed" in load(row[-1])))

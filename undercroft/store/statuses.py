@@ -12,8 +12,8 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from undercroft import risk
+from undercroft.clock import stamp
 from undercroft.model import Outcome, Severity, Threat
-from undercroft.store.connection import stamp
 from undercroft.store.encode import load
 from undercroft.triage.events import Event, FindingFacts
 from undercroft.triage.resolve import Resolved, resolve, resolve_all
@@ -76,17 +76,24 @@ class Seen:
     threat: str
     cvss: float | None
     vector: str | None
+    weight: float | None
+    """Hazard that the rule declares: combinations have one."""
     cve: str | None
     exposure: str
     evidence_hash: str
     rule_version: str | None
     owner_tag: str
-    combined: bool = False
 
 
 def weigh(seen: Seen, severity: Severity) -> risk.Hazard:
-    """The hazard of a finding as it was seen, at a severity that a person may have changed."""
-    cvss = seen.cvss if severity.rank == seen.severity else None
+    """The hazard of a finding as it was seen, at a severity that a person may have changed.
+
+    A base score or a declared weight belongs to the severity that the rule gave, and goes with it.
+    """
+    as_rated = severity.rank == seen.severity
+    if as_rated and seen.weight is not None:
+        return risk.combination_hazard(seen.weight)
+    cvss = seen.cvss if as_rated else None
     return _weight(severity, seen.threat, seen.cve is not None, cvss, seen.vector, seen.exposure)
 
 

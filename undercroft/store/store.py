@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Self
 
+from undercroft.clock import utc_now
 from undercroft.model import Coverage, Json
 from undercroft.store import (
     decisions,
@@ -19,7 +21,8 @@ from undercroft.store import (
     scans,
     suggest,
 )
-from undercroft.store.connection import Database
+from undercroft.store.connection import Database, in_words
+from undercroft.store.errors import StoreError
 from undercroft.store.writer import ScanWriter
 from undercroft.views import (
     EventRow,
@@ -39,12 +42,7 @@ from undercroft.views import (
 if TYPE_CHECKING:
     from undercroft.triage.events import Event, FindingFacts
 
-__all__ = ["Store", "utc_now"]
-
-
-def utc_now() -> datetime:
-    """The present moment, in UTC."""
-    return datetime.now(UTC)
+__all__ = ["Store"]
 
 
 class Store:
@@ -78,9 +76,13 @@ class Store:
             StoreError: not a cache, or the file cannot be read or written.
         """
         database = Database.open(FilePath(path), read_only=read_only, clock=clock)
-        if not read_only:
-            scans.clean_interrupted(database)
-        return cls(database)
+        try:
+            if not read_only:
+                scans.clean_interrupted(database)
+            return cls(database)
+        except sqlite3.DatabaseError as error:
+            database.close()
+            raise StoreError(in_words(database.path, error)) from error
 
     def __enter__(self) -> Self:
         return self

@@ -15,6 +15,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from undercroft.clock import stamp
 from undercroft.model import (
     Coverage,
     CoverageStatus,
@@ -27,7 +28,7 @@ from undercroft.model import (
 from undercroft.store import commit as commits
 from undercroft.store import scans
 from undercroft.store.answers import Answer, Answers
-from undercroft.store.connection import Database, stamp
+from undercroft.store.connection import Database
 from undercroft.store.encode import (
     BODY_COLUMNS,
     body_of,

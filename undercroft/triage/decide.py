@@ -9,6 +9,7 @@ from datetime import date, datetime
 from typing import Final, Protocol
 
 from undercroft import __version__
+from undercroft.clock import stamp
 from undercroft.model import Json, Severity
 from undercroft.triage import wording
 from undercroft.triage.dates import MAX_DAYS, check_until, parse_until, until_choices
@@ -17,7 +18,7 @@ from undercroft.triage.events import Event, FindingFacts, new_batch
 from undercroft.triage.guards import guards_for
 from undercroft.triage.resolve import touched
 from undercroft.triage.undoing import Log
-from undercroft.triage.when import day_end, local_zone, stamp, zone_info
+from undercroft.triage.when import day_end, local_zone, zone_info
 
 __all__ = [
     "CATEGORIES",

@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from undercroft.clock import stamp
 from undercroft.model import Json, Outcome, Severity
 from undercroft.triage.events import Event, FindingFacts
 from undercroft.triage.guards import tripped
@@ -26,7 +27,7 @@ from undercroft.triage.timeline import (
     moments,
     story,
 )
-from undercroft.triage.when import instant, lapse_instant, stamp
+from undercroft.triage.when import instant, lapse_instant
 
 __all__ = [
     "ACTIVE",

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from undercroft.model import Json
 
-__all__ = ["day_end", "instant", "lapse_instant", "local_zone", "stamp", "zone_info"]
+__all__ = ["day_end", "instant", "lapse_instant", "local_zone", "zone_info"]
 
 
 @lru_cache(maxsize=65_536)
@@ -22,11 +22,6 @@ def instant(text: str) -> datetime | None:
         return None if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-
-
-def stamp(moment: datetime) -> str:
-    """An aware datetime as RFC 3339 in UTC, with as many digits as it has."""
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def zone_info(name: str) -> tzinfo:

@@ -1,0 +1,18 @@
+"""Cells of a table that a spreadsheet opens."""
+
+from __future__ import annotations
+
+from undercroft.text import shown
+
+__all__ = ["cell"]
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def cell(value: object) -> str:
+    """A CSV cell that no spreadsheet takes for a formula and no terminal for an escape.
+
+    Source: OWASP, CSV injection.
+    """
+    text = str(value)
+    return shown(f"'{text}" if text.startswith(_FORMULA) else text)
