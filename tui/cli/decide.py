@@ -22,7 +22,7 @@ from tui.cli.errors import CommandError
 from tui.cli.output import print_json, print_rows
 from tui.settings import load
 from undercroft.clock import utc_now
-from undercroft.text import count, shown
+from undercroft.text import count, minute, shown
 
 if TYPE_CHECKING:
     from undercroft.store import Store
@@ -255,7 +255,7 @@ def history_command(form: str, text: str, limit: int | None, db: Path | None) ->
         [
             (
                 row.id[:10],
-                row.at,
+                minute(row.at),
                 row.actor,
                 row.type.replace("_", " ") + ("" if row.live else " (undone)"),
                 row.resource_name,

@@ -7,7 +7,7 @@ import json
 import click
 
 from tui.cli.output import severity_style
-from undercroft.text import shown
+from undercroft.text import minute, shown
 from undercroft.views import FindingDetail, Path, ResourceDetail
 
 __all__ = ["describe_finding", "describe_resource", "path_words"]
@@ -37,7 +37,7 @@ def describe_finding(detail: FindingDetail) -> None:
     _line("resource", f"{row.resource_name} ({row.resource_type})")
     _line("", row.resource_id or row.resource_key)
     _line("score", f"{row.score:.1f}")
-    _line("seen", f"first {row.first_seen}, last {row.last_seen}")
+    _line("seen", f"first {minute(row.first_seen)}, last {minute(row.last_seen)} UTC")
     for item in detail.evidence:
         _line("evidence", f"{item.path} = {json.dumps(item.value, ensure_ascii=False)}")
     for service in detail.services:
@@ -47,7 +47,7 @@ def describe_finding(detail: FindingDetail) -> None:
         until = f" until {decision.until}" if decision.until else ""
         _line("decision", f"{decision.kind}{until} by {decision.actor}: {decision.reason}")
     for note in detail.notes:
-        _line("note", f"{note.at} {note.actor}: {note.reason or note.payload.get('text', '')}")
+        _line("note", f"{minute(note.at)} {note.actor}: {note.reason or note.payload.get('text', '')}")
 
 
 def describe_resource(detail: ResourceDetail) -> None:

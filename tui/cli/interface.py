@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from tui.cli.common import cache_path, db_option, debug_option
 from tui.cli.errors import CommandError
 
+if TYPE_CHECKING:
+    from textual.app import App
+
 __all__ = ["demo_command", "open_command", "open_interface"]
+
+
+_GONE = threading.Event()
+"""Never set: only waited for."""
 
 
 def open_interface(
@@ -64,9 +74,23 @@ def _run(
         discover=wiring.discover,
         rules_pack=wiring.pack,
     )
+    threading.Thread(target=_leave_with_terminal, args=(app,), daemon=True).start()
     app.run()
     if app.return_code:
         raise click.exceptions.Exit(app.return_code)
+
+
+def _leave_with_terminal(app: App[None]) -> None:
+    """End when the terminal is gone (a closed window, a killed multiplexer, a lost connection).
+
+    The hang-up signal does not reach every process of a terminal, and reading from one that is
+    gone returns at once, for ever.
+    """
+    while os.isatty(0):
+        _GONE.wait(2)
+    app.call_later(app.exit)
+    _GONE.wait(5)
+    os._exit(128 + signal.SIGHUP)
 
 
 @click.command("open")

@@ -8,7 +8,7 @@ import click
 
 from tui.cli.common import db_option, debug_option, open_store, say
 from tui.cli.output import print_json, print_rows
-from undercroft.text import shown
+from undercroft.text import count, minute, shown
 
 __all__ = ["scans_command"]
 
@@ -45,13 +45,13 @@ def _list(db: Path | None, form: str) -> None:
             print_json(scans_document((row, store.coverage(row.id)) for row in rows))
             return
     print_rows(
-        ("ID", "NAME", "STATE", "FINISHED", "SERVICES", "RESOURCES", "FINDINGS", "GAPS", "CALLS"),
+        ("ID", "NAME", "STATE", "FINISHED (UTC)", "SERVICES", "RESOURCES", "FINDINGS", "NOT READ", "CALLS"),
         [
             (
                 str(row.id),
                 row.name,
                 row.state,
-                row.finished_at or row.started_at,
+                minute(row.finished_at or row.started_at),
                 str(row.services),
                 str(row.resources),
                 str(row.findings),
@@ -78,8 +78,11 @@ def show_command(ref: str, db: Path | None, form: str) -> None:
     if form == "json":
         print_json(scan_document(row, coverage))
         return
-    click.echo(f"{shown(row.name or row.uid)}: {row.state}, {row.finished_at}")
-    click.echo(f"{row.services} AI services, {row.resources} resources, {row.findings} findings")
+    click.echo(f"{shown(row.name or row.uid)}: {row.state}, {minute(row.finished_at)} UTC")
+    click.echo(
+        f"{count(row.services, 'AI service')}, {count(row.resources, 'resource')}, "
+        f"{count(row.findings, 'finding')}"
+    )
     print_rows(
         ("STATUS", "ACCOUNT", "LOCATION", "COLLECTOR", "REASON"),
         [
