@@ -17,6 +17,7 @@ from textual.message_pump import MessagePump
 
 from undercroft.model import CoverageStatus
 from undercroft.protocols import Cancelled, Progress
+from undercroft.text import count
 from undercroft.views import ScanRow
 
 __all__ = [
@@ -262,12 +263,12 @@ class ScanRun:
             return "Scan cancelled; nothing was saved, and earlier scans are untouched."
         if row is not None and board.phase == "done":
             gaps = f"; {row.gaps} could not be read" if row.gaps else ""
-            services = _count(row.services, "AI service")
-            return f"Scan finished: {services}, {_count(row.findings, 'finding')}{gaps}."
+            services = count(row.services, "AI service")
+            return f"Scan finished: {services}, {count(row.findings, 'finding')}{gaps}."
         if self.stopping:
             return "Stopping after the calls that are under way…"
         if board.phase == "reading":
-            return f"Reading: {board.done} of {board.total} units, {_count(board.calls, 'call')}."
+            return f"Reading: {board.done} of {board.total} units, {count(board.calls, 'call')}."
         return f"{board.phase.capitalize()}…"
 
     def progress(self, event: Progress) -> None:
@@ -297,7 +298,3 @@ class ScanRun:
             watchers = tuple(self._watchers)
         for watcher in watchers:
             watcher.post_message(self.Changed(self))
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -166,10 +166,10 @@ def build_demo(
     report("Reading the demo estate")
     demo = load_demo(now)
     judge = engine()
-    store = Store.open(path, clock=clock)
-    try:
-        for number, scan in enumerate(demo.scans, start=1):
-            report(f"Judging scan {number} of {len(demo.scans)}: {scan.name}")
+    for number, scan in enumerate(demo.scans, start=1):
+        report(f"Judging scan {number} of {len(demo.scans)}: {scan.name}")
+        then = partial(_moment, scan.at)
+        with Store.open(path, clock=then) as store:
             row = run_scan(
                 store,
                 scan.collectors,
@@ -177,11 +177,9 @@ def build_demo(
                 Scope("demo"),
                 name=scan.name,
                 kind="demo",
-                clock=partial(_moment, scan.at),
+                clock=then,
             )
             _decide(store, row, scan.decisions)
-    finally:
-        store.close()
     return path
 
 

@@ -7,7 +7,7 @@ below ``CUTOFF`` is never followed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from heapq import heappop, heappush
 from typing import NamedTuple
 
@@ -172,12 +172,6 @@ class Graph:
     def edge(self, src: str, dst: str) -> Edge | None:
         """The strongest inheriting edge between two neighbours."""
         return self._edges.get((src, dst))
-
-    def inbound(self, key: str) -> Mapping[str, Edge]:
-        """Direct dependants over inheriting edges → the strongest edge from each."""
-        number = self._number.get(key)
-        links = None if number is None else self._up.out[number]
-        return {self._keys[src]: self._edges[self._keys[src], key] for src, _ in links or ()}
 
     def _search(self, links: _Links, key: str) -> list[Reach]:
         start = self._number.get(key)

@@ -18,7 +18,6 @@ from undercroft.model import Json, Observation
 
 __all__ = [
     "aws_key",
-    "aws_key_from_arn",
     "azure_key",
     "canonical_json",
     "digest",
@@ -106,33 +105,6 @@ def aws_key(partition: str, account: str, region: str, service: str, kind: str, 
             kind,
             name,
         )
-    )
-
-
-def aws_key_from_arn(arn: str, *, account: str = "", region: str = "", kind: str = "") -> str:
-    """The key of an ARN as the API returned it.
-
-    ``account`` and ``region`` fill what the ARN leaves out (S3 names neither); ``kind`` is the type
-    of an ARN whose resource part has none (a bucket, a queue).
-
-    Raises:
-        ValueError: if this is not an ARN.
-    """
-    parts = arn.split(":", 5)
-    if len(parts) != 6 or parts[0] != "arn" or not parts[5]:
-        msg = f"not an ARN: {arn!r}"
-        raise ValueError(msg)
-    _, partition, service, arn_region, arn_account, rest = parts
-    if kind and not rest.startswith((f"{kind}/", f"{kind}:")):
-        name = rest
-    else:
-        cut = min((i for i in (rest.find("/"), rest.find(":")) if i > 0), default=-1)
-        if cut < 0:
-            kind, name = kind or "bucket" if service == "s3" else kind or "-", rest
-        else:
-            kind, name = rest[:cut], rest[cut + 1 :]
-    return aws_key(
-        partition, arn_account or account, arn_region or region or "-", service, kind, name
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["count", "shown"]
+__all__ = ["count", "minute", "shown"]
 
 _PLACEHOLDER = "\N{REPLACEMENT CHARACTER}"
 _REPLACE: dict[int, str] = {
@@ -37,3 +37,8 @@ def shown(text: str) -> str:
 def count(number: int, singular: str, plural: str = "") -> str:
     """A number with its noun: ``1 finding``, ``1,204 findings``."""
     return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
+
+
+def minute(moment: str) -> str:
+    """An RFC 3339 moment as far as people care, in its own zone: ``2026-11-23 09:30``."""
+    return shown(moment[:16].replace("T", " "))

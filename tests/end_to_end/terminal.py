@@ -62,12 +62,35 @@ class Terminal:
         self._tmux("kill-server", check=False)
 
     def press(self, *keys: str) -> None:
-        """Press keys, by tmux's names: ``Enter``, ``Escape``, ``C-r``, ``a``."""
-        self._tmux("send-keys", *keys)
+        """Press keys, by tmux's names: ``Enter``, ``Escape``, ``C-r``, ``a``; one, then the next.
+
+        What follows in the same breath would still reach the field that Tab is about to leave.
+        """
+        for key in keys:
+            before = self._state()
+            self._tmux("send-keys", key)
+            self._settle(before)
 
     def type(self, text: str) -> None:
-        """Type text as it is."""
+        """Type text as it is, and see it arrive."""
+        before = self._state()
         self._tmux("send-keys", "-l", text)
+        self._settle(before)
+
+    def _state(self) -> str:
+        where = self._tmux("display-message", "-p", "#{cursor_x},#{cursor_y}", check=False)
+        return where + self.text
+
+    def _settle(self, before: str) -> None:
+        """Until the screen or the cursor has changed and then stood still; a key may do neither."""
+        deadline = monotonic() + 1.5
+        last = before
+        while monotonic() < deadline:
+            Event().wait(_LOOK_EVERY * 2)
+            now = self._state()
+            if now == last != before:
+                return
+            last = now
 
     @property
     def text(self) -> str:

@@ -11,7 +11,6 @@ import re
 import pytest
 
 from tests.end_to_end.kit import Shell
-from tests.end_to_end.terminal import Terminal, needs_tmux
 from undercroft.exchange.markdown import escape
 
 ODD = "[bold red]x[/]\x1b[31m=cmd()"
@@ -90,16 +89,3 @@ def test_markdown_is_text_only(shell: Shell) -> None:
     text = re.sub(r"`+[^`]*`+", "", out)
     assert not re.search(r"(?<!\\)\[bold", text), "no link or markup begins"
     assert html.unescape(out) == out
-
-
-@needs_tmux
-@pytest.mark.tmux
-def test_the_interface_shows_it_literally(shell: Shell) -> None:
-    with Terminal(shell, 120, 40, "--filter", 'service:"*cmd*"') as screen:
-        screen.wait_for(SHOWN)
-        screen.press("Enter")
-        screen.wait_for("sagemaker:endpoint")
-        screen.wait_for(SHOWN)
-        screen.press("F")
-        screen.wait_for("cmd()")
-        screen.quit()

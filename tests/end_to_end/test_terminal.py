@@ -26,7 +26,7 @@ def test_the_demo_from_services_to_a_decision_and_back(
         screen.press("Enter")
         screen.wait_for("1 service", "2 container", "5 identity", "esc back")
         screen.press("Escape")
-        screen.wait_for("SCORE", gone="5 identity")
+        screen.wait_for("SCORE", gone="esc back")
 
         screen.press("F")
         screen.wait_for("FINDING", " findings")

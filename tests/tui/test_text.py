@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from tui.text import ago, clip, clip_middle, content, days_left, pad, shown
+from undercroft.text import minute
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 ANY_TEXT = st.text(st.characters(codec=None), max_size=60)
@@ -34,6 +35,11 @@ def test_cutting_never_exceeds_the_width(text: str, width: int) -> None:
     assert cell_len(clip_middle(text, width)) <= width
     assert cell_len(pad(text, width)) == width
     assert cell_len(pad(text, width, right=True)) == width
+
+
+def test_a_moment_as_far_as_people_care() -> None:
+    assert minute("2026-11-23T09:30:59.123456Z") == "2026-11-23 09:30"
+    assert minute("\x1b[31m") == "␛[31m"
 
 
 def test_both_ends_stay() -> None:

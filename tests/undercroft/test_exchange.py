@@ -5,29 +5,60 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
 import unicodedata
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.undercroft.store_kit import Clock, Estate, fail, notebook, save, tower_estate
 from undercroft.exchange import (
+    SERVICE_FORMATS,
     FileExistsRefusedError,
     Format,
     Head,
     export_findings,
+    export_services,
     findings_document,
+    history_document,
+    resource_document,
+    scan_document,
+    scans_document,
     write_whole,
 )
 from undercroft.exchange.cells import cell
 from undercroft.exchange.export import CSV_COLUMNS
 from undercroft.exchange.markdown import escape
-from undercroft.model import Coverage, CoverageStatus, Evidence, Layer, Presence, Severity
-from undercroft.views import DecisionView, FindingRecord, FindingRow, ResourceRef, ScanRow
+from undercroft.model import LAYERS, Coverage, CoverageStatus, Evidence, Layer, Presence, Severity
+from undercroft.store import Store
+from undercroft.views import (
+    DecisionView,
+    FindingRecord,
+    FindingRow,
+    Query,
+    ResourceRef,
+    ScanRow,
+)
 
 HOSTILE = "[bold red]x[/]\x1b[31m=cmd()"
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:
+    with Store.open(tmp_path / "cache.db", clock=clock) as opened:
+        yield opened
+
 
 SCAN = ScanRow(
     id=3,
@@ -136,6 +167,45 @@ def test_json_keeps_the_true_value_and_is_plain_ascii() -> None:
     assert json.loads(text)["scan"]["coverage"][0]["status"] == "denied"
 
 
+def test_every_document_names_its_shape_and_scan(store: Store, clock: Clock) -> None:
+    estate = tower_estate()
+    scan = save(store, estate, clock)
+    resource = store.resource(scan.id, estate.resources[0].key)
+    documents = [
+        scans_document([(scan, store.coverage(scan.id))]),
+        scan_document(scan, store.coverage(scan.id)),
+        resource_document(scan, resource),
+        history_document(store.history()),
+    ]
+    assert [json.loads(json.dumps(each))["schema"] for each in documents] == [
+        "undercroft/scans/1",
+        "undercroft/scan/1",
+        "undercroft/resource/1",
+        "undercroft/history/1",
+    ]
+    assert documents[2]["findings"] == [finding.id for finding in resource.findings]
+
+
+def test_services_are_written_whole(store: Store, clock: Clock) -> None:
+    estate = Estate()
+    nb = notebook(HOSTILE)
+    estate.add(nb, fail(nb))
+    scan = save(store, estate, clock)
+    now = datetime(2026, 11, 20, 12, tzinfo=UTC)
+    head = Head.of(store, scan, "", now)
+    out = {form: io.StringIO() for form in SERVICE_FORMATS}
+    for form, file in out.items():
+        export_services(store.services(scan.id, Query()), head, form, file)
+
+    document = json.loads(out[Format.JSON].getvalue())
+    assert document["as_of"] == "2026-11-20T12:00:00.000000Z"
+    assert [row["name"] for row in document["services"]] == [HOSTILE]
+    (row,) = csv.DictReader(io.StringIO(out[Format.CSV].getvalue()))
+    assert row["name"] == "[bold red]x[/]␛[31m=cmd()"
+    assert list(row)[-len(LAYERS) :] == [layer.value for layer in LAYERS]
+    assert (row["service"], row["network"], row["change"]) == ("high", "", "")
+
+
 def test_jsonl_is_one_finding_a_line() -> None:
     lines = exported(Format.JSONL, record(), record(number=2)).splitlines()
     assert [json.loads(line)["id"] for line in lines] == ["f1-00000001", "f1-00000002"]
@@ -166,11 +236,28 @@ def test_files_are_whole_and_not_overwritten(tmp_path: Path) -> None:
     write_whole(path, lambda file: file.write("two") and None, force=True)
     assert path.read_text() == "two"
 
-    def fail(file: io.TextIOBase) -> None:
+    def break_off(file: TextIO) -> None:
         file.write("half")
         raise ValueError("disk of clay")
 
     with pytest.raises(ValueError, match="clay"):
-        write_whole(path, fail, force=True)  # type: ignore[arg-type]
+        write_whole(path, break_off, force=True)
     assert path.read_text() == "two"
     assert [file.name for file in tmp_path.iterdir()] == ["out.csv"]
+
+
+def test_a_file_that_appears_meanwhile_is_kept_where_links_are_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "out.csv"
+
+    def refused(source: str, target: Path) -> None:
+        raise PermissionError("this file system has no hard links")
+
+    monkeypatch.setattr(os, "link", refused)
+    with pytest.raises(FileExistsRefusedError):
+        write_whole(path, lambda file: (file.write("ours"), path.write_text("theirs")))
+    assert path.read_text() == "theirs"
+    path.unlink()
+    write_whole(path, lambda file: file.write("ours"))
+    assert path.read_text() == "ours"

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from undercroft.identity import (
     aws_key,
-    aws_key_from_arn,
     azure_key,
     canonical_json,
     digest,
@@ -193,40 +192,6 @@ def test_the_tie_break_sorts_as_the_text_does(names: list[tuple[str, str]]) -> N
     ids = [finding_id(rule, key, {}) for rule, key in names]
     assert sorted(ids) == sorted(ids, key=lambda fid: (tie_break(fid), fid))
     assert all(0 <= tie_break(fid) < 2**60 for fid in ids)
-
-
-@pytest.mark.parametrize(
-    ("arn", "more", "expected"),
-    [
-        (
-            "arn:aws:sagemaker:us-east-1:1:endpoint/fraud",
-            {},
-            "aws/aws/1/us-east-1/sagemaker/endpoint/fraud",
-        ),
-        ("arn:aws:iam::1:role/service/ML", {}, "aws/aws/1/-/iam/role/service/ML"),
-        ("arn:aws:s3:::train", {"account": "1"}, "aws/aws/1/-/s3/bucket/train"),
-        (
-            "arn:aws:s3:::train",
-            {"account": "1", "region": "us-east-1"},
-            "aws/aws/1/us-east-1/s3/bucket/train",
-        ),
-        ("arn:aws:logs:us-east-1:1:log-group:/x", {}, "aws/aws/1/us-east-1/logs/log-group//x"),
-        ("arn:aws:sqs:us-east-1:1:q", {"kind": "queue"}, "aws/aws/1/us-east-1/sqs/queue/q"),
-        (
-            "arn:aws-us-gov:KMS:US-GOV-WEST-1:1:key/AbC",
-            {},
-            "aws/aws-us-gov/1/us-gov-west-1/kms/key/AbC",
-        ),
-    ],
-)
-def test_aws_keys_come_from_arns(arn: str, more: dict[str, str], expected: str) -> None:
-    assert aws_key_from_arn(arn, **more) == expected
-
-
-@pytest.mark.parametrize("arn", ["", "bucket", "arn:aws:s3", "arn:aws:s3:::", "urn:a:b:c:d:e"])
-def test_what_is_not_an_arn_is_refused(arn: str) -> None:
-    with pytest.raises(ValueError, match="not an ARN"):
-        aws_key_from_arn(arn)
 
 
 def test_keys_of_every_cloud() -> None:

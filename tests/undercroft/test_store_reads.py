@@ -503,6 +503,7 @@ def test_the_change_of_a_service_is_against_the_scan_before_that_has_it(
         ((covered(status=CoverageStatus.DENIED),), True, "partial"),
         ((covered(status=CoverageStatus.DENIED),), False, "failed"),
         ((covered(),), False, "complete"),
+        ((covered(), covered("aws.ec2", status=CoverageStatus.ERROR)), False, "partial"),
         ((covered(status=CoverageStatus.NOT_ENABLED),), False, "complete"),
     ],
 )

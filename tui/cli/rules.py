@@ -35,7 +35,7 @@ def list_command(dirs: tuple[Path, ...], form: str) -> None:
 
     pack = load_pack(dirs)
     rows = [
-        (rule.id, rule.severity.value, rule.layer.value, ", ".join(rule.on), rule.title)
+        (rule.id, rule.severity.value, rule.layer.value, rule.on, rule.title)
         for rule in pack.entries()
     ]
     if form == "json":
@@ -48,7 +48,10 @@ def list_command(dirs: tuple[Path, ...], form: str) -> None:
             }
         )
         return
-    print_rows(("RULE", "SEVERITY", "LAYER", "ON", "TITLE"), rows)
+    print_rows(
+        ("RULE", "SEVERITY", "LAYER", "ON", "TITLE"),
+        [(*start, ", ".join(on), title) for *start, on, title in rows],
+    )
 
 
 @rules_command.command("show")

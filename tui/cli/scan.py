@@ -184,7 +184,7 @@ def _summary(store: Store, row: ScanRow) -> None:
     )
     say(f"read completely: {count(len(coverage) - len(gaps), 'unit')}")
     if row.gaps:
-        say(f"could not be read: {row.gaps}")
+        say(f"could not be read: {count(row.gaps, 'part')}")
     # A unit that went on to its end may still have read some things only in part.
     for item in (*gaps, *(unit for unit in coverage if unit.reason and unit not in gaps)):
         how = "in part" if item.status is CoverageStatus.COMPLETE else item.status.value

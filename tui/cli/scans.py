@@ -45,7 +45,17 @@ def _list(db: Path | None, form: str) -> None:
             print_json(scans_document((row, store.coverage(row.id)) for row in rows))
             return
     print_rows(
-        ("ID", "NAME", "STATE", "FINISHED (UTC)", "SERVICES", "RESOURCES", "FINDINGS", "NOT READ", "CALLS"),
+        (
+            "ID",
+            "NAME",
+            "STATE",
+            "FINISHED (UTC)",
+            "SERVICES",
+            "RESOURCES",
+            "FINDINGS",
+            "NOT READ",
+            "CALLS",
+        ),
         [
             (
                 str(row.id),

@@ -9,6 +9,7 @@ from tui.widgets.columns import Column, Run
 from tui.widgets.table import VirtualTable
 from undercroft.model import Edge, Presence
 from undercroft.relations import Relation
+from undercroft.text import minute
 from undercroft.views import FindingRow, Path, ResourceRef, ScanRow
 
 __all__ = [
@@ -112,7 +113,7 @@ def history_table() -> VirtualTable[tuple[ScanRow, str]]:
         (
             Column("seen", "", 1, lambda row: _seen(row[1])[:2], sortable=False),
             Column("name", "SCAN", 16, lambda row: row[0].name or f"scan {row[0].id}", grow=1, most=40, sortable=False),
-            Column("at", "WHEN", 16, lambda row: (row[0].started_at[:16].replace("T", " "), "muted"), sortable=False),
+            Column("at", "WHEN", 16, lambda row: (minute(row[0].started_at), "muted"), sortable=False),
             Column("what", "", 20, lambda row: (_seen(row[1])[2], "muted"), grow=1, sortable=False),
         ),
         key=lambda row: str(row[0].id),

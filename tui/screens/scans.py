@@ -19,6 +19,7 @@ from tui.text import ago, count, styled
 from tui.widgets.columns import Column, Run
 from tui.widgets.table import VirtualTable
 from undercroft.model import Coverage
+from undercroft.text import minute
 from undercroft.views import ScanRow
 
 __all__ = ["ScansScreen"]
@@ -141,7 +142,7 @@ class ScansScreen(ReadingScreen):
         row = self.table.row
         if row is None or not self._may_write():
             return
-        subject = f"{scope_words(row, brief=True)} · {row.started_at[:16].replace('T', ' ')}"
+        subject = f"{scope_words(row, brief=True)} · {minute(row.started_at)}"
 
         def rename(name: str | None) -> None:
             if name is not None and name != row.name:
@@ -161,7 +162,7 @@ class ScansScreen(ReadingScreen):
             return
         body = (
             f"“{row.name or row.uid[:8]}”: {count(row.services, 'AI service')},"
-            f" {count(row.findings, 'finding')}, {row.started_at[:16].replace('T', ' ')}\n"
+            f" {count(row.findings, 'finding')}, {minute(row.started_at)}\n"
             "The scan cannot be brought back. Decisions stay, all of them."
         )
 

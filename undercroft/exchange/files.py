@@ -22,7 +22,7 @@ def write_whole(path: Path, write: Callable[[TextIO], object], *, force: bool = 
     cannot be written. Nothing is left behind on failure.
     """
     if path.exists() and not force:
-        raise FileExistsRefusedError(f"{path} exists; choose another name or say --force")
+        raise _refused(path)
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
@@ -42,8 +42,12 @@ def _link(temporary: str, path: Path) -> None:
     try:
         os.link(temporary, path)
     except FileExistsError as error:
-        raise FileExistsRefusedError(
-            f"{path} exists; choose another name or say --force"
-        ) from error
-    except OSError:  # a file system without hard links
+        raise _refused(path) from error
+    except OSError:  # a file system without hard links, which may have hidden that it exists
+        if path.exists():
+            raise _refused(path) from None
         Path(temporary).rename(path)
+
+
+def _refused(path: Path) -> FileExistsRefusedError:
+    return FileExistsRefusedError(f"{path} exists; choose another name or say --force")

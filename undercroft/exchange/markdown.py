@@ -9,7 +9,7 @@ from typing import TextIO
 
 from undercroft.exchange.records import Exportable, Head
 from undercroft.model import Severity
-from undercroft.text import count, shown
+from undercroft.text import count, minute, shown
 
 __all__ = ["escape", "write_markdown"]
 
@@ -34,8 +34,8 @@ def write_markdown(findings: Iterable[Exportable], head: Head, out: TextIO) -> N
     """Write the report; a section per severity, a table row per finding."""
     scan = head.scan
     out.write(f"# Findings of {escape(scan.name or scan.uid)}\n\n")
-    out.write(f"- Scan finished: {scan.finished_at} ({scan.state})\n")
-    out.write(f"- As of: {head.as_of}\n")
+    out.write(f"- Scan finished: {minute(scan.finished_at)} UTC ({scan.state})\n")
+    out.write(f"- As of: {minute(head.as_of)} UTC\n")
     out.write(f"- Filter: {_code(head.filter) if head.filter else 'none'}\n")
     out.write(f"- Undercroft {head.version}\n\n")
     gaps = [item for item in head.coverage if item.status.is_gap]

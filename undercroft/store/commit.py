@@ -156,10 +156,11 @@ def _appear(
         "FROM snapshot s JOIN body b ON b.id = s.body WHERE s.scan = ?",
         (scan_id,),
     ).fetchone()
-    units = Units(connection, scan_id).gaps()
+    covered = Units(connection, scan_id)
+    units = covered.gaps()
     gaps = units + unread
     state = "partial" if gaps else "complete"
-    if units and not resources:
+    if units and not resources and not covered.any_read():
         state = "failed"
     findings = connection.execute(
         "SELECT count(*) FROM state WHERE scan = ? AND status NOT IN ('fixed', 'gone', 'retired')",

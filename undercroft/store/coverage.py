@@ -93,6 +93,10 @@ class Units:
         """Units that should have been read and could not be."""
         return sum(unit.status.is_gap for unit in self._units.values())
 
+    def any_read(self) -> bool:
+        """Whether at least one unit was read to its end; that it found nothing is an answer."""
+        return any(unit.status is CoverageStatus.COMPLETE for unit in self._units.values())
+
 
 def assign_units(database: Database, scan_id: int) -> None:
     """Note with every resource that was read which unit read it.

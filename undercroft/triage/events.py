@@ -24,7 +24,6 @@ __all__ = [
     "Problem",
     "graph_heads",
     "new_batch",
-    "new_nonce",
     "order_key",
     "seal",
     "verify",
@@ -190,11 +189,6 @@ class Problem:
 def new_batch() -> str:
     """An id for a bulk action."""
     return f"b-{secrets.token_hex(8)}"
-
-
-def new_nonce() -> str:
-    """Eight random bytes in hexadecimal, so that two equal clicks are two events."""
-    return secrets.token_hex(8)
 
 
 def order_key(event: Event) -> tuple[int, str]:
