@@ -74,12 +74,14 @@ class Ec2AiInstances(AwsCollector):
             "public_ip": str(config.get("PublicIpAddress") or ""),
         }
         if lookup.images_error:
-            unknown["config.Image"] = unknown["facts.ami_found"] = lookup.images_error.unknown
+            for path in ("config.Image", "facts.ami_found", "facts.ami_trusted"):
+                unknown[path] = lookup.images_error.unknown
         else:
             image = lookup.images.get(str(instance.get("ImageId") or ""))
             facts["ami_found"] = image is not None
             if image is not None:
                 config["Image"] = image
+                facts["ami_trusted"] = str(image.get("OwnerId") or "") in place.trusted
         roles = lookup.roles(str((config.get("IamInstanceProfile") or {}).get("Arn") or ""))
         if isinstance(roles, CallError):
             unknown["facts.roles"] = roles.unknown

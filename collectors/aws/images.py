@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
+from undercroft.identity import image_key
 from undercroft.model import Json, Layer, Presence, Resource
 
 __all__ = ["ImageRef", "image_facts", "image_stub", "parse_image", "references_in"]
@@ -106,7 +107,7 @@ def parse_image(ref: str, trusted_accounts: Collection[str] = ()) -> ImageRef:
         owner = "third_party"
     return ImageRef(
         ref=ref,
-        key=f"image/{registry}/{name}",
+        key=image_key(registry, name),
         registry=registry,
         repository=name,
         tag=tag,

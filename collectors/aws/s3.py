@@ -53,7 +53,7 @@ class S3Collector(AwsCollector):
 
         def one(stub: Resource) -> list[Collected] | _NotReadableError:
             try:
-                region = self._find(stub, unit.place.account, account, unit.meter)
+                region = self._find(stub, unit.place, account, unit.meter)
             except _NotReadableError as gap:
                 return gap
             if region is None:
@@ -68,7 +68,7 @@ class S3Collector(AwsCollector):
                 yield replace(
                     stub,
                     facts={**stub.facts, **found.facts},
-                    unknown={"config": found.reason},
+                    unknown={"config": found.reason, **found.unknown},
                     collector=self.name,
                 )
             else:
@@ -103,26 +103,57 @@ class S3Collector(AwsCollector):
             buckets = None
         return _Whereabouts(buckets, block, reason)
 
-    def _find(self, stub: Resource, account: str, known: _Whereabouts, meter: Meter) -> str | None:
+    def _find(self, stub: Resource, place: Place, known: _Whereabouts, meter: Meter) -> str | None:
         """Region of a bucket of ours, None if there is no such bucket. Raises if it is not ours."""
         listed = (known.buckets or {}).get(stub.name) or {}
         if region := listed.get("BucketRegion"):
             return str(region)
         client = self.clients.client("s3")
-        ours = {"ExpectedBucketOwner": account} if known.buckets is None else {}
+        ours = {"ExpectedBucketOwner": place.account} if known.buckets is None else {}
         try:
             answer = call(meter, client, "head_bucket", Bucket=stub.name, **ours)
         except CallError as error:
             if error.code in _GONE or error.http_status == 404:
                 return None
             if known.buckets is not None and error.http_status in {301, 403}:
-                raise _NotReadableError(
-                    _ELSEWHERE, {"exists": True, "foreign_owned": True}
-                ) from error
+                raise self._elsewhere(stub, place, meter, visible=False) from error
             raise _NotReadableError(error.unknown, {}, error) from error
         if known.buckets is not None and stub.name not in known.buckets:
-            raise _NotReadableError(_ELSEWHERE, {"exists": True, "foreign_owned": True})
+            raise self._elsewhere(stub, place, meter, visible=True)
         return str(answer.get("BucketRegion") or self._location(stub.name, meter))
+
+    def _elsewhere(
+        self, stub: Resource, place: Place, meter: Meter, *, visible: bool
+    ) -> _NotReadableError:
+        """What to say of a bucket of another account. ``visible``: we may look into it.
+
+        A bucket that we may not look into does not tell whose it is either; then a trusted account
+        may own it, if there are any.
+        """
+        facts: dict[str, Json] = {"exists": True}
+        trusted = sorted(place.trusted - {place.account})
+        for account in trusted if trusted and not self._owns(place.account, stub, meter) else ():
+            if self._owns(account, stub, meter):
+                reason = f"the bucket belongs to the trusted account {account}"
+                return _NotReadableError(reason, {**facts, "foreign_owned": False})
+        if trusted and not visible:
+            unsaid = "the bucket does not tell whether a trusted account owns it"
+            return _NotReadableError(_ELSEWHERE, facts, unknown={"facts.foreign_owned": unsaid})
+        return _NotReadableError(_ELSEWHERE, {**facts, "foreign_owned": True})
+
+    def _owns(self, account: str, stub: Resource, meter: Meter) -> bool:
+        """Whether S3 says so. An endpoint that says so of everybody does not know."""
+        try:
+            call(
+                meter,
+                self.clients.client("s3"),
+                "head_bucket",
+                Bucket=stub.name,
+                ExpectedBucketOwner=account,
+            )
+        except CallError:
+            return False
+        return True
 
     def _location(self, bucket: str, meter: Meter) -> str:
         try:
@@ -166,12 +197,18 @@ class _NotReadableError(Exception):
     """The bucket exists, perhaps, and cannot be read from here."""
 
     def __init__(
-        self, reason: str, facts: Mapping[str, Json], error: CallError | None = None
+        self,
+        reason: str,
+        facts: Mapping[str, Json],
+        error: CallError | None = None,
+        *,
+        unknown: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.facts = facts
         self.error = error
+        self.unknown = unknown or {}
 
 
 def _settings(

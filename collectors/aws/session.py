@@ -174,7 +174,9 @@ class Clients:
         core.register_component("data_loader", _loader(core.get_config_variable("data_path")))
         role = self.options.get("role_arn")
         if role:
-            _assume(core, str(role), str(self.options.get("external_id") or ""))
+            named = [region for region in self._regions_named() if region != ALL_REGIONS]
+            region = (named or [core.get_config_variable("region") or "us-east-1"])[0]
+            _assume(core, str(role), str(self.options.get("external_id") or ""), str(region))
         return boto3.session.Session(botocore_session=core)
 
     def _make(self, service: str, region: str) -> BaseClient:
@@ -276,12 +278,16 @@ def _largest_page(client: BaseClient, operation: str, paginator: Any) -> int | N
     return int(largest) if largest else None
 
 
-def _assume(core: botocore.session.Session, role_arn: str, external_id: str) -> None:
-    """Make ``core`` act as ``role_arn``, refreshing before expiry; signed in as it was before."""
+def _assume(core: botocore.session.Session, role_arn: str, external_id: str, region: str) -> None:
+    """Make ``core`` act as ``role_arn``, refreshing before expiry; signed in as it was before.
+
+    ``region``: where to sign in.
+    """
     extra = {"RoleSessionName": "undercroft"}
     if external_id:
         extra["ExternalId"] = external_id
     source = botocore.session.Session(profile=core.profile)
+    source.set_config_variable("region", region)
     credentials = source.get_credentials()
     if credentials is None:
         raise NoCredentialsError

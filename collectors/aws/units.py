@@ -93,7 +93,10 @@ class AwsCollector(ABC):
         except CallError as error:
             reason, status = error.reason, error.status
             unreachable = isinstance(error.__cause__, EndpointConnectionError)
-            if unreachable and not self.clients.offers(error.service, error.region):
+            if unreachable and not self.clients.offers("ec2", error.region):
+                # Every region has EC2. A misspelt region must not look like an empty one.
+                reason = f"no region {error.region} is known; check its name, or update boto3"
+            elif unreachable and not self.clients.offers(error.service, error.region):
                 status = CoverageStatus.NOT_ENABLED
                 reason = f"{error.service} is not offered in {error.region}"
         lists = self.lists if status is CoverageStatus.COMPLETE else ()

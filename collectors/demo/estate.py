@@ -16,6 +16,7 @@ from typing import Any
 
 import yaml
 
+from undercroft.identity import aws_key, azure_key, gcp_key
 from undercroft.model import (
     Certainty,
     Coverage,
@@ -242,12 +243,12 @@ def _key(group: Mapping[str, Any], raw: Mapping[str, Any]) -> str:
     native = _native_id(group, raw)
     provider, account, region = group["provider"], group["account"], _region(group, raw)
     if provider == "azure":
-        return f"azure/{native.casefold().rstrip('/').lstrip('/')}"
+        return azure_key(native)
     if provider == "gcp":
         service, kind = str(raw["type"]).split("/", 1)
-        return f"gcp/{account}/{service.split('.')[0]}/{region}/{kind}/{raw['name']}"
+        return gcp_key(account, service.split(".")[0], region, kind, raw["name"])
     service, kind = str(raw["type"]).split(":", 1)
-    return f"aws/aws/{account}/{region}/{service}/{kind}/{raw['name']}"
+    return aws_key("aws", account, region, service, kind, raw["name"])
 
 
 def _native_id(group: Mapping[str, Any], raw: Mapping[str, Any]) -> str:

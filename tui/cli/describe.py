@@ -47,7 +47,9 @@ def describe_finding(detail: FindingDetail) -> None:
         until = f" until {decision.until}" if decision.until else ""
         _line("decision", f"{decision.kind}{until} by {decision.actor}: {decision.reason}")
     for note in detail.notes:
-        _line("note", f"{minute(note.at)} {note.actor}: {note.reason or note.payload.get('text', '')}")
+        _line(
+            "note", f"{minute(note.at)} {note.actor}: {note.reason or note.payload.get('text', '')}"
+        )
 
 
 def describe_resource(detail: ResourceDetail) -> None:
