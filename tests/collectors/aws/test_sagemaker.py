@@ -691,9 +691,17 @@ def test_a_region_that_does_not_offer_the_service(
             collector.collect(Target(collector.name, "aws", ACCOUNT, region), Meter())
         ).coverage
 
-    assert coverage("mars-north-1").status is CoverageStatus.NOT_ENABLED
-    assert coverage("mars-north-1").reason == "sagemaker is not offered in mars-north-1"
+    without = next(
+        region
+        for partition in clients.session.get_available_partitions()
+        for region in clients.session.get_available_regions("ec2", partition)
+        if not clients.offers("sagemaker", region)
+    )
+    assert coverage(without).status is CoverageStatus.NOT_ENABLED
+    assert coverage(without).reason == f"sagemaker is not offered in {without}"
     assert coverage("eu-west-1").status is CoverageStatus.ERROR
+    assert coverage("mars-north-1").status is CoverageStatus.ERROR
+    assert coverage("mars-north-1").reason.startswith("no region mars-north-1 is known")
 
 
 def test_credentials_of_another_account_read_nothing(clients: Clients, aws: Proxy) -> None:
