@@ -33,6 +33,8 @@ REGIONS = ("--region", "us-east-1", "--region", "eu-west-1")
 """Where the estate ``first-light`` is."""
 SMALL = ("--region", "eu-central-1")
 """Where the estate ``changing`` is."""
+_HANGS = 240
+"""Seconds after which a command counts as hanging, also beside other work on a small machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,7 @@ class Shell:
         """Run a command to its end. ``status``: what it must end with; None takes anything."""
         with self.start(*arguments) as process:
             try:
-                out, err = process.communicate(timeout=60)
+                out, err = process.communicate(timeout=_HANGS)
             except BaseException:
                 os.killpg(process.pid, signal.SIGKILL)
                 raise

@@ -16,9 +16,6 @@ ROOT_ACCESS = "aws-sagemaker-notebook-root-access"
 Found = Mapping[tuple[str, str], Mapping[str, Any]]
 """(rule, resource) → finding."""
 
-pytestmark = pytest.mark.slow
-"""Seeds and scans an estate several times; wants the machine to itself."""
-
 
 @dataclass(frozen=True, slots=True)
 class Story:
