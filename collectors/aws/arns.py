@@ -14,6 +14,7 @@ from typing import NamedTuple, TypeAlias
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from collectors.aws.images import image_stub, parse_image
+from collectors.references import Target
 from undercroft.identity import aws_key
 from undercroft.model import Layer, Presence, Resource
 
@@ -21,7 +22,6 @@ __all__ = [
     "Arn",
     "Place",
     "Referent",
-    "Target",
     "bucket",
     "by_arn",
     "code_repository",
@@ -115,13 +115,6 @@ class Arn(NamedTuple):
         if slash:
             return name
         return kind.partition(":")[2] or kind
-
-
-class Target(NamedTuple):
-    """What a reference names."""
-
-    stub: Resource
-    detail: str = ""
 
 
 Referent: TypeAlias = Callable[[Place, str], Target | None]

@@ -9,11 +9,12 @@ from typing import Any
 
 from collectors.aws.arns import Arn, role
 from collectors.aws.errors import CallError
-from collectors.aws.references import INSTANCE, link
+from collectors.aws.references import INSTANCE
 from collectors.aws.session import GLOBAL, Clients, call, pages
 from collectors.aws.subreads import tag_map
 from collectors.aws.units import AwsCollector, Ended, Reading, Unit, batches, once
 from collectors.aws.values import jsonable
+from collectors.references import link
 from undercroft.model import Edge, Json, Layer, Resource
 from undercroft.protocols import Collected
 from undercroft.relations import Relation

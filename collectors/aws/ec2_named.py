@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from collectors.aws.arns import Place
-from collectors.aws.references import VOLUME, Reference, link
+from collectors.aws.references import VOLUME
 from collectors.aws.session import Clients, pages
 from collectors.aws.subreads import tag_map
 from collectors.aws.units import AwsCollector, Ended, Reading, Unit, batches, once
 from collectors.aws.values import jsonable, mappings
+from collectors.references import Reference, link
 from undercroft.model import Json, Layer, Presence, Resource
 from undercroft.protocols import Collected
 

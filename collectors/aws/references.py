@@ -1,19 +1,8 @@
-"""What a configuration refers to, as data: field path → kind of thing → relation.
-
-A table per resource type instead of code per field, so that a test can hold every path against the
-SDK's own model, and so that a reader sees at a glance what makes an edge.
-"""
+"""What AWS configurations refer to, one table per resource type."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
-
 from collectors.aws.arns import (
-    Place,
-    Referent,
-    Target,
     bucket,
     by_arn,
     code_repository,
@@ -24,8 +13,8 @@ from collectors.aws.arns import (
     role,
     sagemaker,
 )
-from collectors.aws.values import find
-from undercroft.model import Certainty, Edge, Json, Layer, Resource
+from collectors.references import Reference
+from undercroft.model import Layer
 from undercroft.relations import Relation
 
 __all__ = [
@@ -38,49 +27,7 @@ __all__ = [
     "TRAINING_JOB",
     "USER_PROFILE",
     "VOLUME",
-    "Reference",
-    "link",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """One field that names something else."""
-
-    path: str
-    """Into ``Resource.config``, as ``values.find`` reads it."""
-    to: Referent
-    relation: Relation
-
-
-def link(
-    place: Place, src: str, config: Mapping[str, Json], references: Iterable[Reference]
-) -> Iterator[Resource | Edge]:
-    """A stub and an edge for everything that ``config`` names; each stub before its edge.
-
-    Two fields that say the same thing make one edge, the first.
-    """
-    said = set[tuple[str, Relation, str]]()
-    for reference in references:
-        for via, value in find(config, reference.path):
-            text = value if isinstance(value, str) else ""
-            target = _target(reference.to, place, text) if text else None
-            if target is None:
-                continue
-            edge = (target.stub.key, reference.relation, target.detail)
-            if edge in said:
-                continue
-            said.add(edge)
-            yield target.stub
-            yield Edge(
-                src, target.stub.key, reference.relation, via, Certainty.STATED, target.detail
-            )
-
-
-@lru_cache(maxsize=4096)
-def _target(to: Referent, place: Place, text: str) -> Target | None:
-    # A thousand models name one role and a handful of images.
-    return to(place, text)
 
 
 _SUBNET = ec2("subnet", Layer.NETWORK)

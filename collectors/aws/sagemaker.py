@@ -14,12 +14,12 @@ from botocore.client import BaseClient
 from collectors.aws.arns import Place
 from collectors.aws.errors import CallError
 from collectors.aws.hosts import hosts
-from collectors.aws.references import link
 from collectors.aws.sagemaker_kinds import KINDS, TRAINING_JOB, Kind
 from collectors.aws.session import Clients, call, pages
 from collectors.aws.subreads import tag_map
 from collectors.aws.units import AwsCollector, Ended, Gaps, Reading, Unit, once, side_by_side
 from collectors.aws.values import jsonable
+from collectors.references import link
 from undercroft.model import CoverageStatus, Json, Presence, Resource
 from undercroft.protocols import Collected, Meter
 

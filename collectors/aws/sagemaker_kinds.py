@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from collectors.aws import hosts, references
 from collectors.aws.arns import Place, file_system, sagemaker
 from collectors.aws.hosts import Host
-from collectors.aws.references import Reference
 from collectors.aws.values import find
+from collectors.references import Reference
 from undercroft.model import Certainty, Edge, Json, Layer, Resource
 from undercroft.relations import Relation
 
