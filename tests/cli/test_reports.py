@@ -112,3 +112,23 @@ def test_a_table_in_a_pipe_is_tabs_and_no_colour(undercroft: Command) -> None:
         assert "\x1b" not in out
         widths = {line.count("\t") for line in out.splitlines()}
         assert len(widths) == 1
+
+
+def test_explain_a_service_and_a_finding(undercroft: Command) -> None:
+    text = undercroft("explain", "open-desk").out
+    assert "risk model 1" in text
+    assert "feeds: none imported" in text
+    printed = [
+        float(line[:5])
+        for line in text.splitlines()
+        if line[:5].strip(" .0123456789") == "" and line[3:4] == "."
+    ]
+    assert round(sum(printed[:-1]), 1) == printed[-1]
+    document = undercroft("explain", "open-desk", "--format", "json").json
+    assert document["schema"] == "undercroft/explain/1"
+    assert document["residual"]["printed"] == printed[-1]
+    worst = document["residual"]["lines"][0]
+    alone = undercroft("explain", worst["id"]).out
+    assert f"h = {worst['h']:.4f}" in alone
+    assert "open-desk" in alone
+    undercroft("explain", "no-such-thing", status=2)

@@ -20,6 +20,7 @@ _COMMANDS = {
     "services": ("reports", "List AI services, worst first."),
     "tower": ("reports", "Print the layers beneath one AI service."),
     "findings": ("reports", "List findings."),
+    "explain": ("explain", "Print how the score of a service or a finding is made."),
     "show": ("reports", "Print everything about one finding or resource."),
     "export": ("export", "Write findings to a file."),
     "accept": ("decide", "Tolerate findings until a date."),

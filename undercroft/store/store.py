@@ -14,6 +14,7 @@ from undercroft.store import (
     decisions,
     facts,
     health,
+    read_bills,
     read_details,
     read_exports,
     read_findings,
@@ -40,6 +41,7 @@ from undercroft.views import (
 )
 
 if TYPE_CHECKING:
+    from undercroft.risk.bills import FindingExplanation, ServiceExplanation
     from undercroft.triage.events import Event, FindingFacts
 
 __all__ = ["Store"]
@@ -198,6 +200,14 @@ class Store:
     def resource(self, scan_id: int, key: str) -> ResourceDetail:
         """One resource: configuration, neighbours, blast radius, findings, history."""
         return read_details.resource(self._db, scan_id, key)
+
+    def explain_service(self, scan_id: int, service_key: str) -> ServiceExplanation:
+        """The whole bill behind a service's score, with and without acceptances. NotFoundError."""
+        return read_bills.explain_service(self._db, scan_id, service_key)
+
+    def explain_finding(self, scan_id: int, finding_id: str, most: int = 20) -> FindingExplanation:
+        """A finding's own score, and its part in the ``most`` worst services above. NotFoundError."""
+        return read_bills.explain_finding(self._db, scan_id, finding_id, most)
 
     def today(self, scan_id: int) -> Today:
         """What calls for action."""

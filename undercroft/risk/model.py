@@ -3,9 +3,8 @@
 Everything is counted in *hazard* units, which add, and turned into a score (0 to below 100) at the
 end: ``score = 100 · (1 − e^(−H))``. The number orders work; it is not a probability of breach.
 
-This is the part of the model that needs no dated feeds: where no exploitation estimate is given,
-the stated neutral value is used and labelled "assumed". A combination enters as an item of the
-layer ``combination`` with the hazard that its rule declares.
+Where no exploitation estimate is given, the stated neutral value is used and labelled "assumed". A
+combination enters as an item of the layer ``combination`` with the hazard that its rule declares.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from undercroft.model import Severity, Threat
+from undercroft.relations import ATTENUATION, CUTOFF
 
 __all__ = [
     "COMBINATION",
@@ -28,6 +28,7 @@ __all__ = [
     "Score",
     "band",
     "combination_hazard",
+    "constants",
     "finding_score",
     "hazard",
     "printed",
@@ -183,6 +184,30 @@ def hazard(
         "M": _criticality(criticality),
     }
     return Hazard(math.prod(value for value, _ in factors.values()), factors)
+
+
+def constants() -> dict[str, dict[str, float]]:
+    """The model's whole table of constants, by what they are for: what ``explain`` prints."""
+    return {
+        "B impact, base score of a label": {
+            **{severity.value: base for severity, base in LABEL_BASE.items()},
+            "unknown": UNKNOWN_BASE,
+            "scale": IMPACT_SCALE,
+        },
+        "T threat": {
+            **{threat.value: value for threat, value in THREAT.items()},
+            "known exploited": KNOWN_EXPLOITED,
+            "public exploit": PUBLIC_EXPLOIT,
+            "EPSS floor": EPSS_FLOOR,
+            "EPSS span": EPSS_SPAN,
+            "EPSS missing": EPSS_MISSING,
+        },
+        "X exposure": {exposure.value: value for exposure, value in EXPOSURE.items()},
+        "A automatable": {"yes": AUTOMATABLE, "no": 1.0},
+        "M criticality": {level.value: value for level, value in CRITICALITY.items()},
+        "relations": {relation.value: value for relation, value in ATTENUATION.items()},
+        "sums": {"in a layer": IN_LAYER, "across layers": ACROSS_LAYERS, "cut-off": CUTOFF},
+    }
 
 
 def combination_hazard(tau: float) -> Hazard:

@@ -1,0 +1,106 @@
+"""The bill that the store writes: it adds up, names everything, and separates decisions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.undercroft.store_kit import Clock, accept, key, save, tower_estate
+from undercroft.exchange import Head
+from undercroft.exchange.explaining import explain_finding_document, explain_service_document
+from undercroft.relations import ATTENUATION, Relation
+from undercroft.risk import finding_score
+from undercroft.risk.bills import Bill
+from undercroft.store import NotFoundError, Store
+from undercroft.views import Query, ScanRow
+
+NB = key("sagemaker:notebook-instance", "nb")
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Iterator[tuple[Store, ScanRow, Clock]]:
+    clock = Clock()
+    with Store.open(tmp_path / "u.db", clock=clock) as store:
+        yield store, save(store, tower_estate(), clock), clock
+
+
+def by_hand(bill: Bill) -> float:
+    """H from the printed factors alone, as a reader with a calculator would."""
+    total = 0.0
+    for line in bill.lines:
+        h = math.prod(value for value, _ in line.hazard.factors.values())
+        a = math.prod(ATTENUATION[Relation(step.relation)] for step in line.path)
+        assert math.isclose(a, line.attenuation)
+        assert math.isclose(h * a * 0.5**line.rank * 0.6**line.layer_rank, line.effective)
+        total += line.effective
+    return total
+
+
+def test_the_bill_can_be_reproduced_by_hand(saved: tuple[Store, ScanRow, Clock]) -> None:
+    store, scan, _ = saved
+    found = store.explain_service(scan.id, NB)
+    bill = found.residual
+    assert [line.rule for line in bill.lines] == ["bucket-public", "nb-root", "role-admin"]
+    assert math.isclose(by_hand(bill), bill.hazard)
+    assert math.isclose(finding_score(bill.hazard), bill.score)
+    assert bill.score == found.service.score == store.services(scan.id, Query())[0].score
+    assert round(sum(line.printed for line in bill.lines), 1) == bill.printed
+    assert found.inherent.hazard == bill.hazard
+    first = bill.lines[0]
+    assert first.owner.name == "train"
+    assert [step.via for step in first.path] == ["config.DefaultBucket"]
+    assert first.hazard.factors["X"] == (1.25, "exposure open")
+
+
+def test_an_acceptance_leaves_the_inherent_bill_alone(saved: tuple[Store, ScanRow, Clock]) -> None:
+    store, scan, clock = saved
+    before = store.explain_service(scan.id, NB)
+    worst = before.residual.lines[0]
+    accept(store, worst.finding, clock)
+    after = store.explain_service(scan.id, NB)
+    assert after.inherent.score == before.inherent.score
+    assert after.residual.score < before.residual.score
+    assert worst.finding not in {line.finding for line in after.residual.lines}
+    (kept,) = [line for line in after.inherent.lines if line.status == "accepted"]
+    assert kept.finding == worst.finding
+    assert math.isclose(by_hand(after.inherent), after.inherent.hazard)
+
+
+def test_a_finding_says_what_it_does_to_each_service(saved: tuple[Store, ScanRow, Clock]) -> None:
+    store, scan, _ = saved
+    line = store.explain_service(scan.id, NB).residual.lines[1]
+    found = store.explain_finding(scan.id, line.finding)
+    assert found.above == 1
+    (reach,) = found.services
+    assert (reach.printed, reach.rank, reach.layer_rank) == (
+        line.printed,
+        line.rank,
+        line.layer_rank,
+    )
+    assert math.isclose(finding_score(found.hazard), found.row.score)
+
+
+def test_what_is_not_there(saved: tuple[Store, ScanRow, Clock]) -> None:
+    store, scan, _ = saved
+    with pytest.raises(NotFoundError):
+        store.explain_service(scan.id, "nothing")
+
+
+def test_the_documents_carry_every_number(saved: tuple[Store, ScanRow, Clock]) -> None:
+    store, scan, clock = saved
+    head = Head.of(store, scan, "", clock())
+    document = explain_service_document(head, store.explain_service(scan.id, NB))
+    assert document["risk_model"] == 1
+    bill = document["residual"]
+    assert isinstance(bill, dict)
+    lines = bill["lines"]
+    assert isinstance(lines, list)
+    for line in lines:
+        assert isinstance(line, dict)
+        assert {"id", "title", "owner", "layer", "path", "a", "h", "factors", "k", "j"} <= set(line)
+    finding = str(lines[0]["id"])
+    alone = explain_finding_document(head, store.explain_finding(scan.id, finding))
+    assert alone["above"] == 1

@@ -1,0 +1,115 @@
+"""A score taken apart, as JSON (docs/json.md)."""
+
+from __future__ import annotations
+
+from undercroft.exchange.records import Head, opening, service_record
+from undercroft.model import Json
+from undercroft.relations import ATTENUATION, Relation
+from undercroft.risk import band, constants
+from undercroft.risk.bills import Bill, BillLine, FindingExplanation, ServiceExplanation
+from undercroft.risk.model import Hazard
+from undercroft.views import Path
+
+__all__ = ["EXPLAIN_SCHEMA", "explain_finding_document", "explain_service_document"]
+
+EXPLAIN_SCHEMA = "undercroft/explain/1"
+
+
+def explain_service_document(head: Head, found: ServiceExplanation) -> dict[str, Json]:
+    """Both bills of a service."""
+    return {
+        **opening(EXPLAIN_SCHEMA, head),
+        "feeds": list(found.feeds),
+        "constants": {name: dict(values) for name, values in constants().items()},
+        "service": service_record(found.service),
+        "residual": _bill(found.residual),
+        "inherent": _bill(found.inherent),
+    }
+
+
+def explain_finding_document(head: Head, found: FindingExplanation) -> dict[str, Json]:
+    """A finding's score and its part in the services above."""
+    row = found.row
+    return {
+        **opening(EXPLAIN_SCHEMA, head),
+        "feeds": list(found.feeds),
+        "constants": {name: dict(values) for name, values in constants().items()},
+        "finding": {
+            "id": row.id,
+            "rule": row.rule,
+            "title": row.title,
+            "severity": row.severity.value,
+            "status": row.status,
+            "layer": row.layer.value,
+            "owner": row.resource_key,
+            "score": row.score,
+            "band": band(row.score),
+            **_hazard(found.hazard),
+        },
+        "above": found.above,
+        "services": [
+            {
+                "key": reach.service.key,
+                "name": reach.service.name,
+                "score": reach.score,
+                "a": reach.attenuation,
+                "path": _path(reach.path),
+                "points": reach.printed,
+                "k": reach.rank,
+                "j": reach.layer_rank,
+            }
+            for reach in found.services
+        ],
+    }
+
+
+def _bill(bill: Bill) -> dict[str, Json]:
+    return {
+        "H": bill.hazard,
+        "S": bill.score,
+        "printed": bill.printed,
+        "band": band(bill.score),
+        "lines": [_line(line) for line in bill.lines],
+    }
+
+
+def _line(line: BillLine) -> dict[str, Json]:
+    return {
+        "id": line.finding,
+        "rule": line.rule,
+        "title": line.title,
+        "severity": line.severity,
+        "status": line.status,
+        "owner": {"key": line.owner.key, "name": line.owner.name, "type": line.owner.type},
+        "layer": line.layer,
+        "path": _path(line.path),
+        "a": line.attenuation,
+        **_hazard(line.hazard),
+        "k": line.rank,
+        "j": line.layer_rank,
+        "effective": line.effective,
+        "points": line.points,
+        "printed": line.printed,
+    }
+
+
+def _hazard(hazard: Hazard) -> dict[str, Json]:
+    factors: dict[str, Json] = {
+        letter: {"value": value, "reason": reason}
+        for letter, (value, reason) in hazard.factors.items()
+    }
+    return {"h": hazard.value, "factors": factors}
+
+
+def _path(path: Path) -> list[Json]:
+    return [
+        {
+            "from": step.src,
+            "to": step.dst,
+            "relation": step.relation,
+            "via": step.via,
+            "certainty": step.certainty,
+            "alpha": ATTENUATION.get(Relation(step.relation)),
+        }
+        for step in path
+    ]

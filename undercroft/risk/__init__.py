@@ -1,0 +1,38 @@
+"""Risk model 1: scores that add up, what they are made of, and what to repair first.
+
+``model`` has the formulae, ``bills`` what is shown of them, ``plan`` what a repair would change.
+"""
+
+from undercroft.risk.model import (
+    COMBINATION,
+    RISK_MODEL,
+    Criticality,
+    Exposure,
+    Hazard,
+    Line,
+    Score,
+    band,
+    combination_hazard,
+    constants,
+    finding_score,
+    hazard,
+    printed,
+    service_score,
+)
+
+__all__ = [
+    "COMBINATION",
+    "RISK_MODEL",
+    "Criticality",
+    "Exposure",
+    "Hazard",
+    "Line",
+    "Score",
+    "band",
+    "combination_hazard",
+    "constants",
+    "finding_score",
+    "hazard",
+    "printed",
+    "service_score",
+]
