@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from undercroft.identity import observation_id, tie_break
 from undercroft.model import Observation, Outcome
-from undercroft.store.encode import LAYER_NUMBER, clean, dump, evidence_hash
+from undercroft.store.encode import LAYER_NUMBER, clean, dump, dump_texts, evidence_text
 
 __all__ = ["Answer", "Answers"]
 
@@ -25,6 +26,15 @@ class Answer(NamedTuple):
     """Toxic combinations, which depend on more than the resource."""
 
 
+class _New(NamedTuple):
+    """An answer that was not given before, with what it consists of."""
+
+    answer: Answer
+    judgement: int
+    fails: Mapping[str, Observation]
+    columns: Mapping[str, Sequence[Any]]
+
+
 class Answers:
     """Writes the answers of one scan."""
 
@@ -34,12 +44,28 @@ class Answers:
         self._rules: dict[str, int] = {}
 
     def write(
-        self, connection: sqlite3.Connection, answer: Answer, before: int | None = None
-    ) -> int:
-        """The judgement's row id; nothing is written if the same was answered before.
+        self, connection: sqlite3.Connection, answers: Iterable[tuple[Answer, int | None]]
+    ) -> list[int]:
+        """The judgements' row ids; nothing is written of what was answered just so before.
 
-        ``before``: the judgement that this scan has given on the resource already, to be added to.
+        With each answer comes the judgement that this scan has given on the resource already, to
+        be added to. Runs inside the caller's transaction.
         """
+        found: list[int] = []
+        new: list[_New] = []
+        for answer, before in answers:
+            made = self._judgement(connection, answer, before)
+            if isinstance(made, _New):
+                new.append(made)
+                found.append(made.judgement)
+            else:
+                found.append(made)
+        self._write_findings(connection, new)
+        return found
+
+    def _judgement(
+        self, connection: sqlite3.Connection, answer: Answer, before: int | None
+    ) -> int | _New:
         observations = answer.observations
         fails = _distinct(o for o in observations if o.outcome is Outcome.FAIL)
         blind = {
@@ -47,19 +73,17 @@ class Answers:
             for o in observations
             if o.outcome is Outcome.UNKNOWN
         }
-        columns = {fid: _columns(found) for fid, found in fails.items()}
+        columns: dict[str, Sequence[Any]] = {fid: _columns(found) for fid, found in fails.items()}
         if before is not None:
             columns = {**_columns_of(connection, before), **columns}
             blind = {**_blind_of(connection, before), **blind}
-        said = hashlib.sha256(
-            dump(
-                [
-                    [[fid, *columns[fid]] for fid in sorted(columns)],
-                    [[*name, blind[name]] for name in sorted(blind)],
-                ]
-            ).encode()
-        ).digest()
-        identity = (answer.resource, answer.body, self._pack, int(answer.combined), said)
+        identity = (
+            answer.resource,
+            answer.body,
+            self._pack,
+            int(answer.combined),
+            _fingerprint(columns, blind),
+        )
         found = connection.execute(
             "SELECT id FROM judgement WHERE resource = ? AND body = ? AND pack = ? "
             "AND combined = ? AND answer = ?",
@@ -72,43 +96,66 @@ class Answers:
             identity,
         )
         judgement = int(cursor.lastrowid or 0)
+        if blind:
+            connection.executemany(
+                "INSERT INTO blind (judgement, rule, at, reason) VALUES (?, ?, ?, ?)",
+                [
+                    (judgement, self._rule(connection, rule), at, reason)
+                    for (rule, at), reason in blind.items()
+                ],
+            )
+        return _New(answer, judgement, fails, columns)
+
+    def _write_findings(self, connection: sqlite3.Connection, new: Iterable[_New]) -> None:
+        # Numbers are given out here: asking for each finding's own would cost more than writing it.
+        number = connection.execute("SELECT coalesce(max(id), 0) FROM finding").fetchone()[0]
+        findings: list[tuple[Any, ...]] = []
+        observations: list[tuple[Any, ...]] = []
+        numbers: dict[int, dict[str, int]] = {}
+        for answer, judgement, fails, columns in new:
+            if not columns:
+                continue
+            known = numbers.get(answer.resource)
+            if known is None:
+                # A finding belongs to one resource, so the rest of the table need not be asked.
+                known = numbers[answer.resource] = dict(
+                    connection.execute(
+                        "SELECT fid, id FROM finding WHERE resource = ?", (answer.resource,)
+                    ).fetchall()
+                )
+            for fid, fail in fails.items():
+                if fid not in known:
+                    number += 1
+                    known[fid] = number
+                    findings.append((number, *self._finding(connection, answer, fid, fail)))
+            observations += [(judgement, known[fid], *values) for fid, values in columns.items()]
         connection.executemany(
-            "INSERT INTO blind (judgement, rule, at, reason) VALUES (?, ?, ?, ?)",
-            (
-                (judgement, self._rule(connection, rule), at, reason)
-                for (rule, at), reason in blind.items()
-            ),
+            "INSERT INTO finding (id, fid, tie, rule, resource, at, cve, package, combined, "
+            "first_scan, first_seen) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            findings,
         )
-        self._findings(connection, answer, fails)
         connection.executemany(
             "INSERT INTO observation (judgement, finding, severity, layer, threat, title, "
             "evidence, evidence_hash, traits, cvss, vector, weight) "
-            "VALUES (?, (SELECT id FROM finding WHERE fid = ?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            ((judgement, fid, *values) for fid, values in columns.items()),
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            observations,
         )
-        return judgement
 
-    def _findings(
-        self, connection: sqlite3.Connection, answer: Answer, fails: Mapping[str, Observation]
-    ) -> None:
-        connection.executemany(
-            "INSERT OR IGNORE INTO finding (fid, tie, rule, resource, at, cve, package, combined, "
-            "first_scan, first_seen) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                (
-                    fid,
-                    tie_break(fid),
-                    self._rule(connection, fail.rule),
-                    answer.resource,
-                    dump(fail.at),
-                    None if fail.cve is None else clean(fail.cve),
-                    clean(fail.at["package"]) if "package" in fail.at else None,
-                    int(answer.combined),
-                    self._scan,
-                    answer.collected_at,
-                )
-                for fid, fail in fails.items()
-            ),
+    def _finding(
+        self, connection: sqlite3.Connection, answer: Answer, fid: str, fail: Observation
+    ) -> tuple[Any, ...]:
+        at = fail.at
+        return (
+            fid,
+            tie_break(fid),
+            self._rule(connection, fail.rule),
+            answer.resource,
+            dump_texts(at),
+            None if fail.cve is None else clean(fail.cve),
+            clean(at["package"]) if "package" in at else None,
+            int(answer.combined),
+            self._scan,
+            answer.collected_at,
         )
 
     def _rule(self, connection: sqlite3.Connection, name: str) -> int:
@@ -118,6 +165,18 @@ class Answers:
             row = connection.execute("SELECT id FROM rule WHERE name = ?", (clean(name),))
             found = self._rules[name] = int(row.fetchone()[0])
         return found
+
+
+def _fingerprint(
+    columns: Mapping[str, Sequence[Any]], blind: Mapping[tuple[str, str], str]
+) -> bytes:
+    """Hash of a whole answer."""
+    said = hashlib.sha256()
+    for fid in sorted(columns):
+        said.update(repr((fid, *columns[fid])).encode())
+    if blind:
+        said.update(dump([[*name, blind[name]] for name in sorted(blind)]).encode())
+    return said.digest()
 
 
 def _distinct(fails: Iterable[Observation]) -> dict[str, Observation]:
@@ -141,13 +200,17 @@ def _columns(fail: Observation) -> tuple[Any, ...]:
         LAYER_NUMBER[fail.layer],
         fail.threat.value,
         clean(fail.title),
-        dump([[item.path, item.value] for item in fail.evidence]),
-        evidence_hash(fail),
-        dump(list(fail.traits)),
+        *evidence_text(fail),
+        _list(fail.traits),
         fail.cvss,
         None if fail.vector is None else clean(fail.vector),
         fail.weight,
     )
+
+
+@lru_cache(maxsize=1024)
+def _list(texts: tuple[str, ...]) -> str:
+    return dump(list(texts))
 
 
 def _columns_of(connection: sqlite3.Connection, judgement: int) -> dict[str, tuple[Any, ...]]:

@@ -5,10 +5,9 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from itertools import islice
-from typing import Any
+from functools import partial
 
 from undercroft.clock import stamp
 from undercroft.store import rollup, scans
@@ -18,6 +17,7 @@ from undercroft.store.coverage import Units, assign_units
 from undercroft.store.decisions import concerned
 from undercroft.store.encode import load
 from undercroft.store.errors import StoreError
+from undercroft.store.plain import Plain, spans
 from undercroft.store.reach import write_closure
 from undercroft.store.refresh import refresh_findings
 from undercroft.store.schema import STATE_INDEXES
@@ -27,7 +27,8 @@ from undercroft.views import ScanRow
 
 __all__ = ["finish"]
 
-_BATCH = 5_000
+_RESOURCES = 500
+"""Resources per step: bounds memory, whatever the size of the estate."""
 _DERIVED_TABLES = ("state", "closure", "tally", "block", "service")
 _MANY = 50_000
 """From this many findings on, a first load builds the indexes afterwards."""
@@ -85,24 +86,42 @@ def _write_states(database: Database, scan_id: int, above: dict[int, int], now: 
         resolved=all_resolved(connection),
         now=now,
     )
+    if not _is_first_big_load(connection):
+        for step in _steps(connection, scan):
+            with database.transaction() as writing:
+                step(writing)
+        return
+    with database.transaction() as writing:
+        for name in STATE_INDEXES:
+            writing.execute(f"DROP INDEX IF EXISTS {name}")
+        for step in _steps(connection, scan):
+            step(writing)
+        for name, definition in STATE_INDEXES.items():
+            writing.execute(f"CREATE INDEX {name} {definition}")
+
+
+def _steps(
+    connection: sqlite3.Connection, scan: Scan
+) -> Iterator[Callable[[sqlite3.Connection], None]]:
+    """What is to be done in one transaction each, in this order."""
+    plain = Plain(connection, scan.id, scan.above)
+    left: list[int] = []
     insert = (
         f"INSERT INTO state ({', '.join(STATE_COLUMNS)}) "
         f"VALUES ({', '.join('?' * len(STATE_COLUMNS))})"
     )
-    bare = _is_first_big_load(connection)
-    found = rows(connection, scan)
-    if bare:
-        with database.transaction() as writing:
-            for name in STATE_INDEXES:
-                writing.execute(f"DROP INDEX IF EXISTS {name}")
-            for part in _batches(found):
-                writing.executemany(insert, part)
-            for name, definition in STATE_INDEXES.items():
-                writing.execute(f"CREATE INDEX {name} {definition}")
-        return
-    for part in _batches(found):
-        with database.transaction() as writing:
-            writing.executemany(insert, part)
+
+    def write_plain(writing: sqlite3.Connection, span: tuple[int, int]) -> None:
+        left.extend(plain.write(writing, *span))
+
+    def write_rest(writing: sqlite3.Connection) -> None:
+        writing.executemany(insert, rows(writing, scan, left[:_RESOURCES]))
+        del left[:_RESOURCES]
+
+    for span in spans(connection):
+        yield partial(write_plain, span=span)
+        while left:
+            yield write_rest
 
 
 def _is_first_big_load(connection: sqlite3.Connection) -> bool:
@@ -180,8 +199,3 @@ def _appear(
     if made:
         refresh_findings(connection, concerned(connection, made), now, only=scan_id)
     bump(connection)
-
-
-def _batches(found: Iterator[tuple[Any, ...]]) -> Iterator[Sequence[tuple[Any, ...]]]:
-    while part := list(islice(found, _BATCH)):
-        yield part

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -41,8 +41,6 @@ STATE_COLUMNS = (
     "tie",
     *DERIVED_COLUMNS,
 )
-_SPAN = 500
-"""Resources per step: bounds memory, whatever the size of the estate."""
 
 
 class Scan(NamedTuple):
@@ -109,33 +107,32 @@ class _Before(NamedTuple):
     last_seen: str
 
 
-def rows(connection: sqlite3.Connection, scan: Scan) -> Iterator[tuple[Any, ...]]:
-    """``STATE_COLUMNS`` of every finding that this scan has a word on, in order of resource."""
-    last = 0
-    while True:
-        found = connection.execute(
-            "SELECT DISTINCT resource FROM finding WHERE resource > ? ORDER BY resource LIMIT ?",
-            (last, _SPAN),
-        ).fetchall()
-        if not found:
-            return
-        low, last = found[0][0], found[-1][0]
-        yield from _Step(connection, scan, low, last).rows()
+def rows(
+    connection: sqlite3.Connection, scan: Scan, resources: Sequence[int]
+) -> Iterator[tuple[Any, ...]]:
+    """``STATE_COLUMNS`` of every finding of some resources that this scan has a word on.
+
+    Findings that have their row already are left out.
+    """
+    yield from _Step(connection, scan, resources).rows()
 
 
 class _Step:
-    """A run of resources, with everything about them read in a handful of queries."""
+    """Some resources, with everything about them read in a handful of queries."""
 
-    def __init__(self, connection: sqlite3.Connection, scan: Scan, low: int, high: int) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, scan: Scan, resources: Sequence[int]
+    ) -> None:
         self._connection = connection
         self._scan = scan
-        bounds = (scan.id, low, high)
+        among = f"IN ({','.join('?' * len(resources))})"
+        bounds = (scan.id, *resources)
         self._here = {
             row[0]: _Here(*row[1:])
             for row in connection.execute(
                 "SELECT s.resource, s.body, s.collected_at, b.presence, b.incarnation, b.owner, s.carried "
                 "FROM snapshot s JOIN body b ON b.id = s.body "
-                "WHERE s.scan = ? AND s.resource BETWEEN ? AND ?",
+                f"WHERE s.scan = ? AND s.resource {among}",
                 bounds,
             )
         }
@@ -146,7 +143,7 @@ class _Step:
                 "SELECT s.resource, o.finding, o.traits, o.id, o.layer, o.severity, o.threat, "
                 "o.cvss, o.vector, o.weight, o.evidence_hash FROM snapshot s "
                 f"JOIN observation o ON o.judgement = s.{column} "
-                "WHERE s.scan = ? AND s.resource BETWEEN ? AND ?",
+                f"WHERE s.scan = ? AND s.resource {among}",
                 bounds,
             ):
                 exposed = '"exposed"' in traits
@@ -160,7 +157,7 @@ class _Step:
             for resource, rule, reason in connection.execute(
                 "SELECT s.resource, d.rule, d.reason FROM snapshot s "
                 f"JOIN blind d ON d.judgement = s.{column} "
-                "WHERE s.scan = ? AND s.resource BETWEEN ? AND ?",
+                f"WHERE s.scan = ? AND s.resource {among}",
                 bounds,
             )
         }
@@ -170,14 +167,15 @@ class _Step:
                 "SELECT f.id, f.fid, f.tie, f.rule, u.name, f.resource, f.cve, f.combined, "
                 "f.first_scan, f.first_seen, coalesce(s.state = 'running', 0) FROM finding f "
                 "JOIN rule u ON u.id = f.rule LEFT JOIN scan s ON s.id = f.first_scan "
-                "WHERE f.resource BETWEEN ? AND ? ORDER BY f.resource, f.tie",
-                (low, high),
+                f"WHERE f.resource {among} AND NOT EXISTS (SELECT 1 FROM state w "
+                "WHERE w.finding = f.id AND w.scan = ?) ORDER BY f.resource, f.tie",
+                (*resources, scan.id),
             )
         ]
-        self._before = self._history(low, high)
+        self._before = self._history(among, resources)
         self._absent: dict[int, Absence] = {}
 
-    def _history(self, low: int, high: int) -> dict[int, _Before]:
+    def _history(self, among: str, resources: Sequence[int]) -> dict[int, _Before]:
         found: dict[int, _Before] = {}
         for (
             finding,
@@ -191,9 +189,9 @@ class _Step:
             "SELECT t.finding, s.uid, t.collected_at, t.outcome, t.incarnation, t.reason, "
             "t.observation, t.body, t.exposure, t.last_seen FROM finding f "
             "CROSS JOIN state t ON t.finding = f.id JOIN scan s ON s.id = t.scan "
-            "WHERE f.resource BETWEEN ? AND ? AND t.scan < ? "
+            f"WHERE f.resource {among} AND t.scan < ? "
             f"AND s.state IN {FINISHED} ORDER BY t.finding, t.scan",
-            (low, high, self._scan.id),
+            (*resources, self._scan.id),
         ):
             sighting = Sighting(uid, collected_at, Outcome(outcome), incarnation, reason)
             known = found.get(finding)

@@ -27,6 +27,7 @@ __all__ = [
     "all_resolved",
     "derive",
     "event_of",
+    "rate",
     "resolved_for",
     "versions_of",
     "weigh",
@@ -91,10 +92,31 @@ def weigh(seen: Seen, severity: Severity) -> risk.Hazard:
     A base score or a declared weight belongs to the severity that the rule gave, and goes with it.
     """
     as_rated = severity.rank == seen.severity
-    if as_rated and seen.weight is not None:
-        return risk.combination_hazard(seen.weight)
-    cvss = seen.cvss if as_rated else None
-    return _weight(severity, seen.threat, seen.cve is not None, cvss, seen.vector, seen.exposure)
+    return _weight(
+        severity,
+        seen.threat,
+        seen.cve is not None,
+        seen.cvss if as_rated else None,
+        seen.vector,
+        seen.weight if as_rated else None,
+        seen.exposure,
+    )
+
+
+@lru_cache(maxsize=4096)
+def rate(
+    severity: int,
+    threat: str,
+    is_vulnerability: int,
+    cvss: float | None,
+    vector: str | None,
+    weight: float | None,
+    exposure: str,
+) -> tuple[float, float]:
+    """Hazard and score of a finding as the rule rated it, from the columns that decide them."""
+    rated = Severity.from_rank(severity)
+    hazard = _weight(rated, threat, bool(is_vulnerability), cvss, vector, weight, exposure).value
+    return hazard, risk.finding_score(hazard)
 
 
 @lru_cache(maxsize=4096)
@@ -104,9 +126,12 @@ def _weight(
     is_vulnerability: bool,
     cvss: float | None,
     vector: str | None,
+    weight: float | None,
     exposure: str,
 ) -> risk.Hazard:
     # A large estate has millions of findings and a few hundred different weights.
+    if weight is not None:
+        return risk.combination_hazard(weight)
     return risk.hazard(
         severity,
         None if is_vulnerability else Threat(threat),

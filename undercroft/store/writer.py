@@ -373,16 +373,23 @@ class ScanWriter:
         self._edges.clear()
 
     def _write_answers(self, connection: sqlite3.Connection) -> None:
-        for (key, combined), observations in self._answers.items():
-            known = self._known[key]
-            answer = Answer(known.resource, known.body, known.collected_at, observations, combined)
-            said = self._answered.get((key, combined))
-            judgement = self._book.write(connection, answer, said)
-            self._answered[key, combined] = judgement
-            column = "combined" if combined else "judgement"
-            connection.execute(
+        if not self._answers:
+            return
+        waiting = []
+        for place, observations in self._answers.items():
+            known = self._known[place[0]]
+            answer = Answer(known.resource, known.body, known.collected_at, observations, place[1])
+            waiting.append((answer, self._answered.get(place)))
+        judgements = self._book.write(connection, waiting)
+        self._answered.update(zip(self._answers, judgements, strict=True))
+        for column, combined in (("judgement", False), ("combined", True)):
+            connection.executemany(
                 f"UPDATE snapshot SET {column} = ? WHERE scan = ? AND resource = ?",
-                (judgement, self.scan_id, known.resource),
+                [
+                    (judgement, self.scan_id, answer.resource)
+                    for judgement, (answer, _) in zip(judgements, waiting, strict=True)
+                    if answer.combined is combined
+                ],
             )
         self._answers.clear()
         self._waiting = 0
