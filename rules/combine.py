@@ -20,8 +20,8 @@ from undercroft.protocols import GraphView
 
 __all__ = ["Combiner"]
 
-_MOST_COMPONENTS = 8
-"""Components of one ingredient that are listed with a combination; all of them count."""
+_MOST_COMPONENTS = 32
+"""Resources that are listed for one ingredient of a combination; all of them count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,10 +194,11 @@ class _View:
             threat=combination.threat,
             weight=combination.weight,
             evidence=tuple(
-                Evidence(component.key, component.value)
-                for found in ingredients
-                for component in found[:_MOST_COMPONENTS]
-                if component.certain or not found[0].certain
+                evidence
+                for slot, (need, found) in enumerate(
+                    zip(combination.needs, ingredients, strict=True)
+                )
+                for evidence in _listed(slot, need, found)
             ),
             reason="; ".join(dict.fromkeys(doubt.reason for doubt in doubts)),
         )
@@ -208,6 +209,8 @@ class _View:
             return
         candidates = self._resources(need) if need.resource else self._findings(need)
         for component in candidates:
+            if need.via and not self._stands(need, component.key):
+                continue
             if need.also:
                 with_it = self._others_of(need, component.key)
                 if not with_it and not self._is_unread(component.key):
@@ -218,9 +221,12 @@ class _View:
             if need.shared_on:
                 others = self.estate.sharers(need, component.key)
                 others = [other for other in others if other[0] != self.service.key]
-                if not others:
+                if len(others) < need.shared_least:
                     continue
-                component = self._and(component, others[0][1], need, others[0][0])  # noqa: PLW2901
+                # Certain ones first: so many of them make it certain.
+                others.sort(key=lambda other: (not other[1], other[0]))
+                other, certain = others[need.shared_least - 1]
+                component = self._and(component, certain, need, other)  # noqa: PLW2901
             if need.where:
                 verdict = self._where(need, component.key)
                 if verdict is False:
@@ -228,6 +234,13 @@ class _View:
                 doubt = "" if verdict is True else f" ({verdict})"
                 component = self._and(component, not doubt, need, f"{component.key}{doubt}")  # noqa: PLW2901
             yield component
+
+    def _stands(self, need: Need, key: str) -> bool:
+        """Whether something on the path stands on it by one of the relations that are asked for."""
+        return any(
+            source in self.beneath and relation in need.via
+            for source, relation in self.estate.graph.into(key)
+        )
 
     def _others_of(self, need: Need, key: str) -> dict[str, Outcome]:
         """Rules among ``need.also`` that speak of the same resource → fail if any does, or unknown."""
@@ -354,6 +367,30 @@ class _View:
         return (r for r in resources if r is not None and r.type == resource_type)
 
 
+def _listed(slot: int, need: Need, found: Sequence[_Component]) -> Iterator[Evidence]:
+    """One ingredient as evidence: per resource the worst that makes it, and what else would.
+
+    ``slot`` tells the ingredients apart; ``any_of``, ``also`` and ``layers`` say which findings of
+    the resource keep the ingredient there, so that readers know what breaks it. An ingredient
+    without ``any_of`` is there whatever is repaired; ``more`` counts resources that are not listed.
+    """
+    wanted = [c for c in found if c.certain or not found[0].certain]
+    first: dict[str, _Component] = {}
+    for component in wanted:
+        first.setdefault(component.key, component)
+    asked: dict[str, Json] = {"slot": slot}
+    if need.any_of:
+        asked["any_of"] = list(need.any_of)
+    if need.also:
+        asked["also_any_of"] = list(need.also)
+    if need.layers:
+        asked["layers"] = [layer.value for layer in need.layers]
+    if len(first) > _MOST_COMPONENTS:
+        asked["more"] = len(first) - _MOST_COMPONENTS
+    for component in list(first.values())[:_MOST_COMPONENTS]:
+        yield Evidence(component.key, _noting(component, asked).value)
+
+
 def _noting(component: _Component, more: Mapping[str, Json]) -> _Component:
     value = component.value if isinstance(component.value, Mapping) else {}
     return replace(component, value={**value, **more})
@@ -379,6 +416,7 @@ def _ask(expression: Expression, resources: Mapping[str, Resource]) -> Any:
             "name": resource.name,
             "account": resource.account,
             "region": resource.region,
+            "presence": resource.presence.value,
             "config": resource.config,
             "facts": resource.facts,
             "tags": resource.tags,
@@ -389,6 +427,12 @@ def _ask(expression: Expression, resources: Mapping[str, Resource]) -> Any:
         f"{name}.{path}": reason
         for name, resource in resources.items()
         for path, reason in resource.unknown.items()
+    }
+    # Whether something that was not read exists is not known either.
+    unknown |= {
+        f"{name}.presence": "was not read"
+        for name, resource in resources.items()
+        if resource.presence is Presence.STUB
     }
     if any(r.presence is Presence.STUB for n, r in resources.items() if n in ("holder", "other")):
         return "was not read"

@@ -21,6 +21,7 @@ from rules.schema import (
     TraitsWhen,
 )
 from undercroft.model import Layer, Presence, Severity, Threat
+from undercroft.relations import Relation
 
 __all__ = ["TRAITS", "read_entry"]
 
@@ -204,7 +205,8 @@ def _rule(entry: _Entry, rule_id: str) -> Rule:
 
 def _combination(entry: _Entry, rule_id: str) -> Combination:
     needs = tuple(_need(child) for child in entry.children("needs"))
-    if len(needs) < 2:
+    # A link between resources is an ingredient, too.
+    if len(needs) + sum(bool(need.via or need.shared_on) for need in needs) < 2:
         raise entry.fail("must name at least two ingredients", "needs")
     weight = entry.number("weight", 1.0)
     if not 0 < weight < math.inf:
@@ -240,12 +242,14 @@ def _need(entry: _Entry) -> Need:
         any_of=entry.texts("any_of"),
         also=entry.texts("also"),
         resource=entry.text("resource", ""),
+        via=tuple(Relation(name) for name in entry.texts("via", frozenset(Relation))),
         layers=tuple(Layer(name) for name in entry.texts("layers", frozenset(Layer))),
         holder=entry.text("holder", ""),
         where=entry.text("where", ""),
         label=entry.text("label", ""),
         shared_on=_types(shared, "on") if shared else (),
         shared_when=shared.text("when", "true") if shared else "",
+        shared_least=int(shared.number("least", 1)) if shared else 1,
         produces_on=_types(produces, "on") if produces else (),
         produces_when=produces.text("when", "true") if produces else "",
         produces_through=produces.text("through") if produces else "",

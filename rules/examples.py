@@ -9,6 +9,7 @@ from typing import Any
 from rules.engine import Engine
 from rules.schema import Combination, Example, Pack, Rule
 from undercroft.model import Layer, Observation, Outcome, Presence, Resource
+from undercroft.relations import Relation
 
 __all__ = ["ExampleResult", "run_examples"]
 
@@ -95,7 +96,14 @@ def _compare(
 class _SmallEstate:
     """The graph of a combination's example: a root, what is beneath it, and other services."""
 
-    def __init__(self, root: Resource, beneath: Iterable[Resource], others: _Others) -> None:
+    def __init__(
+        self,
+        root: Resource,
+        beneath: Iterable[Resource],
+        others: _Others,
+        into: Mapping[str, Iterable[tuple[str, Relation]]],
+    ) -> None:
+        self._into = into
         self._beneath = {root.key: [root.key, *(r.key for r in beneath)]}
         self._resources = {root.key: root} | {r.key: r for r in beneath}
         for other, lower in others:
@@ -110,6 +118,9 @@ class _SmallEstate:
 
     def beneath(self, key: str) -> Mapping[str, float]:
         return dict.fromkeys(self._beneath[key], 1.0)
+
+    def into(self, key: str) -> Iterable[tuple[str, Relation]]:
+        return self._into.get(key, ())
 
 
 _Others = Sequence[tuple[Resource, Sequence[Resource]]]
@@ -126,13 +137,18 @@ def _combine(
     for (_, item), resource in zip(described, beneath, strict=True):
         observations[resource.key] = _observations(pack, item, resource)
     others: list[tuple[Resource, Sequence[Resource]]] = []
+    into = {
+        resource.key: [(root.key, Relation(item["via"]))]
+        for (_, item), resource in zip(described, beneath, strict=True)
+        if "via" in item
+    }
     for key, item in _numbered(data.get("others") or (), "other"):
         lower = [
             _resource(child, name, "")
             for name, child in _numbered(item.get("beneath") or (), f"{key}/beneath")
         ]
         others.append((_resource(item, key, ""), lower))
-    found = engine.combine(_SmallEstate(root, beneath, others), observations)
+    found = engine.combine(_SmallEstate(root, beneath, others, into), observations)
     return [o for o in found if o.rule == combination.id and o.resource == root.key]
 
 
@@ -157,8 +173,22 @@ def _resource(item: Mapping[str, Any], key: str, resource_type: str) -> Resource
 
 
 def _observations(pack: Pack, item: Mapping[str, Any], resource: Resource) -> list[Observation]:
-    """Observations as the named rules would make them; ``traits`` may be given for ``cve``."""
-    found: list[Observation] = []
+    """Observations as the named rules would make them; ``traits`` (or ``doubtful`` ones, with a
+    ``layer``) as some rule would.
+    """
+    found: list[Observation] = [
+        Observation(
+            rule="example",
+            resource=resource.key,
+            outcome=outcome,
+            layer=Layer(item.get("layer", Layer.SERVICE)),
+            title="An example",
+            traits=tuple(item[key]),
+            reason="" if outcome is Outcome.FAIL else "denied: an example",
+        )
+        for key, outcome in (("traits", Outcome.FAIL), ("doubtful", Outcome.UNKNOWN))
+        if item.get(key)
+    ]
     for key, outcome in (("fails", Outcome.FAIL), ("unknown", Outcome.UNKNOWN)):
         for rule_id in item.get(key) or ():
             rule = pack.find(rule_id)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from undercroft.model import Layer, Presence, Severity, Threat
+from undercroft.relations import Relation
 
 __all__ = [
     "Combination",
@@ -125,6 +126,8 @@ class Need:
     """Rule ids or traits of which the same resource must have one, too."""
     resource: str = ""
     """Instead of a finding: any resource of this type."""
+    via: tuple[Relation, ...] = ()
+    """The component must stand beneath something on the path by one of these relations."""
     layers: tuple[Layer, ...] = ()
     """Layer of the finding; empty: any."""
     holder: str = ""
@@ -134,7 +137,9 @@ class Need:
     shared_on: tuple[str, ...] = ()
     """The component must also be beneath another service of one of these types …"""
     shared_when: str = ""
-    """… for which this CEL over ``other`` holds."""
+    """… for which this CEL over ``other`` holds …"""
+    shared_least: int = 1
+    """… and there must be so many of them."""
     produces_on: tuple[str, ...] = ()
     """Instead of a finding: a service of these types serves what the root produced …"""
     produces_when: str = ""

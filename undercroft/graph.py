@@ -12,7 +12,7 @@ from heapq import heappop, heappush
 from typing import NamedTuple
 
 from undercroft.model import Edge, Resource
-from undercroft.relations import CUTOFF, attenuation
+from undercroft.relations import CUTOFF, Relation, attenuation
 
 __all__ = ["Graph", "Reach"]
 
@@ -168,6 +168,13 @@ class Graph:
             edges.append(self._edges[self._keys[previous], self._keys[end]])
             end = previous
         return tuple(reversed(edges))
+
+    def into(self, key: str) -> tuple[tuple[str, Relation], ...]:
+        """What stands on ``key`` directly, by key, and the strongest relation of each."""
+        node = self._number.get(key)
+        links = self._up.out[node] if node is not None else None
+        sources = (self._keys[number] for number, _ in links or ())
+        return tuple((src, self._edges[src, key].relation) for src in sources)
 
     def edge(self, src: str, dst: str) -> Edge | None:
         """The strongest inheriting edge between two neighbours."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from undercroft.model import Coverage, CoverageStatus, Edge, Json, Observation, Resource
+from undercroft.relations import Relation
 
 __all__ = [
     "Cancelled",
@@ -104,6 +105,10 @@ class GraphView(Protocol):
 
     def beneath(self, key: str) -> Mapping[str, float]:
         """Keys reachable over inheriting edges (the key itself included) → attenuation."""
+        ...
+
+    def into(self, key: str) -> Iterable[tuple[str, Relation]]:
+        """What stands on a resource directly, and by which inheriting relation."""
         ...
 
 

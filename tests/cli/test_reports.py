@@ -79,7 +79,9 @@ def test_export_to_a_file_whole_or_not_at_all(
         "csv": lambda: len(list(csv.DictReader(io.StringIO(written)))),
         "json": lambda: len(json.loads(written)["findings"]),
         "jsonl": lambda: len([json.loads(line) for line in written.splitlines()]),
-        "markdown": lambda: written.count("<br>`aws-") + written.count("<br>`cve`"),
+        "markdown": lambda: sum(
+            written.count(f"<br>`{rule}") for rule in ("aws-", "cve`", "toxic-")
+        ),
     }
     assert counted[form]() == total
 

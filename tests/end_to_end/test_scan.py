@@ -16,6 +16,12 @@ COMBINED = {
     # A root (or directly connected) notebook whose role serving endpoints have too.
     ("aws-toxic-dev-to-prod-role", "default-desk"),
     ("aws-toxic-dev-to-prod-role", "outside"),
+    ("toxic-foothold-broad-identity", "chat"),
+    ("toxic-foothold-broad-identity", "open-desk"),
+    ("toxic-writable-feeds", "from-latent"),
+    ("toxic-writable-feeds", "from-partner"),
+    ("toxic-writable-feeds", "from-vanished"),
+    ("toxic-writable-feeds", "swap"),
 }
 """What planted problems amount to together."""
 

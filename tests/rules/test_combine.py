@@ -202,3 +202,71 @@ def test_more_findings_never_take_a_combination_away(flags: list[str], random: R
     assert found(flags) <= everything
     for flag in flags:
         assert found([f for f in flags if f != flag]) <= found(flags)
+
+
+FEEDS = load_text(
+    rule_text(
+        "facts.open == true", rule_id="open-bucket", on="bucket", more="  traits: [writable]\n"
+    )
+    + """
+- id: poison
+  title: Poison
+  on: nb
+  severity: high
+  needs:
+    - {label: open and feeding, place: beneath, any_of: ["trait:writable"], via: [reads_data_from]}
+  why: x
+  fix: {text: x}
+- id: crowd
+  title: Crowd
+  on: nb
+  severity: high
+  needs:
+    - {place: beneath, resource: bucket, shared_with: {on: nb, least: 2}}
+  why: x
+  fix: {text: x}
+"""
+)
+
+
+def feeding(*edges: tuple[str, str, Relation]) -> list[Observation]:
+    items = [
+        *(resource(key=key, kind="nb") for key in ("n1", "n2", "n3")),
+        resource(key="step", kind="other"),
+        resource(facts={"open": True}, key="data", kind="bucket"),
+    ]
+    engine = Engine(FEEDS)
+    table = {item.key: item for item in items}
+    graph = Graph(
+        [Edge(src, dst, relation, "x") for src, dst, relation in edges],
+        services=["n1", "n2", "n3"],
+        lookup=table.get,
+    )
+    return list(
+        engine.combine(graph, {key: engine.judge(item, NOW) for key, item in table.items()})
+    )
+
+
+def test_via_asks_how_a_resource_is_stood_on() -> None:
+    reads, writes, same = Relation.READS_DATA_FROM, Relation.WRITES_TO, Relation.SAME_WORKLOAD
+    assert rules(feeding(("n1", "data", reads))) == [("poison", "n1")]
+    assert rules(feeding(("n1", "data", writes))) == []
+    assert rules(feeding(("n1", "step", same), ("step", "data", reads))) == [("poison", "n1")]
+    # Somebody else feeding on it is nothing to this service.
+    assert rules(feeding(("n1", "data", writes), ("n2", "data", reads))) == [("poison", "n2")]
+
+
+def test_shared_with_may_ask_for_several() -> None:
+    writes = Relation.WRITES_TO
+    assert feeding(("n1", "data", writes), ("n2", "data", writes)) == []
+    crowd = feeding(*((key, "data", writes) for key in ("n1", "n2", "n3")))
+    assert rules(crowd) == [("crowd", "n1"), ("crowd", "n2"), ("crowd", "n3")]
+
+
+def test_evidence_says_what_keeps_each_ingredient_there() -> None:
+    (found,) = combine([notebook(), role()], [("nb", "role")])
+    first, second = (item.value for item in found.evidence)
+    assert isinstance(first, Mapping)
+    assert isinstance(second, Mapping)
+    assert (first["slot"], first["any_of"]) == (0, ["root-shell"])
+    assert (second["slot"], second["any_of"], second["layers"]) == (1, ["trait:priv"], ["identity"])
