@@ -29,10 +29,7 @@ _NECESSARY: Mapping[str, int] = {
     "sts:GetCallerIdentity": 1,
     # A list of each kind; what it gives is described once; services have tags.
     "sagemaker:ListNotebookInstances": 1,
-    "sagemaker:ListNotebookInstanceLifecycleConfigs": 1,
-    "sagemaker:ListStudioLifecycleConfigs": 1,
     "sagemaker:ListDomains": 1,
-    "sagemaker:ListUserProfiles": 1,
     "sagemaker:ListModels": 1,
     "sagemaker:ListEndpointConfigs": 1,
     "sagemaker:ListEndpoints": 1,

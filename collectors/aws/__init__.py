@@ -56,7 +56,10 @@ def collectors(
     clients = Clients(options)
     stages: list[list[Collector]] = [
         # Services, and what belongs to them.
-        [*(SageMakerList(clients, kind, clock) for kind in KINDS), Ec2AiInstances(clients)],
+        [
+            *(SageMakerList(clients, kind, clock) for kind in KINDS if kind.is_listed),
+            Ec2AiInstances(clients),
+        ],
         # Services that are only referred to.
         [SageMakerReferenced(clients)],
         # What both stand on.

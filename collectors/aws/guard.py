@@ -18,9 +18,7 @@ READS: dict[str, frozenset[str]] = {
         {
             "ListNotebookInstances",
             "DescribeNotebookInstance",
-            "ListNotebookInstanceLifecycleConfigs",
             "DescribeNotebookInstanceLifecycleConfig",
-            "ListStudioLifecycleConfigs",
             "DescribeStudioLifecycleConfig",
             "ListDomains",
             "DescribeDomain",

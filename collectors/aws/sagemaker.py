@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import islice
@@ -20,7 +20,7 @@ from collectors.aws.subreads import tag_map
 from collectors.aws.units import AwsCollector, Ended, Gaps, Reading, Unit, once, side_by_side
 from collectors.aws.values import jsonable
 from collectors.references import link
-from undercroft.model import CoverageStatus, Json, Presence, Resource
+from undercroft.model import Coverage, CoverageStatus, Json, Presence, Resource
 from undercroft.protocols import Collected, Meter
 
 __all__ = ["SageMakerList", "SageMakerReferenced"]
@@ -48,15 +48,40 @@ class SageMakerList(AwsCollector):
         self._limit = limit
 
     def read(self, unit: Unit) -> Reading:
-        """List, describe each, follow what each refers to."""
+        """List, describe each, follow what each refers to; then what belongs to them."""
+        count, ended = yield from self._list(unit, self._kind, self.name)
+        for kind in KINDS:
+            if kind.within == self._kind.name:
+                yield from self._belonging(unit, kind, count)
+        return ended
+
+    def _belonging(self, unit: Unit, kind: Kind, owners: int) -> Iterator[Collected]:
+        """What belongs to the resources just read, as a part of the unit with its own coverage.
+
+        Where there is no owner there is nothing to ask, and that is a complete answer. If the
+        owners could not be listed, the whole unit speaks for this part.
+        """
+        part, place = f"{self.name}.{kind.name}", unit.place
+        status, reason = CoverageStatus.COMPLETE, ""
+        if owners:
+            try:
+                _, (reason, status) = yield from self._list(unit, kind, part)
+            except CallError as error:
+                reason, status = error.reason, error.status
+        lists = kind.lists if status is CoverageStatus.COMPLETE else ()
+        yield Coverage("aws", place.account, place.region, part, status, reason, lists)
+
+    def _list(
+        self, unit: Unit, kind: Kind, collector: str
+    ) -> Generator[Collected, None, tuple[int, Ended]]:
         place, meter = unit.place, unit.meter
         client = self.clients.client("sagemaker", place.region)
-        kind, gaps, seen, count = self._kind, Gaps(), set[tuple[str, str]](), 0
-        listed = pages(meter, client, kind.list_operation, kind.list_key, **self._window())
+        gaps, seen, count = Gaps(), set[tuple[str, str]](), 0
+        listed = pages(meter, client, kind.list_operation, kind.list_key, **self._window(kind))
         wanted = islice(listed, self._limit) if kind is TRAINING_JOB else listed
 
         def describe(item: Mapping[str, Any]) -> list[Collected]:
-            return _describe(kind, place, client, meter, self.name, jsonable(item))
+            return _describe(kind, place, client, meter, collector, jsonable(item))
 
         for found in side_by_side(wanted, describe):
             count += 1
@@ -64,11 +89,11 @@ class SageMakerList(AwsCollector):
             yield from once(found, seen)
         if kind is TRAINING_JOB and count == self._limit and next(listed, None) is not None:
             reason = f"only the newest {count:,} jobs of the last {JOB_DAYS} days were read"
-            return Ended(reason, CoverageStatus.TRUNCATED)
-        return Ended(gaps.sentence())
+            return count, Ended(reason, CoverageStatus.TRUNCATED)
+        return count, Ended(gaps.sentence())
 
-    def _window(self) -> dict[str, Any]:
-        if self._kind is not TRAINING_JOB:
+    def _window(self, kind: Kind) -> dict[str, Any]:
+        if kind is not TRAINING_JOB:
             return {}
         since = self._clock() - timedelta(days=JOB_DAYS)
         return {"CreationTimeAfter": since, "SortBy": "CreationTime", "SortOrder": "Descending"}

@@ -27,6 +27,7 @@ class Kind:
     segment: str
     """The resource type in its ARN, and in its key."""
     list_operation: str
+    """Empty: not listed; what others name is read by its name."""
     list_key: str
     describe_operation: str
     identifiers: tuple[str, ...]
@@ -44,10 +45,17 @@ class Kind:
     hosts: Callable[[Mapping[str, Json]], Iterator[Host]] | None = None
     more: Callable[[Place, Resource], Iterator[Resource | Edge]] | None = None
     """Links that no single field states."""
+    within: str = ""
+    """The kind that all of this belong to: where there is none of that, this is not listed."""
 
     def __reduce__(self) -> tuple[Callable[[str], Kind], tuple[str]]:
         # Functions do not travel between processes; the table is there already.
         return (_by_name, (self.name,))
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether it has a list of its own."""
+        return bool(self.list_operation) and not self.within
 
     @property
     def lists(self) -> tuple[str, ...]:
@@ -145,8 +153,8 @@ KINDS: tuple[Kind, ...] = (
         name="notebook-lifecycle-config",
         type="sagemaker:lifecycle-config",
         segment="notebook-instance-lifecycle-config",
-        list_operation="list_notebook_instance_lifecycle_configs",
-        list_key="NotebookInstanceLifecycleConfigs",
+        list_operation="",
+        list_key="",
         describe_operation="describe_notebook_instance_lifecycle_config",
         identifiers=("NotebookInstanceLifecycleConfigName",),
         arn="NotebookInstanceLifecycleConfigArn",
@@ -157,8 +165,8 @@ KINDS: tuple[Kind, ...] = (
         name="studio-lifecycle-config",
         type="sagemaker:lifecycle-config",
         segment="studio-lifecycle-config",
-        list_operation="list_studio_lifecycle_configs",
-        list_key="StudioLifecycleConfigs",
+        list_operation="",
+        list_key="",
         describe_operation="describe_studio_lifecycle_config",
         identifiers=("StudioLifecycleConfigName",),
         arn="StudioLifecycleConfigArn",
@@ -190,6 +198,7 @@ KINDS: tuple[Kind, ...] = (
         title="UserProfileName",
         references=references.USER_PROFILE,
         more=_in_domain,
+        within="domain",
     ),
     Kind(
         name="model",

@@ -44,10 +44,8 @@ class Found:
             if isinstance(item, Resource) and item.presence is Presence.STUB
         }
         self.edges = [item for item in self.items if isinstance(item, Edge)]
-        coverage = [item for item in self.items if isinstance(item, Coverage)]
-        assert len(coverage) == 1
-        assert self.items[-1] is coverage[0]
-        (self.coverage,) = coverage
+        *self.parts, self.coverage = [item for item in self.items if isinstance(item, Coverage)]
+        assert self.items[-1] is self.coverage
 
     def links(self, src: str) -> set[tuple[Relation, str, str]]:
         return {
@@ -151,23 +149,6 @@ def test_notebook_instance(clients: Clients, seed: Any, aws: Proxy) -> None:
     assert meter.calls == 3
 
 
-def test_lifecycle_scripts_are_base64_as_aws_gives_them(clients: Clients, aws: Proxy) -> None:
-    name = "notebook-lifecycle-config"
-    summary = {
-        "NotebookInstanceLifecycleConfigName": "setup",
-        "NotebookInstanceLifecycleConfigArn": f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:x/setup",
-    }
-    aws.always["ListNotebookInstanceLifecycleConfigs"] = listing(name, summary)
-    aws.always["DescribeNotebookInstanceLifecycleConfig"] = Answer.json(
-        {**summary, "OnStart": [{"Content": "ZWNobyBoaQ=="}]}
-    )
-    found = collect(clients, name)
-    script = found.resources[f"{HERE}/sagemaker/notebook-instance-lifecycle-config/setup"]
-    assert (script.type, script.layer) == ("sagemaker:lifecycle-config", Layer.VM)
-    assert script.config["OnStart"] == [{"Content": "ZWNobyBoaQ=="}]
-    assert not script.service
-
-
 def test_domain_and_its_profiles(clients: Clients, aws: Proxy) -> None:
     script = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:studio-lifecycle-config/init"
     settings = {
@@ -259,18 +240,61 @@ def test_domain_and_its_profiles(clients: Clients, aws: Proxy) -> None:
     lab = found.resources[f"{HERE}/sagemaker/domain/d-1"]
     assert (lab.name, lab.service) == ("lab", True)
 
+
+PROFILES = "aws.sagemaker.domain.user-profile"
+DOMAIN = {"DomainId": "d-1", "DomainName": "lab", "DomainArn": "arn:d"}
+
+
+@pytest.fixture
+def lab(aws: Proxy) -> Proxy:
+    """One domain with one profile."""
     profile = {"DomainId": "d-1", "UserProfileName": "ann"}
+    aws.always["ListDomains"] = listing("domain", DOMAIN)
+    aws.always["DescribeDomain"] = Answer.json(DOMAIN)
+    aws.always["ListTags"] = Answer.json({"Tags": []})
     aws.always["ListUserProfiles"] = listing("user-profile", profile)
     aws.always["DescribeUserProfile"] = Answer.json(
         {**profile, "UserProfileArn": "arn:p", "UserSettings": {"ExecutionRole": ROLE}}
     )
-    found = collect(clients, "user-profile")
+    return aws
+
+
+def test_a_domain_stands_on_its_profiles(clients: Clients, lab: Proxy) -> None:
+    found = collect(clients, "domain")
     assert found.links("sagemaker/user-profile/d-1/ann") == {
         (Relation.USES_IDENTITY, "UserSettings.ExecutionRole", ROLE_KEY)
     }
     assert found.links("sagemaker/domain/d-1") == {
         (Relation.SAME_WORKLOAD, "UserProfiles", "sagemaker/user-profile/d-1/ann")
     }
+    assert found.resources[f"{HERE}/sagemaker/user-profile/d-1/ann"].collector == PROFILES
+    (profiles,) = found.parts
+    assert (profiles.collector, profiles.lists) == (PROFILES, ("sagemaker:user-profile",))
+    assert found.coverage.lists == ("sagemaker:domain",)
+
+
+def test_without_a_domain_nobody_asks_for_profiles(clients: Clients, aws: Proxy) -> None:
+    found = collect(clients, "domain")
+    assert aws.seen == ["GetCallerIdentity", "ListDomains"]
+    (profiles,) = found.parts
+    assert profiles.status is CoverageStatus.COMPLETE
+    assert profiles.lists == ("sagemaker:user-profile",), "none can exist, so none is left"
+
+
+def test_profiles_that_are_denied_leave_the_domains_complete(clients: Clients, lab: Proxy) -> None:
+    lab.always["ListUserProfiles"] = DENIED
+    found = collect(clients, "domain")
+    (profiles,) = found.parts
+    assert (profiles.status, profiles.lists) == (CoverageStatus.DENIED, ())
+    assert "needs sagemaker:ListUserProfiles" in profiles.reason
+    assert found.coverage.status is CoverageStatus.COMPLETE
+
+
+def test_domains_that_are_denied_say_nothing_of_profiles(clients: Clients, lab: Proxy) -> None:
+    lab.always["ListDomains"] = DENIED
+    found = collect(clients, "domain")
+    assert found.parts == []
+    assert found.coverage.status is CoverageStatus.DENIED
 
 
 def test_model(clients: Clients, seed: Any, aws: Proxy) -> None:

@@ -65,10 +65,11 @@ def test_sagemaker_references(kind: Kind, sagemaker: Any) -> None:
 
 @pytest.mark.parametrize("kind", KINDS, ids=by_name)
 def test_sagemaker_names(kind: Kind, sagemaker: Any) -> None:
-    listing = api(sagemaker, kind.list_operation)
-    item = listing.output_shape.members[kind.list_key].member
     describe = api(sagemaker, kind.describe_operation)
-    assert set(kind.identifiers) <= set(item.members)
+    if kind.list_operation:
+        listing = api(sagemaker, kind.list_operation)
+        item = listing.output_shape.members[kind.list_key].member
+        assert set(kind.identifiers) <= set(item.members)
     assert set(kind.identifiers) == set(describe.input_shape.members)
     assert {*kind.identifiers, kind.arn, kind.title, "CreationTime"} <= set(
         describe.output_shape.members
@@ -174,4 +175,6 @@ def test_the_walker_notices_a_typo(sagemaker: Any) -> None:
 
 def test_every_listing_can_be_paged(aws: Any) -> None:
     client = Clients().client("sagemaker")
-    assert all(client.can_paginate(kind.list_operation) for kind in KINDS)
+    listed = [kind.list_operation for kind in KINDS if kind.list_operation]
+    assert len(listed) >= 7
+    assert all(client.can_paginate(operation) for operation in listed)
