@@ -23,7 +23,7 @@ from rules.schema import (
 from undercroft.model import Layer, Presence, Severity, Threat
 from undercroft.relations import Relation
 
-__all__ = ["TRAITS", "read_entry"]
+__all__ = ["TRAITS", "read_entry", "retired_id"]
 
 TRAITS = frozenset(
     {
@@ -154,6 +154,15 @@ class _Entry:
         return _Entry(value, self.file, self.rule, f"{self.path}{'.' if self.path else ''}{key}")
 
 
+def retired_id(data: Mapping[str, Any], file: str, position: int) -> str:
+    """The rule that an entry with nothing but ``retired`` names. Raises ``PackError``."""
+    entry = _Entry(data, file, f"entry {position}")
+    rule_id = entry.text("retired")
+    if not _ID.fullmatch(rule_id):
+        raise entry.fail("must be the id of a rule that no longer exists", "retired")
+    return rule_id
+
+
 def read_entry(data: Mapping[str, Any], file: str, position: int) -> Rule | Combination:
     """Turn one parsed entry into a rule or a combination. Raises ``PackError``."""
     entry = _Entry(data, file, str(data.get("id") or f"entry {position}"))
@@ -189,6 +198,7 @@ def _rule(entry: _Entry, rule_id: str) -> Rule:
         each=entry.text("each", ""),
         at=entry.mapping("at"),
         show=entry.mapping("show"),
+        identity_id=entry.text("identity_id", ""),
         cve=entry.text("cve", ""),
         cvss=entry.text("cvss", ""),
         vector=entry.text("vector", ""),

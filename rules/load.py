@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from rules.entries import read_entry
+from rules.entries import read_entry, retired_id
 from rules.schema import Combination, Pack, PackError, Rule
 from rules.version import logic_version, pack_version
 
@@ -62,7 +62,7 @@ def load_pack(extra_dirs: Iterable[Path | str] = ()) -> Pack:
 
 def load_files(files: Iterable[Path]) -> Pack:
     """A pack of exactly these files. Raises ``PackError``."""
-    entries: list[Rule | Combination] = []
+    entries: list[Rule | Combination | str] = []
     for file in files:
         try:
             text = file.read_text(encoding="utf-8")
@@ -87,7 +87,7 @@ def _shown(file: Path) -> str:
     return str(file.relative_to(_BUNDLED)) if file.is_relative_to(_BUNDLED) else str(file)
 
 
-def _entries(text: str, file: str) -> Iterator[Rule | Combination]:
+def _entries(text: str, file: str) -> Iterator[Rule | Combination | str]:
     try:
         document = yaml.load(text, Loader=_Loader)  # noqa: S506  (a CSafeLoader)
     except yaml.YAMLError as error:
@@ -99,7 +99,10 @@ def _entries(text: str, file: str) -> Iterator[Rule | Combination]:
     for position, entry in enumerate(document, start=1):
         if not isinstance(entry, dict):
             raise PackError(f"entry {position} must be a mapping", file=file)
-        yield read_entry(entry, file, position)
+        if set(entry) == {"retired"}:
+            yield retired_id(entry, file, position)
+        else:
+            yield read_entry(entry, file, position)
 
 
 def _yaml_problem(error: yaml.YAMLError) -> str:
@@ -108,11 +111,16 @@ def _yaml_problem(error: yaml.YAMLError) -> str:
     return f"line {mark.line + 1}: {problem}" if mark else str(problem)
 
 
-def _pack(entries: Iterable[Rule | Combination]) -> Pack:
+def _pack(entries: Iterable[Rule | Combination | str]) -> Pack:
+    """``entries``: rules and combinations, and the ids of retired ones."""
+    retired: list[str] = []
     rules: list[Rule] = []
     combinations: list[Combination] = []
     files: dict[str, str] = {}
     for entry in entries:
+        if isinstance(entry, str):
+            retired.append(entry)
+            continue
         if entry.id in files:
             raise PackError(f"is also defined in {files[entry.id]}", file=entry.file, rule=entry.id)
         files[entry.id] = entry.file
@@ -122,7 +130,10 @@ def _pack(entries: Iterable[Rule | Combination]) -> Pack:
         else:
             combinations.append(versioned)
     _check_needs(combinations, {rule.id for rule in rules})
-    pack = Pack(tuple(rules), tuple(combinations), "")
+    for rule_id in retired:
+        if rule_id in files:
+            raise PackError("is retired and still there", file=files[rule_id], rule=rule_id)
+    pack = Pack(tuple(rules), tuple(combinations), "", tuple(retired))
     return replace(pack, version=pack_version(pack.logic_versions()))
 
 

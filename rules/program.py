@@ -39,7 +39,9 @@ class Program:
         self._cells = _cells(rule)
         self._table = compile_table(self._table_text()) if rule.each else None
         self._paths = rule.evidence or (self.fails.paths if not rule.each else ("item",))
-        self._fixed = not (rule.severity_when or rule.traits_when or rule.show or rule.cve)
+        self._fixed = not (
+            rule.identity_id or rule.severity_when or rule.traits_when or rule.show or rule.cve
+        )
 
     @property
     def timeless(self) -> bool:
@@ -224,7 +226,7 @@ class Program:
             cve=cve,
             cvss=_number(cells.get("cvss", "")),
             vector=cells.get("vector") or None,
-            identity=f"VULN:{cve}" if cve else "",
+            identity=f"VULN:{cve}" if cve else rule.identity_id,
         )
 
     def _evidence(self, data: Mapping[str, Any], item: Any) -> tuple[Evidence, ...]:

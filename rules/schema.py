@@ -11,6 +11,7 @@ from typing import Any
 
 from undercroft.model import Layer, Presence, Severity, Threat
 from undercroft.relations import Relation
+from undercroft.triage.status import RETIRED_RULE
 
 __all__ = [
     "Combination",
@@ -109,6 +110,8 @@ class Rule:
     frameworks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     references: tuple[str, ...] = ()
     examples: tuple[Example, ...] = ()
+    identity_id: str = ""
+    """The first id that the rule ever had, if it was renamed: its findings keep theirs."""
     file: str = ""
     logic_version: str = ""
     """Hash of what decides; wording is no part of it."""
@@ -187,10 +190,13 @@ class Pack:
     combinations: tuple[Combination, ...]
     version: str
     """Same version, same configuration, same answer."""
+    retired: tuple[str, ...] = ()
+    """Ids of rules that no longer exist: what they found is neither open nor fixed."""
 
     def logic_versions(self) -> dict[str, str]:
-        """Rule or combination id → version of its logic."""
-        return {entry.id: entry.logic_version for entry in self.entries()}
+        """Rule or combination id → version of its logic; ``retired`` for those that are."""
+        gone = dict.fromkeys(self.retired, RETIRED_RULE)
+        return gone | {entry.id: entry.logic_version for entry in self.entries()}
 
     def entries(self) -> list[Rule | Combination]:
         """Rules and combinations, in the order of their files."""

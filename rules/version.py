@@ -20,6 +20,7 @@ WORDING = frozenset(
         "equivalents",
         "frameworks",
         "references",
+        "identity_id",
         "examples",
         "tier",
         "file",

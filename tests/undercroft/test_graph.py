@@ -56,7 +56,7 @@ def test_diamond_takes_the_stronger_side() -> None:
     assert [edge.relation for edge in path] == [R.SAME_WORKLOAD, R.LOADS_ARTIFACT_FROM]
 
 
-def test_cycles_end() -> None:
+def test_t16_cycles_end() -> None:
     graph = Graph([_edge("a", "b"), _edge("b", "c"), _edge("c", "a"), _edge("a", "a")])
     assert graph.beneath("a") == {"a": 1.0, "b": 1.0, "c": 1.0}
     assert graph.path("a", "a") == ()

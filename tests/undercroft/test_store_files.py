@@ -206,7 +206,9 @@ def test_a_read_only_medium(path: Path, store: Store, clock: Clock) -> None:
         path.parent.chmod(0o700)
 
 
-def test_events_can_neither_be_changed_nor_removed(path: Path, store: Store, clock: Clock) -> None:
+def test_t13_events_can_neither_be_changed_nor_removed(
+    path: Path, store: Store, clock: Clock
+) -> None:
     scan = save(store, tower_estate(), clock)
     accept(store, store.findings(scan.id, Query())[0].id, clock)
     with raw(path) as connection:
@@ -222,7 +224,7 @@ def test_events_can_neither_be_changed_nor_removed(path: Path, store: Store, clo
     assert store.events()[0].actor.startswith("Ann")
 
 
-def test_a_changed_event_is_noticed(path: Path, store: Store, clock: Clock) -> None:
+def test_t14_a_changed_event_is_noticed(path: Path, store: Store, clock: Clock) -> None:
     scan = save(store, tower_estate(), clock)
     accept(store, store.findings(scan.id, Query())[0].id, clock)
     with raw(path) as connection:

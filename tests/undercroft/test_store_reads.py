@@ -252,7 +252,7 @@ def test_findings_of_a_service_and_a_layer(store: Store, clock: Clock) -> None:
     assert len(store.services(scan.id, Query(service=beta))) == 1
 
 
-def test_a_shared_finding_is_counted_once(store: Store, clock: Clock) -> None:
+def test_t15_a_shared_finding_is_counted_once(store: Store, clock: Clock) -> None:
     scan = save(store, estate(), clock)
     shared = only(store.findings(scan.id, Query()), "role-admin")
     assert shared.services == 3

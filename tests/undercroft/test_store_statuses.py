@@ -126,7 +126,7 @@ def test_a_service_that_is_switched_off_has_nothing_in_it(store: Store, clock: C
     assert statuses(store, save(store, off, clock)) == {"nb-root": "gone"}
 
 
-def test_a_narrower_scan_says_nothing_about_the_rest(store: Store, clock: Clock) -> None:
+def test_t6_a_narrower_scan_says_nothing_about_the_rest(store: Store, clock: Clock) -> None:
     wide = one()
     other = notebook("far", region="eu-west-1")
     wide.add(other, fail(other))

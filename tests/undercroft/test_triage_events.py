@@ -150,7 +150,7 @@ class TestChain:
         assert [e.parents for e in events] == [(), *((e.id,) for e in events[:-1])]
 
     @pytest.mark.parametrize("place", range(5))
-    def test_one_changed_byte_is_found(self, place: int) -> None:
+    def test_t14_one_changed_byte_is_found(self, place: int) -> None:
         events = self.chain()
         text = json.dumps(events[place].to_json()).replace(f'"text": "{place}"', '"text": "9"')
         events[place] = Event.from_json(json.loads(text), check=False)
@@ -210,14 +210,14 @@ class TestUndo:
         assert replica.decision() == "claim_fixed"
 
     @pytest.mark.parametrize("depth", range(1, 8))
-    def test_undo_of_undo_of_undo(self, depth: int) -> None:
+    def test_t10_undo_of_undo_of_undo(self, depth: int) -> None:
         replica = Replica("r")
         (event,) = replica.append(draft("accept", batch="b0"))
         for number in range(depth):
             (event,) = replica.append(undo(event.id))
             assert replica.decision() == ("accept" if number % 2 else None)
 
-    def test_a_batch_is_undone_by_one_event(self) -> None:
+    def test_t10_a_batch_is_undone_by_one_event(self) -> None:
         replica = Replica("r")
         replica.append(*(draft("accept", f"f1-{n}", batch="b1") for n in range(3)))
         (back,) = replica.append(undo("b1"))
@@ -327,13 +327,13 @@ class TestConflict:
             (("claim_fixed", "false_positive"), "claim_fixed"),
         ],
     )
-    def test_the_most_visible_wins(self, kinds: tuple[str, str], winner: str | None) -> None:
+    def test_t12_the_most_visible_wins(self, kinds: tuple[str, str], winner: str | None) -> None:
         for pair in (kinds, kinds[::-1]):
             replica = self.both(*(draft(kind) for kind in pair))
             assert replica.decision() == winner
             assert resolve(replica.events).conflict
 
-    def test_deciding_again_resolves_it_and_undoing_that_brings_it_back(self) -> None:
+    def test_t12_deciding_again_resolves_it_and_undoing_that_brings_it_back(self) -> None:
         replica = self.both(draft("accept"), draft("false_positive"))
         (chosen,) = replica.append(draft("false_positive"))
         assert len(chosen.parents) == 2
@@ -413,7 +413,7 @@ def random_history(seed: int, steps: int = 25) -> list[Replica]:
 
 @settings(max_examples=150, deadline=None)
 @given(st.integers(0, 2**32))
-def test_copies_agree_in_whatever_order_they_meet(seed: int) -> None:
+def test_t11_copies_agree_in_whatever_order_they_meet(seed: int) -> None:
     """T11: commutative, associative, idempotent."""
     replicas = random_history(seed)
     answers = []

@@ -47,7 +47,7 @@ def accept(until: str, zone: str) -> Event:
         ("2011-12-30", "Pacific/Apia", "2011-12-30T10:00:00Z"),
     ],
 )
-def test_a_day_ends_at_local_midnight(until: str, zone: str, end: str) -> None:
+def test_t7_a_day_ends_at_local_midnight(until: str, zone: str, end: str) -> None:
     event = accept(until, zone)
     ends = instant(end)
     assert ends is not None
@@ -55,7 +55,7 @@ def test_a_day_ends_at_local_midnight(until: str, zone: str, end: str) -> None:
     assert lapse_cause(event, FACTS, ends) == "expired"
 
 
-def test_two_people_in_two_zones_mean_different_instants() -> None:
+def test_t7_two_people_in_two_zones_mean_different_instants() -> None:
     now = datetime(2027, 1, 31, 23, 30, tzinfo=UTC)
     assert lapse_cause(accept("2027-01-31", "Europe/Berlin"), FACTS, now) == "expired"
     assert lapse_cause(accept("2027-01-31", "America/New_York"), FACTS, now) == ""

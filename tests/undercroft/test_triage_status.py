@@ -133,7 +133,7 @@ CELLS = [
 
 
 @pytest.mark.parametrize(("row", "before", "outcome", "state", "cause", "flag"), CELLS)
-def test_what_a_new_scan_does(
+def test_t2_what_a_new_scan_does(
     row: str, before: str, outcome: Outcome, state: State, cause: str, flag: bool
 ) -> None:
     found = status(*BEFORE[before], seen(10, outcome))
@@ -273,7 +273,7 @@ class TestGuards:
         ],
     )
     @pytest.mark.parametrize("kind", ["accept", "false_positive"])
-    def test_worse(self, kind: str, guard: str, worse: dict[str, object]) -> None:
+    def test_t8_worse(self, kind: str, guard: str, worse: dict[str, object]) -> None:
         facts = replace(FACTS, **worse)  # type: ignore[arg-type]
         found = status(seen(1, FAIL), decision(kind, 1), seen(2, FAIL), facts=facts)
         assert found is not None
@@ -360,7 +360,7 @@ class TestGuards:
 class TestClaims:
     """T9: a scan that read the resource before the claim proves nothing."""
 
-    def test_read_before_the_claim_saved_after_it(self) -> None:
+    def test_t9_read_before_the_claim_saved_after_it(self) -> None:
         found = status(seen(1, FAIL), decision("claim_fixed", 1), seen(1.4, FAIL))
         assert found is not None
         assert found.state is State.FIX_CLAIMED
@@ -392,7 +392,7 @@ class TestClaims:
 class TestSources:
     """T22: several scanners report one finding."""
 
-    def test_open_while_any_of_them_says_so(self) -> None:
+    def test_t22_open_while_any_of_them_says_so(self) -> None:
         found = status(seen(1, FAIL), seen(1, FAIL, source="trivy"), seen(2, GONE))
         assert found is not None
         assert found.state is State.OPEN

@@ -111,24 +111,31 @@ class Answers:
         number = connection.execute("SELECT coalesce(max(id), 0) FROM finding").fetchone()[0]
         findings: list[tuple[Any, ...]] = []
         observations: list[tuple[Any, ...]] = []
-        numbers: dict[int, dict[str, int]] = {}
+        renamed: list[tuple[int, int]] = []
+        numbers: dict[int, dict[str, tuple[int, int]]] = {}
         for answer, judgement, fails, columns in new:
             if not columns:
                 continue
             known = numbers.get(answer.resource)
             if known is None:
                 # A finding belongs to one resource, so the rest of the table need not be asked.
-                known = numbers[answer.resource] = dict(
-                    connection.execute(
-                        "SELECT fid, id FROM finding WHERE resource = ?", (answer.resource,)
-                    ).fetchall()
-                )
+                known = numbers[answer.resource] = {
+                    fid: (found, rule)
+                    for fid, found, rule in connection.execute(
+                        "SELECT fid, id, rule FROM finding WHERE resource = ?", (answer.resource,)
+                    )
+                }
             for fid, fail in fails.items():
+                rule = self._rule(connection, fail.rule)
                 if fid not in known:
                     number += 1
-                    known[fid] = number
-                    findings.append((number, *self._finding(connection, answer, fid, fail)))
-            observations += [(judgement, known[fid], *values) for fid, values in columns.items()]
+                    known[fid] = (number, rule)
+                    findings.append((number, *self._finding(answer, fid, fail, rule)))
+                elif known[fid][1] != rule:
+                    # A renamed rule goes on with its findings under its new name.
+                    renamed.append((rule, known[fid][0]))
+            observations += [(judgement, known[fid][0], *values) for fid, values in columns.items()]
+        connection.executemany("UPDATE finding SET rule = ? WHERE id = ?", renamed)
         connection.executemany(
             "INSERT INTO finding (id, fid, tie, rule, resource, at, cve, package, combined, "
             "first_scan, first_seen) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -141,14 +148,12 @@ class Answers:
             observations,
         )
 
-    def _finding(
-        self, connection: sqlite3.Connection, answer: Answer, fid: str, fail: Observation
-    ) -> tuple[Any, ...]:
+    def _finding(self, answer: Answer, fid: str, fail: Observation, rule: int) -> tuple[Any, ...]:
         at = fail.at
         return (
             fid,
             tie_break(fid),
-            self._rule(connection, fail.rule),
+            rule,
             answer.resource,
             dump_texts(at),
             None if fail.cve is None else clean(fail.cve),

@@ -22,10 +22,10 @@ from undercroft.store.reach import write_closure
 from undercroft.store.refresh import refresh_findings
 from undercroft.store.schema import STATE_INDEXES
 from undercroft.store.sightings import STATE_COLUMNS, Scan, rows
-from undercroft.store.statuses import EVENT_COLUMNS, all_resolved, event_of
+from undercroft.store.statuses import EVENT_COLUMNS, event_of, whole_book
 from undercroft.views import ScanRow
 
-__all__ = ["finish"]
+__all__ = ["blind_services", "finish"]
 
 _RESOURCES = 500
 """Resources per step: bounds memory, whatever the size of the estate."""
@@ -82,8 +82,8 @@ def _write_states(database: Database, scan_id: int, above: dict[int, int], now: 
         rules=load(rules),
         units=units,
         above=above,
-        blind_services=_blind_services(connection, scan_id, gaps=units.gaps() > 0),
-        resolved=all_resolved(connection),
+        blind_services=blind_services(connection, scan_id, gaps=units.gaps() > 0),
+        book=whole_book(connection),
         now=now,
     )
     if not _is_first_big_load(connection):
@@ -132,7 +132,8 @@ def _is_first_big_load(connection: sqlite3.Connection) -> bool:
     return bool(found and found > _MANY)
 
 
-def _blind_services(connection: sqlite3.Connection, scan_id: int, *, gaps: bool) -> frozenset[int]:
+def blind_services(connection: sqlite3.Connection, scan_id: int, *, gaps: bool) -> frozenset[int]:
+    """Services beneath which something could not be read. ``gaps``: whether a unit has one."""
     if gaps:
         # A listing that failed may have hidden any part of any service.
         found = connection.execute(

@@ -83,13 +83,16 @@ class Database:
         if self._closed:
             msg = f"The cache {self.path} has been closed."
             raise StoreError(msg)
-        mode = "ro" if self.read_only and self._copy is None else "rw"
-        uri = f"file:{quote(str(self._file.absolute()))}?mode={mode}"
-        connection = _connect(uri + ("&immutable=1" if self._immutable and mode == "ro" else ""))
+        connection = _connect(self.uri(write=not self.read_only or self._copy is not None))
         self._local.connection = connection
         with self._lock:
             self._all.append(connection)
         return connection
+
+    def uri(self, *, write: bool = False) -> str:
+        """What SQLite is to open to read (or ``write``) what this store shows."""
+        uri = f"file:{quote(str(self._file.absolute()))}?mode={'rw' if write else 'ro'}"
+        return uri + ("&immutable=1" if self._immutable and not write and not self._copy else "")
 
     @contextlib.contextmanager
     def transaction(self, *, on_copy: bool = False) -> Iterator[sqlite3.Connection]:

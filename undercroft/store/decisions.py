@@ -6,18 +6,22 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from undercroft.store.connection import Database, bump
 from undercroft.store.encode import clean, dump
 from undercroft.store.refresh import refresh_findings
 from undercroft.store.scans import FINISHED
-from undercroft.store.statuses import EVENT_COLUMNS, event_of
-from undercroft.triage.events import Event, graph_heads, seal
+from undercroft.store.scoped import covered, place_of
+from undercroft.store.sharing import in_conflict, known_ids, own_replica, report, standing
+from undercroft.store.statuses import EVENT_COLUMNS, book_for, event_of
+from undercroft.triage.events import Event, seal
 from undercroft.triage.resolve import dead_events
-from undercroft.views import EventRow
+from undercroft.triage.scopes import scope_of
+from undercroft.views import EventRow, MergeReport
 
-__all__ = ["append", "concerned", "event_rows", "events", "history"]
+__all__ = ["append", "concerned", "event_rows", "events", "history", "merge"]
 
 _JSON = ("scope", "payload", "guards", "seen")
 
@@ -32,7 +36,8 @@ def append(database: Database, drafts: Sequence[Event]) -> list[Event]:
         database.connection().execute("PRAGMA synchronous = FULL")
     try:
         with database.transaction() as connection:
-            appended = _append(connection, database.meta("replica"), drafts)
+            replica = own_replica(connection, database.path)
+            appended = _append(connection, replica, drafts)
             findings = concerned(connection, appended)
             refresh_findings(connection, findings, database.now())
             bump(connection)
@@ -40,6 +45,19 @@ def append(database: Database, drafts: Sequence[Event]) -> list[Event]:
         if not database.read_only:
             database.connection().execute("PRAGMA synchronous = NORMAL")
     return appended
+
+
+def merge(database: Database, found: Sequence[Event]) -> MergeReport:
+    """See ``Store.merge_events``."""
+    ordered = list({event.id: event for event in found}.values())
+    with database.snapshot() as connection:
+        known = known_ids(connection, [event.id for event in ordered])
+        new = [event for event in ordered if event.id not in known]
+        # What an undo takes back may come with the same file.
+        concerns = concerned(connection, new, among=ordered)
+        before = standing(connection, concerns), in_conflict(connection, concerns)
+    append(database, new)
+    return report(database, new, concerns, before)
 
 
 def events(database: Database, finding: str | None = None) -> list[Event]:
@@ -100,11 +118,20 @@ def event_rows(
     return found
 
 
-def concerned(connection: sqlite3.Connection, appended: Iterable[Event]) -> list[str]:
-    """The findings whose status these events may change: undoing leads back to what is undone."""
+def concerned(
+    connection: sqlite3.Connection, appended: Iterable[Event], *, among: Iterable[Event] = ()
+) -> list[str]:
+    """The findings whose status these events may change: undoing leads back to what is undone.
+
+    ``among``: events that are not in the log yet and may be what is undone.
+    """
     found: dict[str, None] = {}
     seen: set[str] = set()
     waiting = list(appended)
+    named: dict[str, list[Event]] = {}
+    for event in among:
+        for name in {event.id, event.batch or event.id}:
+            named.setdefault(name, []).append(event)
     while waiting:
         event = waiting.pop()
         if event.id in seen:
@@ -112,15 +139,23 @@ def concerned(connection: sqlite3.Connection, appended: Iterable[Event]) -> list
         seen.add(event.id)
         if event.finding is not None:
             found[event.finding] = None
+        scope = scope_of(event) if event.type == "scope_accept" else None
+        if scope is not None:
+            found |= dict.fromkeys(covered(connection, scope))
+        other = event.payload.get("alias")
+        if event.type == "alias.link" and isinstance(other, str):
+            found[other] = None
         target = event.payload.get("target")
-        if event.type == "undo" and isinstance(target, str):
+        if event.type in {"undo", "scope_end"} and isinstance(target, str):
+            waiting += named.get(target, ())
             waiting += [
                 event_of(row)
                 for row in connection.execute(
                     f"SELECT {EVENT_COLUMNS} FROM event WHERE id = ?1 OR batch = ?1", (target,)
                 ).fetchall()
             ]
-    return list(found)
+    aliases = book_for(connection, ())
+    return list(dict.fromkeys(name for fid in found for name in aliases.aliases(fid)))
 
 
 def _append(connection: sqlite3.Connection, replica: str, drafts: Sequence[Event]) -> list[Event]:
@@ -131,20 +166,30 @@ def _append(connection: sqlite3.Connection, replica: str, drafts: Sequence[Event
         "SELECT seq, id FROM event WHERE replica = ? ORDER BY seq DESC LIMIT 1", (replica,)
     ).fetchone()
     lamport = connection.execute("SELECT coalesce(max(lamport), 0) FROM event").fetchone()[0]
-    heads = {
-        finding: graph_heads(
-            event_of(row)
-            for row in connection.execute(
-                f"SELECT {EVENT_COLUMNS} FROM event WHERE finding = ?", (finding,)
-            ).fetchall()
-        )
-        for finding in {draft.finding for draft in new if draft.finding is not None}
-    }
+    new = [_after_all_it_covers(connection, draft) for draft in new]
+    heads = _heads(connection, {draft.finding for draft in new if draft.finding is not None})
     seq, last_id = last or (0, None)
     sealed = seal(new, replica, seq, last_id, lamport, heads)
     _insert(connection, sealed)
     places = iter(sealed)
     return [event if event.replica else next(places) for event in drafts]
+
+
+def _heads(connection: sqlite3.Connection, findings: set[str]) -> dict[str, tuple[str, ...]]:
+    """Finding → the newest events that a decision on it is made in knowledge of."""
+    book = book_for(connection, findings)
+    return {
+        finding: book.heads(finding, place_of(connection, book, finding)) for finding in findings
+    }
+
+
+def _after_all_it_covers(connection: sqlite3.Connection, draft: Event) -> Event:
+    """A scope acceptance is made in knowledge of what was said about the findings it covers."""
+    scope = scope_of(draft) if draft.type == "scope_accept" else None
+    if scope is None:
+        return draft
+    heads = _heads(connection, set(covered(connection, scope)))
+    return replace(draft, parents=tuple(sorted({head for one in heads.values() for head in one})))
 
 
 def _insert(connection: sqlite3.Connection, found: Iterable[Event]) -> None:

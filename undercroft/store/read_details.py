@@ -25,9 +25,10 @@ from undercroft.store.errors import AmbiguousError, NotFoundError
 from undercroft.store.fresh import ensure_fresh
 from undercroft.store.reach import path_to
 from undercroft.store.read_findings import COLUMNS, JOINS, finding_row
-from undercroft.store.statuses import EVENT_COLUMNS, Seen, event_of, weigh
+from undercroft.store.scoped import place_of
+from undercroft.store.statuses import EVENT_COLUMNS, Seen, book_for, event_of, weigh
 from undercroft.triage.events import Event
-from undercroft.triage.resolve import dead_events
+from undercroft.triage.scopes import scope_of
 from undercroft.views import (
     DecisionView,
     FindingDetail,
@@ -85,8 +86,12 @@ def finding(database: Database, scan_id: int, finding_id: str) -> FindingDetail:
             rule_version=None,
             owner_tag="",
         )
-        dead = _dead(connection, finding_id)
-        events = decisions.event_rows(connection, "WHERE finding = ?", (finding_id,), dead)
+        book = book_for(connection, [finding_id])
+        names = book.aliases(finding_id)
+        events = decisions.event_rows(
+            connection, f"WHERE finding IN ({','.join('?' * len(names))})", names, book.dead
+        )
+        resolved = book.resolved(finding_id, place_of(connection, book, finding_id))
         replaced = {str(e.payload.get("replaces")) for e in events if e.type == "note" and e.live}
         return FindingDetail(
             row=shown,
@@ -100,6 +105,9 @@ def finding(database: Database, scan_id: int, finding_id: str) -> FindingDetail:
             notes=tuple(e for e in events if e.type == "note" and e.live and e.id not in replaced),
             services=tuple(_above(connection, scan_id, [owner])),
             events=tuple(events),
+            conflict=tuple(decision_view(event) for event in resolved.decisions)
+            if resolved is not None and resolved.conflict
+            else (),
             hazard=weigh(seen, shown.severity).factors,
         )
 
@@ -261,13 +269,6 @@ def _history(connection: sqlite3.Connection, number: int) -> tuple[tuple[ScanRow
     return tuple(reversed(found))
 
 
-def _dead(connection: sqlite3.Connection, finding_id: str) -> frozenset[str]:
-    rows = connection.execute(
-        f"SELECT {EVENT_COLUMNS} FROM event WHERE finding = ? OR type = 'undo'", (finding_id,)
-    ).fetchall()
-    return dead_events(event_of(row) for row in rows)
-
-
 def _decision(connection: sqlite3.Connection, event_id: str | None) -> DecisionView | None:
     if event_id is None:
         return None
@@ -285,12 +286,14 @@ def decision_view(event: Event) -> DecisionView:
         value = payload.get(name)
         return value if isinstance(value, str) and value else None
 
+    scope = scope_of(event)
     return DecisionView(
-        kind=event.type,
+        kind="accept" if event.type == "scope_accept" else event.type,
         reason=text("reason") or text("note") or "",
         until=text("until"),
         owner=text("owner"),
         actor=event.actor,
         at=event.at,
         event=event.id,
+        scope=scope.words() if scope is not None else "",
     )

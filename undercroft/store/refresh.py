@@ -14,8 +14,9 @@ from undercroft.store import rollup
 from undercroft.store.connection import Database, bump
 from undercroft.store.fresh import stale
 from undercroft.store.scans import FINISHED
+from undercroft.store.scoped import place
 from undercroft.store.sightings import DERIVED_COLUMNS
-from undercroft.store.statuses import Seen, derive, resolved_for, versions_of
+from undercroft.store.statuses import Seen, book_for, derive, versions_of
 from undercroft.triage.status import Sighting
 
 __all__ = ["bring_up_to_date", "refresh_findings"]
@@ -34,17 +35,22 @@ def refresh_findings(
     them. Runs inside the caller's transaction. ``only``: that scan, finished or not, and no other.
     """
     wanted = list(dict.fromkeys(findings))
-    resolved = resolved_for(connection, wanted)
+    book = book_for(connection, wanted)
     touched: dict[int, set[int]] = {}
     updates: list[Sequence[Any]] = []
     for fid in wanted:
         sightings: list[Sighting] = []
         for row in _states(connection, fid, only):
-            scan_id, state_id, resource, sighting, seen = row
+            scan_id, state_id, resource, body, rule, sighting, seen = row
             sightings.append(sighting)
             if only is not None and scan_id != only:
                 continue
-            derived = derive(sightings, resolved.get(fid), seen, now)
+            where = (
+                place(connection, rule, seen.cve, resource, body, tagged=book.tagged(rule))
+                if book.scoped(rule)
+                else None
+            )
+            derived = derive(sightings, book.resolved(fid, where), seen, now)
             if derived is not None:
                 updates.append((*derived, state_id))
                 touched.setdefault(scan_id, set()).add(resource)
@@ -69,13 +75,13 @@ def bring_up_to_date(database: Database, scan_id: int, now: datetime) -> None:
 
 def _states(
     connection: sqlite3.Connection, fid: str, only: int | None
-) -> list[tuple[int, int, int, Sighting, Seen]]:
-    """Scan, row, resource, sighting and facts of one finding in every scan, oldest first."""
+) -> list[tuple[int, int, int, int, str, Sighting, Seen]]:
+    """Scan, row, resource, body, rule, sighting and facts of one finding in every scan, oldest first."""
     found = []
     for row in connection.execute(
         "SELECT t.scan, t.id, t.resource, s.uid, s.rules, t.collected_at, t.outcome, "
         "t.incarnation, t.reason, o.severity, o.threat, o.cvss, o.vector, o.weight, f.cve, "
-        "t.exposure, o.evidence_hash, u.name, b.owner FROM finding f "
+        "t.exposure, o.evidence_hash, u.name, b.owner, t.body FROM finding f "
         "JOIN state t ON t.finding = f.id JOIN scan s ON s.id = t.scan "
         "JOIN observation o ON o.id = t.observation JOIN body b ON b.id = t.body "
         "JOIN rule u ON u.id = f.rule "
@@ -85,12 +91,14 @@ def _states(
         scan_id, state_id, resource, uid, rules, collected_at, outcome, incarnation, reason = row[
             :9
         ]
-        severity, threat, cvss, vector, weight, cve, exposure, evidence, rule, owner = row[9:]
+        severity, threat, cvss, vector, weight, cve, exposure, evidence, rule, owner, body = row[9:]
         found.append(
             (
                 scan_id,
                 state_id,
                 resource,
+                body,
+                rule,
                 Sighting(uid, collected_at, Outcome(outcome), incarnation, reason),
                 Seen(
                     finding=fid,

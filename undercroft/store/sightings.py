@@ -13,9 +13,10 @@ from undercroft.model import Outcome, Presence
 from undercroft.store.coverage import Absence, Units
 from undercroft.store.encode import load
 from undercroft.store.scans import FINISHED
+from undercroft.store.scoped import place
 from undercroft.store.statuses import Derived, Seen, derive
-from undercroft.triage.resolve import Resolved
-from undercroft.triage.status import Sighting
+from undercroft.triage.book import Book
+from undercroft.triage.status import RETIRED_RULE, Sighting
 
 __all__ = ["DERIVED_COLUMNS", "STATE_COLUMNS", "Scan", "rows"]
 
@@ -55,7 +56,8 @@ class Scan(NamedTuple):
     """Resource → number of AI services that stand on it."""
     blind_services: frozenset[int]
     """Services beneath which something could not be read."""
-    resolved: Mapping[str, Resolved]
+    book: Book
+    """What people said."""
     now: datetime
 
 
@@ -173,6 +175,7 @@ class _Step:
             )
         ]
         self._before = self._history(among, resources)
+        self._join_aliases()
         self._absent: dict[int, Absence] = {}
 
     def _history(self, among: str, resources: Sequence[int]) -> dict[int, _Before]:
@@ -199,6 +202,20 @@ class _Step:
             sightings.append(sighting)
             found[finding] = _Before(sightings, *rest)
         return found
+
+    def _join_aliases(self) -> None:
+        """A finding that is known by a second id is carried on under the first."""
+        groups = self._scan.book.alias_groups()
+        if not groups:
+            return
+        by_name = {finding.fid: finding for finding in self._findings}
+        for kept, *others in groups:
+            if kept not in by_name:
+                continue
+            for other in (by_name[name] for name in others if name in by_name):
+                if (fail := self._fails.pop(other.id, None)) is not None:
+                    self._fails.setdefault(by_name[kept].id, fail)
+                self._findings.remove(other)
 
     def rows(self) -> Iterator[tuple[Any, ...]]:
         """One row per finding of these resources that this scan has a word on."""
@@ -251,7 +268,20 @@ class _Step:
             owner_tag=here.owner if here else "",
         )
         sighting = Sighting(scan.uid, collected_at, outcome, incarnation, reason)
-        derived = derive([*sightings, sighting], scan.resolved.get(finding.fid), seen, scan.now)
+        where = (
+            place(
+                self._connection,
+                finding.rule_name,
+                finding.cve,
+                finding.resource,
+                body,
+                tagged=scan.book.tagged(finding.rule_name),
+            )
+            if scan.book.scoped(finding.rule_name)
+            else None
+        )
+        said = scan.book.resolved(finding.fid, where)
+        derived = derive([*sightings, sighting], said, seen, scan.now)
         if derived is None:
             return None
         mine = finding.first_scan == scan.id or finding.first_is_hidden
@@ -295,6 +325,8 @@ class _Step:
                 return outcome, reason
             # Something still refers to it, so it is not gone, whatever was listed.
             return Outcome.UNKNOWN, "it was not read in this scan"
+        if self._scan.rules.get(finding.rule_name) == RETIRED_RULE:
+            return Outcome.NOT_RUN, "the rule is retired"
         if finding.rule_name not in self._scan.rules:
             return Outcome.NOT_RUN, "the rule was not part of this scan"
         blind = self._blind.get((finding.resource, finding.rule))

@@ -15,22 +15,29 @@ from undercroft import risk
 from undercroft.clock import stamp
 from undercroft.model import Outcome, Severity, Threat
 from undercroft.store.encode import load
+from undercroft.triage.book import WHOLE_LOG_TYPES, Book
 from undercroft.triage.events import Event, FindingFacts
-from undercroft.triage.resolve import Resolved, resolve, resolve_all
-from undercroft.triage.status import Sighting, State, effective, severity_in_force
+from undercroft.triage.resolve import Resolved
+from undercroft.triage.status import (
+    RETIRED_RULE,
+    Sighting,
+    State,
+    effective,
+    severity_in_force,
+)
 from undercroft.triage.when import lapse_instant
 
 __all__ = [
     "EVENT_COLUMNS",
     "Derived",
     "Seen",
-    "all_resolved",
+    "book_for",
     "derive",
     "event_of",
     "rate",
-    "resolved_for",
     "versions_of",
     "weigh",
+    "whole_book",
 ]
 
 EVENT_COLUMNS = (
@@ -39,6 +46,8 @@ EVENT_COLUMNS = (
 )
 _JSON_FIELDS = frozenset({"scope", "payload", "guards", "seen", "parents"})
 _UNDECIDED: Final = Resolved()
+_PART: Final = 500
+"""Findings per query."""
 
 
 class Derived(NamedTuple):
@@ -149,7 +158,8 @@ def derive(
     ``sightings``: of this scan and those before it, in scan order.
     """
     rated = Severity.from_rank(seen.severity)
-    if resolved is None and all(s.outcome is Outcome.FAIL for s in sightings):
+    retired = seen.rule_version == RETIRED_RULE
+    if resolved is None and not retired and all(s.outcome is Outcome.FAIL for s in sightings):
         # Most of a large estate: failing ever since, and nobody decided anything.
         weight = weigh(seen, rated).value
         score = risk.finding_score(weight)
@@ -181,7 +191,7 @@ def derive(
         collected_at=seen.collected_at,
         outcome=seen.outcome,
     )
-    status = effective(sightings, decided, facts, now)
+    status = effective(sightings, decided, facts, now, retired)
     if status is None:
         return None
     severity = severity_in_force(rated, decided, now)
@@ -218,30 +228,32 @@ def event_of(row: Sequence[Any]) -> Event:
     return Event.from_json(data, check=False)
 
 
-def all_resolved(connection: sqlite3.Connection) -> dict[str, Resolved]:
-    """What people said about every finding they said something about."""
+def whole_book(connection: sqlite3.Connection) -> Book:
+    """What people said about every finding."""
     rows = connection.execute(f"SELECT {EVENT_COLUMNS} FROM event").fetchall()
-    return resolve_all(event_of(row) for row in rows) if rows else {}
+    return Book(event_of(row) for row in rows)
 
 
-def resolved_for(connection: sqlite3.Connection, findings: Iterable[str]) -> Mapping[str, Resolved]:
-    """What people said about some findings."""
-    undos = [
+def book_for(connection: sqlite3.Connection, findings: Iterable[str]) -> Book:
+    """What people said about some findings, whatever else those are called."""
+    marks = ",".join("?" * len(WHOLE_LOG_TYPES))
+    general = [
         event_of(row)
         for row in connection.execute(
-            f"SELECT {EVENT_COLUMNS} FROM event WHERE type = 'undo'"
+            f"SELECT {EVENT_COLUMNS} FROM event WHERE type IN ({marks})", WHOLE_LOG_TYPES
         ).fetchall()
     ]
-    found: dict[str, Resolved] = {}
-    for finding in findings:
-        rows = connection.execute(
-            f"SELECT {EVENT_COLUMNS} FROM event WHERE finding = ?",
-            (finding,),
-        ).fetchall()
-        if rows:
-            own = {event.id: event for event in (*undos, *(event_of(row) for row in rows))}
-            found[finding] = resolve(own.values(), finding=finding)
-    return found
+    found = {event.id: event for event in general}
+    aliases = Book(event for event in general if event.type in {"alias.link", "undo"})
+    names = list({name for finding in findings for name in aliases.aliases(finding)})
+    for start in range(0, len(names), _PART):
+        part = names[start : start + _PART]
+        for row in connection.execute(
+            f"SELECT {EVENT_COLUMNS} FROM event WHERE finding IN ({','.join('?' * len(part))})",
+            part,
+        ).fetchall():
+            found.setdefault(row[0], event_of(row))
+    return Book(found.values())
 
 
 @lru_cache(maxsize=32)

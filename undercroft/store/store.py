@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from undercroft.clock import utc_now
 from undercroft.model import Coverage, Json
+from undercroft.store import compare as comparing
 from undercroft.store import (
     decisions,
     facts,
@@ -18,31 +19,38 @@ from undercroft.store import (
     read_details,
     read_exports,
     read_findings,
+    read_scopes,
     read_services,
     scans,
+    sharing,
     suggest,
 )
 from undercroft.store.connection import Database, in_words
 from undercroft.store.errors import StoreError
 from undercroft.store.writer import ScanWriter
 from undercroft.views import (
+    Comparison,
     EventRow,
     FindingDetail,
     FindingRecord,
     FindingRow,
     GroupRow,
+    MergeReport,
     Query,
     ResourceDetail,
     ResourceRef,
     ScanRow,
+    ScopeRow,
     ServiceRow,
     Today,
     Tower,
 )
 
 if TYPE_CHECKING:
+    from undercroft.fields import FieldChange
     from undercroft.risk.bills import FindingExplanation, ServiceExplanation
     from undercroft.triage.events import Event, FindingFacts
+    from undercroft.triage.scopes import Scope
 
 __all__ = ["Store"]
 
@@ -58,7 +66,6 @@ class Store:
         self._db = database
         self.path = database.path
         self.read_only = database.read_only
-        self.replica = database.meta("replica")
 
     @classmethod
     def open(
@@ -81,6 +88,9 @@ class Store:
         try:
             if not read_only:
                 scans.clean_interrupted(database)
+                sharing.settle(database)
+            # The first look into one of our tables: says here if the file is damaged.
+            database.meta("replica")
             return cls(database)
         except sqlite3.DatabaseError as error:
             database.close()
@@ -95,6 +105,11 @@ class Store:
     def close(self) -> None:
         """Close every connection of this store, those of other threads included."""
         self._db.close()
+
+    @property
+    def replica(self) -> str:
+        """Under which this cache writes its part of the decision log; a copy takes another."""
+        return self._db.meta("replica")
 
     def salt(self) -> bytes:
         """Random per cache: fingerprints of secrets cannot be compared across caches."""
@@ -213,6 +228,21 @@ class Store:
         """What calls for action."""
         return read_services.today(self._db, scan_id)
 
+    def compare(self, older: int, newer: int, other: Store | None = None) -> Comparison:
+        """Two scans side by side. ``newer`` is a scan of ``other`` where that is given.
+
+        StoreError if the classes do not add up to what the scans hold.
+        """
+        database = self._db if other is None else other._db  # noqa: SLF001  (of the same class)
+        return comparing.compare((self._db, older), (database, newer))
+
+    def config_changes(
+        self, older: int, newer: int, key: str, other: Store | None = None
+    ) -> list[FieldChange]:
+        """Fields of one resource's configuration and tags that differ between two scans."""
+        database = self._db if other is None else other._db  # noqa: SLF001  (of the same class)
+        return comparing.config_changes((self._db, older), (database, newer), key)
+
     def services_of(self, scan_id: int, finding_ids: Sequence[str]) -> list[ResourceRef]:
         """The distinct AI services above these findings."""
         return read_details.services_of(self._db, scan_id, finding_ids)
@@ -230,6 +260,35 @@ class Store:
         filled in. Returns what was appended. ReadOnlyError.
         """
         return decisions.append(self._db, events)
+
+    def merge_events(self, events: Sequence[Event]) -> MergeReport:
+        """Take over events of other copies: a union, nothing is dropped or changed. Idempotent.
+
+        ReadOnlyError.
+        """
+        return decisions.merge(self._db, events)
+
+    def covered(self, scope: Scope, scan_id: int) -> list[FindingRow]:
+        """What a rule scope covers in a scan and still stands, worst first."""
+        return read_scopes.covered_now(self._db, scope, scan_id)
+
+    def scopes(self, scan_id: int) -> list[ScopeRow]:
+        """Every rule scope ever accepted, newest first, with what it covers in a scan."""
+        return read_scopes.scopes(self._db, scan_id)
+
+    def conflicts(self) -> list[tuple[str, tuple[EventRow, ...]]]:
+        """Findings about which copies decided differently, each with these decisions, the one in
+        force first.
+        """
+        return read_scopes.conflicts(self._db)
+
+    def unused_decisions(self, scan_id: int) -> list[EventRow]:
+        """Acceptances and false positives that match nothing in a scan, newest first."""
+        return read_scopes.unused(self._db, scan_id)
+
+    def lapsed_acceptance(self, finding: str, scan_id: int | None = None) -> Event | None:
+        """The acceptance of a finding that no longer holds, if there is one."""
+        return read_scopes.lapsed_acceptance(self._db, finding, scan_id)
 
     def events(self, finding: str | None = None) -> list[Event]:
         """All events, or those of one finding, in (lamport, id) order."""

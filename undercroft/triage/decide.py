@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 from typing import Final, Protocol
 
 from undercroft import __version__
 from undercroft.clock import stamp
 from undercroft.model import Json, Severity
 from undercroft.triage import wording
-from undercroft.triage.dates import MAX_DAYS, check_until, parse_until, until_choices
+from undercroft.triage.dates import DEFAULT_DAYS, MAX_DAYS, check_until, parse_until, until_choices
 from undercroft.triage.errors import DecisionError
 from undercroft.triage.events import Event, FindingFacts, new_batch
 from undercroft.triage.guards import guards_for
@@ -27,6 +27,7 @@ __all__ = [
     "DecisionError",
     "DecisionStore",
     "Triage",
+    "acceptance",
     "parse_until",
     "until_choices",
 ]
@@ -63,6 +64,10 @@ class DecisionStore(Protocol):
 
     def events(self, finding: str | None = None) -> list[Event]:
         """The log."""
+        ...
+
+    def lapsed_acceptance(self, finding: str, scan_id: int | None = None) -> Event | None:
+        """The acceptance of a finding that no longer holds, if there is one."""
         ...
 
 
@@ -137,21 +142,7 @@ class Triage:
         scan_id: int | None = None,
     ) -> Action:
         """Tolerate until the end of a day; ``owner`` is the person or team that answers for it."""
-        reason, owner = _reason(reason), _clean(owner)
-        if not owner:
-            raise DecisionError("an acceptance needs an owner: the person or team that answers")
-        check_until(until, self.today, self.max_days)
-        try:
-            ends = day_end(until, self.zone)
-        except ValueError as error:
-            raise DecisionError(str(error)) from error
-        payload: dict[str, Json] = {
-            "reason": reason,
-            "owner": owner,
-            "until": until.isoformat(),
-            "zone": self.zone,
-            "lapses_at": stamp(ends),
-        }
+        payload = acceptance(self, reason=reason, until=until, owner=owner)
         return self._decide(
             "accept",
             findings,
@@ -221,6 +212,78 @@ class Triage:
     ) -> Action:
         """Say who works on it; an empty ``assignee`` says nobody does."""
         return self._decide("assign", findings, {"assignee": _clean(assignee)}, scan_id)
+
+    def override_severity(
+        self,
+        findings: Sequence[str],
+        *,
+        severity: Severity,
+        reason: str,
+        until: date,
+        scan_id: int | None = None,
+    ) -> Action:
+        """Rate findings otherwise than their rule does, until the end of a day."""
+        payload: dict[str, Json] = {"severity": severity.value, "reason": _reason(reason)}
+        return self._decide("override_severity", findings, payload | self.ends(until), scan_id)
+
+    def accept_again(self, finding: str, *, scan_id: int | None = None) -> Action:
+        """The acceptance of a finding that no longer holds once more: same reason, new date.
+
+        It runs as long as the lapsed one did, and never longer than policy allows.
+        """
+        event = self.store.lapsed_acceptance(finding, scan_id)
+        if event is None:
+            raise DecisionError("no acceptance of this finding has lapsed: accept it in full")
+        return self.accept(
+            [finding],
+            reason=str(event.payload.get("reason", "")),
+            until=self.again_until(event),
+            owner=str(event.payload.get("owner", "")),
+            ticket=str(event.payload.get("ticket", "")),
+            scan_id=scan_id,
+        )
+
+    def again_until(self, event: Event) -> date:
+        """The last day of a lapsed acceptance that is made again today."""
+        days = DEFAULT_DAYS
+        try:
+            until = date.fromisoformat(str(event.payload.get("until")))
+            days = (until - date.fromisoformat(event.at[:10])).days
+        except ValueError:
+            pass
+        return self.today + timedelta(days=min(max(days, 1), self.max_days))
+
+    # For decisions that are about more than some findings
+
+    def record(self, drafts: Sequence[Event], findings: Sequence[str]) -> Action:
+        """Append drafts as one action that ``undo`` takes back whole."""
+        self._check_may_write()
+        batch = new_batch()
+        tool = f"undercroft {__version__}"
+        with self._lock:
+            events = tuple(
+                self.store.append_events([replace(d, batch=batch, tool=tool) for d in drafts])
+            )
+            self._done.append(batch)
+            self._undone.clear()
+        return Action(batch, events, tuple(findings), wording.describe(events))
+
+    def ends(self, until: date) -> dict[str, Json]:
+        """The payload of a decision's last day. DecisionError if policy forbids it."""
+        check_until(until, self.today, self.max_days)
+        try:
+            moment = day_end(until, self.zone)
+        except ValueError as error:
+            raise DecisionError(str(error)) from error
+        return {"until": until.isoformat(), "zone": self.zone, "lapses_at": stamp(moment)}
+
+    def checked_reason(self, text: str) -> str:
+        """A reason as it is recorded. DecisionError if it is too short."""
+        return _reason(text)
+
+    def stamp(self) -> str:
+        """The present moment with the offset of this person's zone."""
+        return self._at()
 
     # Undo and redo
 
@@ -350,6 +413,14 @@ class Triage:
 
     def _at(self) -> str:
         return self._clock().astimezone(self._tz).isoformat(timespec="seconds")
+
+
+def acceptance(triage: Triage, *, reason: str, until: date, owner: str) -> dict[str, Json]:
+    """The payload of an acceptance. DecisionError if a part of it is missing or not allowed."""
+    reason, owner = _reason(reason), _clean(owner)
+    if not owner:
+        raise DecisionError("an acceptance needs an owner: the person or team that answers")
+    return {"reason": reason, "owner": owner, **triage.ends(until)}
 
 
 def _with(payload: dict[str, Json], **optional: str | None) -> dict[str, Json]:

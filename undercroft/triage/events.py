@@ -223,7 +223,8 @@ def seal(
     sealed: list[Event] = []
     newest: dict[str, tuple[str, ...]] = {}
     for draft in drafts:
-        parents: tuple[str, ...] = ()
+        # What names no finding (a scope) brings along what it was made in knowledge of.
+        parents = draft.parents
         if draft.finding is not None:
             parents = newest.get(draft.finding) or tuple(sorted(heads.get(draft.finding, ())))
         last_seq += 1

@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 from undercroft.model import Severity
 from undercroft.triage.events import DECISIONS, Event, graph_heads, order_key
+from undercroft.triage.scopes import as_acceptance
 from undercroft.triage.when import lapse_instant
 
 __all__ = ["NOTHING", "Resolved", "dead_events", "resolve", "resolve_all", "touched"]
@@ -53,6 +55,7 @@ class Resolved:
 
 
 NOTHING = Resolved()
+_NO_SCOPES: Mapping[str, Event] = MappingProxyType({})
 
 
 def dead_events(events: Iterable[Event]) -> frozenset[str]:
@@ -77,16 +80,23 @@ def dead_events(events: Iterable[Event]) -> frozenset[str]:
 
 
 def resolve(
-    events: Iterable[Event], dead: Collection[str] | None = None, finding: str | None = None
+    events: Iterable[Event],
+    dead: Collection[str] | None = None,
+    finding: str | None = None,
+    *,
+    scopes: Mapping[str, Event] = _NO_SCOPES,
+    covering: Collection[Event] = (),
 ) -> Resolved:
     """What holds for one finding.
 
     ``events``: everything about that finding, plus every ``undo`` of the log (those of batches name no
     finding) unless ``dead`` is given. If ``finding`` is given, events about others are left out, else
-    all that name a finding are taken to be about the same one.
+    all that name a finding are taken to be about the same one. ``scopes``: every scope acceptance of
+    the log by id, so that the graph has no holes; ``covering``: those in force that cover the finding,
+    each as good as an acceptance of its own.
     """
     known = sorted(events, key=order_key)
-    if not known:
+    if not known and not covering:
         return NOTHING
     if dead is None:
         dead = dead_events(known)
@@ -95,8 +105,10 @@ def resolve(
         for event in known
         if event.finding is not None and (finding is None or event.finding == finding)
     }
-    live = [event for event in own.values() if event.id not in dead]
-    ancestors = _ancestors(own)
+    name = finding or next((event.finding for event in known if event.finding), None) or ""
+    through = [as_acceptance(event, name) for event in covering]
+    live = [event for event in own.values() if event.id not in dead] + through
+    ancestors = _ancestors({**scopes, **{event.id: event for event in through}, **own})
 
     decisions = sorted(_heads(live, DECISIONS, ancestors), key=_decision_order)
     assigned = sorted(_heads(live, {"assign"}, ancestors), key=lambda e: e.id)
@@ -119,7 +131,7 @@ def resolve(
         ),
         assignee=str(assigned[0].payload.get("assignee") or "") or None if assigned else None,
         override=overrides[0] if overrides else None,
-        heads=graph_heads(own.values()),
+        heads=graph_heads([*own.values(), *covering]),
         live=frozenset(event.id for event in live),
     )
 

@@ -31,6 +31,7 @@ from undercroft.triage.when import instant, lapse_instant
 
 __all__ = [
     "ACTIVE",
+    "RETIRED_RULE",
     "Sighting",
     "State",
     "Status",
@@ -55,6 +56,10 @@ class State(StrEnum):
 
 ACTIVE: Final = frozenset({State.OPEN, State.REOPENED, State.FIX_CLAIMED})
 """States that call for work; the filter language's ``status:active``."""
+
+
+RETIRED_RULE: Final = "retired"
+"""Logic version of a rule that a pack still names but no longer has: its findings are retired."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +197,13 @@ def _closed(decision: Event, known: Sequence[Moment]) -> bool:
     if decision.type == "false_positive":
         return False
     based_on = _time(decision.seen, "collected_at")
-    return any(moment.outcome is not Outcome.FAIL and moment.at > based_on for moment in known)
+    failed = False
+    for moment in known:
+        # A scope may be older than the finding: what came before its first fail is not its end.
+        failed = failed or moment.outcome is Outcome.FAIL
+        if failed and moment.outcome is not Outcome.FAIL and moment.at > based_on:
+            return True
+    return False
 
 
 def _failed_since(claim: Event, seen: Sequence[Sighting]) -> bool:

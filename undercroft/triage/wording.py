@@ -89,6 +89,20 @@ def describe(events: Sequence[Event]) -> str:
         case "assign":
             assignee = payload.get("assignee")
             return f"assigned {findings} to {assignee}" if assignee else f"unassigned {findings}"
+        case "override_severity":
+            until = payload.get("until")
+            return f"rated {findings} as {payload.get('severity')} until {until}"
+        case "scope_accept":
+            covers = payload.get("covers")
+            now = len(covers) if isinstance(covers, Sequence) else 0
+            until = payload.get("until")
+            return f"accepted a rule wherever its scope says (now {count(now, 'finding')}) until {until}"
+        case "scope_end":
+            return "ended the acceptance of a rule"
+        case "scope_seen":
+            return "marked what a rule's acceptance has come to cover as seen"
+        case "alias.link":
+            return "joined two ids of one finding"
         case _:
             return f"{first.type.replace('_', ' ')} on {findings}"
 

@@ -1,0 +1,194 @@
+"""Accepting a rule within a boundary: what it covers now and later, what ends it, who wins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.undercroft.store_kit import Clock, Estate, fail, key, notebook, save, words
+from undercroft.model import Severity
+from undercroft.store import Store
+from undercroft.triage.decide import Action, DecisionError, Triage
+from undercroft.triage.events import Event
+from undercroft.triage.scopes import Place, Scope, scope_of
+from undercroft.triage.scoping import accept_scope, end_scope, mark_seen
+from undercroft.views import Query, ScanRow
+
+REASON = "only the lab, which is closed"
+LAB = key("sagemaker:notebook-instance", "lab-")
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:
+    with Store.open(tmp_path / "cache.db", clock=clock) as opened:
+        yield opened
+
+
+@pytest.fixture
+def ann(store: Store, clock: Clock) -> Triage:
+    return Triage(store, actor="ann", clock=clock, zone="UTC")
+
+
+def notebooks(*names: str, severity: Severity = Severity.HIGH, env: str = "dev") -> Estate:
+    estate = Estate()
+    for name in names:
+        nb = notebook(name, tags={"env": env}, config={"Severity": severity.value})
+        estate.add(nb, fail(nb, severity=severity))
+    return estate
+
+
+def states(store: Store, scan: ScanRow) -> dict[str, str]:
+    return {row.resource_name: words(row) for row in store.findings(scan.id, Query())}
+
+
+def accepted(store: Store, ann: Triage, scan: ScanRow, scope: Scope, days: int = 30) -> Action:
+    return accept_scope(
+        ann,
+        scope,
+        [row.id for row in store.covered(scope, scan.id)],
+        reason=REASON,
+        until=ann.today + timedelta(days=days),
+        owner="lab",
+        scan_id=scan.id,
+    )
+
+
+def test_it_covers_what_is_there_and_what_comes(store: Store, clock: Clock, ann: Triage) -> None:
+    scan = save(store, notebooks("lab-1", "lab-2", "prod-1"), clock)
+    scope = Scope("nb-root", prefix=LAB)
+    action = accepted(store, ann, scan, scope)
+    assert "now 2 findings" in action.summary
+    assert states(store, scan) == {"lab-1": "accepted", "lab-2": "accepted", "prod-1": "open"}
+    (row,) = store.scopes(scan.id)
+    assert (row.state, row.covers, row.newly) == ("active", 2, ())
+
+    later = save(store, notebooks("lab-1", "lab-2", "lab-3", "prod-1", "prod-2"), clock)
+    assert states(store, later)["lab-3"] == "accepted"
+    assert states(store, later)["prod-2"] == "open"
+    (row,) = store.scopes(later.id)
+    assert [new.resource_name for new in row.newly] == ["lab-3"]
+    mark_seen(ann, row.event, [new.id for new in row.newly])
+    (row,) = store.scopes(later.id)
+    assert (row.covers, row.newly) == (3, ())
+    assert states(store, later)["lab-3"] == "accepted"
+    detail = store.finding(later.id, store.findings(later.id, Query("resource:lab-3"))[0].id)
+    assert detail.decision is not None
+    assert (detail.decision.kind, detail.decision.reason) == ("accept", REASON)
+    assert LAB in detail.decision.scope
+
+
+def test_undo_redo_end_and_expiry(store: Store, clock: Clock, ann: Triage) -> None:
+    scan = save(store, notebooks("lab-1", "prod-1"), clock)
+    action = accepted(store, ann, scan, Scope("nb-root"))
+    assert set(states(store, scan).values()) == {"accepted"}
+    ann.undo()
+    assert set(states(store, scan).values()) == {"open"}
+    assert store.scopes(scan.id)[0].state == "undone"
+    ann.redo()
+    assert set(states(store, scan).values()) == {"accepted"}
+    end_scope(ann, action.events[0].id, reason="the lab is open now")
+    assert set(states(store, scan).values()) == {"open"}
+    assert store.scopes(scan.id)[0].state == "ended"
+    ann.undo()
+    assert set(states(store, scan).values()) == {"accepted"}
+    clock.forward(days=31)
+    assert set(states(store, scan).values()) == {"reopened (expired)"}
+    assert store.scopes(scan.id)[0].state == "lapsed"
+
+
+def test_what_somebody_said_about_one_finding_comes_first(
+    store: Store, clock: Clock, ann: Triage
+) -> None:
+    scan = save(store, notebooks("lab-1", "lab-2"), clock)
+    ids = {row.resource_name: row.id for row in store.findings(scan.id, Query())}
+    ann.claim_fixed([ids["lab-1"]])
+    accepted(store, ann, scan, Scope("nb-root"))
+    assert states(store, scan) == {"lab-1": "accepted", "lab-2": "accepted"}
+    ann.reopen([ids["lab-1"]], reason="not this one, it is public")
+    assert states(store, scan) == {"lab-1": "open", "lab-2": "accepted"}
+    assert store.conflicts() == []
+    ann.undo()
+    assert states(store, scan)["lab-1"] == "accepted"
+    ann.undo()
+    assert states(store, scan) == {"lab-1": "fix_claimed", "lab-2": "open"}
+
+
+def test_it_lapses_for_what_is_worse_than_all_it_covered(
+    store: Store, clock: Clock, ann: Triage
+) -> None:
+    scan = save(store, notebooks("lab-1"), clock)
+    accepted(store, ann, scan, Scope("nb-root"))
+    worse = save(store, notebooks("lab-1", "lab-2", severity=Severity.CRITICAL), clock)
+    assert set(states(store, worse).values()) == {"reopened (guard:severity)"}
+
+
+def test_tags_are_compared_as_the_scan_saw_them(store: Store, clock: Clock, ann: Triage) -> None:
+    scan = save(store, notebooks("lab-1"), clock)
+    scope = Scope("nb-root", tags={"env": "dev"})
+    accepted(store, ann, scan, scope)
+    later = save(store, notebooks("lab-1", env="prod"), clock)
+    assert states(store, scan) == {"lab-1": "accepted"}
+    assert states(store, later) == {"lab-1": "open"}
+    assert [row.type for row in store.unused_decisions(later.id)] == ["scope_accept"]
+
+
+def test_a_fix_closes_it_for_that_finding_only(store: Store, clock: Clock, ann: Triage) -> None:
+    accepted(store, ann, save(store, notebooks("lab-1", "lab-2"), clock), Scope("nb-root"))
+    repaired = notebooks("lab-2")
+    repaired.add(notebook("lab-1", config={"RootAccess": "Disabled"}))
+    save(store, repaired, clock)
+    again = save(store, notebooks("lab-1", "lab-2"), clock)
+    assert states(store, again) == {"lab-1": "reopened (regressed)", "lab-2": "accepted"}
+
+
+def test_nothing_covered_is_refused(store: Store, clock: Clock, ann: Triage) -> None:
+    scan = save(store, notebooks("lab-1"), clock)
+    with pytest.raises(DecisionError, match="nothing is covered"):
+        accepted(store, ann, scan, Scope("nb-root", prefix="aws/aws/other"))
+
+
+PLACE = Place("cve", "CVE-1", "aws/aws/1/eu/x/y/name", {"env": "dev", "team": "a.b"})
+
+
+@pytest.mark.parametrize(
+    ("scope", "covers"),
+    [
+        (Scope("cve"), True),
+        (Scope("cve", "CVE-1"), True),
+        (Scope("cve", "CVE-2"), False),
+        (Scope("cv"), False),
+        (Scope("cve", resource=PLACE.resource), True),
+        (Scope("cve", resource=PLACE.resource[:-1]), False),
+        (Scope("cve", prefix="aws/aws/1/"), True),
+        (Scope("cve", prefix="aws/1/"), False),
+        # Nothing is a pattern.
+        (Scope("cve", prefix="aws/.*"), False),
+        (Scope("c*"), False),
+        (Scope("cve", tags={"env": "dev"}), True),
+        (Scope("cve", tags={"env": "de"}), False),
+        (Scope("cve", tags={"env": "dev", "team": "a.b"}), True),
+        (Scope("cve", tags={"team": "axb"}), False),
+        (Scope("cve", tags={"absent": ""}), False),
+    ],
+)
+def test_equality_and_prefix_only(scope: Scope, covers: bool) -> None:
+    assert scope.covers(PLACE) is covers
+    event = Event("scope_accept", "ann", "", scope=scope.to_json())
+    assert scope_of(event) == scope
+
+
+@pytest.mark.parametrize(
+    "data",
+    [None, {}, {"rule": 1}, {"rule": "r", "tags": "x"}, {"rule": "r", "prefix": 1},
+     {"rule": "r", "unheard": "of"}],
+)  # fmt: skip
+def test_a_boundary_that_cannot_be_read_covers_nothing(data: dict[str, object] | None) -> None:
+    assert scope_of(Event("scope_accept", "ann", "", scope=data)) is None  # type: ignore[arg-type]

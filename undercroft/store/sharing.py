@@ -1,0 +1,125 @@
+"""Taking over what others decided on copies: a union, and what it changed."""
+
+# ruff: noqa: S608  (only names of our own tables are put together; values are bound)
+
+from __future__ import annotations
+
+import secrets
+import socket
+import sqlite3
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from undercroft.store.connection import Database
+from undercroft.store.scans import FINISHED
+from undercroft.store.scoped import place_of
+from undercroft.store.statuses import book_for
+from undercroft.triage.events import Event
+from undercroft.views import MergeReport
+
+__all__ = ["in_conflict", "known_ids", "own_replica", "report", "settle", "standing"]
+
+_PART = 500
+
+
+def own_replica(connection: sqlite3.Connection, path: Path) -> str:
+    """The id under which this very file writes its chain. Inside the transaction that appends.
+
+    A copied file would go on with the same chain, and two copies of it could not be told from a
+    forged one. So the id belongs to the file's place on one machine, and a copy takes a new one.
+    """
+    home = f"{socket.gethostname()}:{_inode(path)}"
+    known = dict(
+        connection.execute(
+            "SELECT key, value FROM meta WHERE key IN ('replica', 'home')"
+        ).fetchall()
+    )
+    if known.get("home") == home:
+        return str(known["replica"])
+    if "home" in known:
+        known["replica"] = secrets.token_hex(8)
+        connection.execute("UPDATE meta SET value = ? WHERE key = 'replica'", (known["replica"],))
+    connection.execute(
+        "INSERT INTO meta (key, value) VALUES ('home', ?1) "
+        "ON CONFLICT (key) DO UPDATE SET value = ?1",
+        (home,),
+    )
+    return str(known["replica"])
+
+
+def settle(database: Database) -> None:
+    """Note where a cache is when it is first opened for writing, before anybody copies it."""
+    found = database.connection().execute("SELECT 1 FROM meta WHERE key = 'home'").fetchone()
+    if found is None:
+        with database.transaction() as connection:
+            own_replica(connection, database.path)
+
+
+def standing(connection: sqlite3.Connection, findings: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Finding → status and cause in the newest finished scan."""
+    found: dict[str, tuple[str, str]] = {}
+    for start in range(0, len(findings), _PART):
+        part = findings[start : start + _PART]
+        for fid, status, cause in connection.execute(
+            "SELECT f.fid, t.status, t.cause FROM finding f CROSS JOIN state t "
+            "ON t.finding = f.id AND t.scan = (SELECT max(id) FROM scan "
+            f"WHERE state IN {FINISHED}) WHERE f.fid IN ({','.join('?' * len(part))})",
+            part,
+        ):
+            found[fid] = (status, cause)
+    return found
+
+
+def in_conflict(connection: sqlite3.Connection, findings: Iterable[str]) -> frozenset[str]:
+    """Those of the findings about which copies disagree."""
+    wanted = list(findings)
+    book = book_for(connection, wanted)
+    return frozenset(
+        finding
+        for finding in wanted
+        if (resolved := book.resolved(finding, place_of(connection, book, finding))) is not None
+        and resolved.conflict
+    )
+
+
+def _inode(path: Path) -> int:
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return 0
+
+
+def known_ids(connection: sqlite3.Connection, ids: Sequence[str]) -> set[str]:
+    """Those of the ids that the log has."""
+    found: set[str] = set()
+    for start in range(0, len(ids), _PART):
+        part = ids[start : start + _PART]
+        found |= {
+            row[0]
+            for row in connection.execute(
+                f"SELECT id FROM event WHERE id IN ({','.join('?' * len(part))})", part
+            )
+        }
+    return found
+
+
+def report(
+    database: Database,
+    new: Sequence[Event],
+    findings: Sequence[str],
+    before: tuple[dict[str, tuple[str, str]], frozenset[str]],
+) -> MergeReport:
+    """What a merge did, once it is done."""
+    with database.snapshot() as connection:
+        after = standing(connection, findings)
+        disputed = in_conflict(connection, findings)
+    statuses, conflicts = before
+    return MergeReport(
+        events=len(new),
+        conflicts=tuple(sorted(disputed - conflicts)),
+        changed=tuple(
+            (finding, statuses.get(finding, ("", ""))[0], after[finding][0])
+            for finding in sorted(after)
+            if statuses.get(finding) != after[finding]
+        ),
+    )

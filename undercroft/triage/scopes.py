@@ -1,0 +1,115 @@
+"""Rule scopes: one acceptance for all findings of a rule within a literal boundary, now and later.
+
+A scope is data, matched when statuses are worked out. Matching is equality or prefix, never a
+pattern: what it covers must be plain to whoever reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from undercroft.model import Json
+from undercroft.triage.events import Event
+
+__all__ = ["Place", "Scope", "as_acceptance", "ended_scopes", "scope_of"]
+
+
+class Place(NamedTuple):
+    """What a scope looks at: where a finding is."""
+
+    rule: str
+    cve: str | None
+    resource: str
+    """Resource key."""
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """All findings of one rule (of one vulnerability, for the rule ``cve``) within a boundary.
+
+    Every boundary that is set has to hold; with none it is wherever the rule fails.
+    """
+
+    rule: str
+    cve: str | None = None
+    resource: str = ""
+    """This resource key, exactly."""
+    prefix: str = ""
+    """Resource keys that begin so: ``aws/aws/111122223333/eu-west-1/``."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """Tags that the resource carries with exactly these values."""
+
+    def covers(self, place: Place) -> bool:
+        """Whether a finding at this place is within the boundary."""
+        return (
+            place.rule == self.rule
+            and (self.cve is None or place.cve == self.cve)
+            and (not self.resource or place.resource == self.resource)
+            and place.resource.startswith(self.prefix)
+            and all(place.tags.get(name) == value for name, value in self.tags.items())
+        )
+
+    def to_json(self) -> dict[str, Json]:
+        """As an event carries it."""
+        found: dict[str, Json] = {"rule": self.rule}
+        if self.cve is not None:
+            found["cve"] = self.cve
+        if self.resource:
+            found["resource"] = self.resource
+        if self.prefix:
+            found["prefix"] = self.prefix
+        if self.tags:
+            found["tags"] = dict(self.tags)
+        return found
+
+    def words(self) -> str:
+        """``aws-s3-public-read on aws/aws/1111/… with env=dev``."""
+        where = []
+        if self.resource:
+            where.append(f"on {self.resource}")
+        if self.prefix:
+            where.append(f"in {self.prefix}")
+        if self.tags:
+            tags = ", ".join(f"{name}={value}" for name, value in sorted(self.tags.items()))
+            where.append(f"with {tags}")
+        return " ".join([self.cve or self.rule, *(where or ["everywhere"])])
+
+
+_KNOWN = frozenset({"rule", "cve", "resource", "prefix", "tags"})
+
+
+def scope_of(event: Event) -> Scope | None:
+    """The scope that an event carries; None if it has none that can be read.
+
+    A boundary that this version does not know would be left out if it were ignored, and the scope
+    would cover more than was meant: such a scope covers nothing.
+    """
+    data = event.scope
+    if data is None or not set(data) <= _KNOWN:
+        return None
+    tags = data.get("tags", {})
+    texts = [data.get("rule"), data.get("resource", ""), data.get("prefix", "")]
+    cve = data.get("cve")
+    if not isinstance(tags, Mapping) or not (cve is None or isinstance(cve, str)):
+        return None
+    rule, resource, prefix = (text if isinstance(text, str) else None for text in texts)
+    if not rule or resource is None or prefix is None:
+        return None
+    return Scope(rule, cve, resource, prefix, {str(k): str(v) for k, v in tags.items()})
+
+
+def as_acceptance(event: Event, finding: str) -> Event:
+    """A ``scope_accept`` as the acceptance of one finding that it is; it keeps its id."""
+    return replace(event, type="accept", finding=finding, stored_id=event.id)
+
+
+def ended_scopes(events: Iterable[Event], dead: Collection[str]) -> frozenset[str]:
+    """Ids of scope acceptances that a ``scope_end`` which is not undone has ended."""
+    return frozenset(
+        str(event.payload.get("target"))
+        for event in events
+        if event.type == "scope_end" and event.id not in dead
+    )
