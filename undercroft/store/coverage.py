@@ -52,6 +52,8 @@ class Units:
         while found is None and name:
             found = self._units.get((provider, scope, location, name))
             name = name.rpartition(".")[0]
+        if found is None:
+            found = self._whole_account(provider, scope, collector)
         parts = self._parts(unit, kind)
         if found is None or found.status in _NOT_ASKED:
             gap = next((part for part in parts if part.status.is_gap), None)
@@ -68,6 +70,17 @@ class Units:
         if any(kind in part.lists and part.status in _EMPTY for part in parts):
             return Absence(Outcome.GONE)
         return Absence(Outcome.NOT_RUN, "no AI service stands on it any more")
+
+    def _whole_account(self, provider: str, scope: str, collector: str) -> _Unit | None:
+        """A unit without a location that could not look anywhere: it speaks for every location."""
+        name = collector
+        while name:
+            found = self._units.get((provider, scope, "-", name))
+            if found is not None:
+                off = found.status is CoverageStatus.NOT_ENABLED or found.status.is_gap
+                return found if off else None
+            name = name.rpartition(".")[0]
+        return None
 
     def _parts(self, unit: tuple[str, str, str, str], kind: str) -> list[_Unit]:
         """Units of the same place that read parts of the collector's types, the best match first."""
