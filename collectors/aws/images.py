@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
+from collectors.images import split_image
 from undercroft.identity import image_key
 from undercroft.model import Json, Layer, Presence, Resource
 
@@ -20,11 +21,6 @@ __all__ = ["ImageRef", "image_facts", "image_stub", "parse_image", "references_i
 # 123456789012.dkr.ecr.eu-west-1.amazonaws.com, its FIPS and dual-stack spellings, other partitions.
 _ECR_HOST = re.compile(
     r"(?P<account>\d{12})\.dkr[.-]ecr(?:-fips)?\.(?P<region>[a-z0-9-]+)\.(?P<suffix>[a-z0-9.]+)"
-)
-_DIGEST = re.compile(r"(?P<name>.*)@(?P<digest>[a-z0-9]+(?:[+._-][a-z0-9]+)*:[0-9a-fA-F]{32,})")
-_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
-_DOCKER_HUB = frozenset(
-    {"docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"}
 )
 _STANDS_ALONE = 4
 """Marker words up to this length must be a whole word of the repository name."""
@@ -78,22 +74,7 @@ def parse_image(ref: str, trusted_accounts: Collection[str] = ()) -> ImageRef:
     ``trusted_accounts``: 12-digit AWS accounts whose images count as our own. Raises ValueError if
     ``ref`` is blank; any other text is accepted, since it comes from a configuration, not from us.
     """
-    text = _SCHEME.sub("", ref.strip(), count=1)
-    if not text:
-        raise ValueError("an image reference must not be blank")
-    digest = ""
-    if match := _DIGEST.fullmatch(text):
-        text, digest = match["name"], match["digest"].lower()
-    head, slash, rest = text.partition("/")
-    has_host = bool(slash) and ("." in head or ":" in head or head.lower() == "localhost")
-    registry, path = (head.lower(), rest) if has_host else ("docker.io", text)
-    name, colon, tag = path.rpartition(":")
-    if not colon or "/" in tag:
-        name, tag = path, ""
-    if registry in _DOCKER_HUB:
-        registry = "docker.io"
-        name = name if "/" in name else f"library/{name}"
-
+    registry, name, tag, digest = split_image(ref)
     account = region = ""
     if match := _ECR_HOST.fullmatch(registry):
         account, region = match["account"], match["region"]
