@@ -1,0 +1,132 @@
+"""A whole scan over the wire: what is planted is found, what could not be read is said."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cloud.estate import load_estate
+from tests.cloud.gcp import GcpServer, denied, garbage, throttled
+from tests.collectors.gcp.conftest import Scan
+from undercroft.model import CoverageStatus
+from undercroft.store import Store
+from undercroft.views import Query, ScanRow
+
+PLANTED = {(item.rule, item.resource) for item in load_estate("gcp").expected()}
+CLEAN = {
+    "claims-triage",
+    "claims-bert",
+    "acme-claims",
+    "acme-training",
+    "serving@acme-ml.iam.gserviceaccount.com",
+}
+
+
+def outcomes(store: Store, row: ScanRow, filter_text: str = "") -> set[tuple[str, str]]:
+    found = store.findings(row.id, Query(filter=filter_text))
+    return {(finding.rule, finding.resource_name) for finding in found}
+
+
+def coverage(store: Store, row: ScanRow) -> dict[tuple[str, str, str], tuple[CoverageStatus, str]]:
+    return {
+        (item.scope, item.location, item.collector): (item.status, item.reason)
+        for item in store.coverage(row.id)
+    }
+
+
+@pytest.mark.parametrize("inventory", [True, False], ids=["inventory", "lists"])
+def test_what_is_planted_is_found(gcp: GcpServer, scan: Scan, inventory: bool) -> None:
+    gcp.inventory = inventory
+    store, row = scan()
+    found = outcomes(store, row)
+    assert found >= PLANTED
+    assert not {item for item in found if item[1] in CLEAN}
+    assert row.state == "complete"
+
+
+def test_every_request_was_a_read(gcp: GcpServer, scan: Scan) -> None:
+    scan()
+    assert gcp.seen
+    assert {method for method, path in gcp.seen if not path.endswith(":getIamPolicy")} == {"GET"}
+
+
+def test_a_project_without_vertex_says_so(scan: Scan) -> None:
+    store, row = scan()
+    status, reason = coverage(store, row)["acme-web", "-", "gcp.vertex"]
+    assert status is CoverageStatus.NOT_ENABLED
+    assert reason == "Vertex AI is not enabled in project acme-web: nothing to read"
+
+
+def test_a_denied_list_costs_itself_only(gcp: GcpServer, scan: Scan) -> None:
+    gcp.break_(denied(r"europe-west4/endpoints$", "aiplatform.endpoints.list"))
+    store, row = scan()
+    records = coverage(store, row)
+    status, reason = records["acme-ml", "europe-west4", "gcp.vertex.endpoints"]
+    assert (status, reason) == (CoverageStatus.DENIED, "needs aiplatform.endpoints.list")
+    assert records["acme-ml", "europe-west4", "gcp.vertex"][0] is CoverageStatus.COMPLETE
+    assert row.state == "partial"
+    found = outcomes(store, row)
+    assert ("gcp-vertex-job-web-access", "train-shell") in found
+    assert not {item for item in found if item[1] == "fraud-scoring"}
+
+
+def test_denied_is_unconfirmed_and_deleted_is_gone(gcp: GcpServer, scan: Scan) -> None:
+    scan()
+    gcp.break_(denied(r"europe-west4/endpoints$", "aiplatform.endpoints.list"))
+    store, row = scan()
+    kept = store.findings(row.id, Query(filter='resource:"fraud-scoring"'))
+    assert kept
+    assert {finding.status for finding in kept} <= {"open"}
+    gcp.repair()
+    estate = load_estate("gcp")
+    rest = tuple(entry for entry in estate["vertex"] if entry.name != "fraud-scoring")
+    gcp.change(type(estate)(estate.name, {**estate.sections, "vertex": rest}))
+    store, row = scan()
+    gone = store.findings(row.id, Query(filter='resource:"fraud-scoring"'))
+    assert {finding.status for finding in gone} == {"gone"}
+
+
+def test_throttling_is_survived(gcp: GcpServer, scan: Scan) -> None:
+    gcp.break_(throttled("aiplatform", times=4), throttled("storage", times=2))
+    store, row = scan()
+    assert outcomes(store, row) >= PLANTED
+    assert sum(fault.hits for fault in gcp.faults) == 6
+
+
+def test_garbage_from_one_list_is_an_error_of_that_list(gcp: GcpServer, scan: Scan) -> None:
+    gcp.break_(garbage(r"us-central1/pipelineJobs$", b'{"pipelineJobs": [{"name": 3}'))
+    store, row = scan()
+    records = coverage(store, row)
+    assert records["acme-ml", "us-central1", "gcp.vertex.pipelineJobs"][0] is CoverageStatus.ERROR
+    assert outcomes(store, row) >= {item for item in PLANTED if item[1] != "nightly"}
+
+
+def test_only_the_locations_asked_for(gcp: GcpServer, scan: Scan) -> None:
+    _, row = scan("acme-ml", locations=("us-central1",))
+    hosts = {path.partition("/")[0] for _, path in gcp.seen if "-aiplatform" in path}
+    assert hosts == {"us-central1-aiplatform.googleapis.com"}
+    assert row.state == "complete"
+
+
+def test_an_organisation_is_walked_folder_by_folder(gcp: GcpServer, scan: Scan) -> None:
+    store, row = scan(organization="900000000001")
+    scopes = {scope for scope, _, _ in coverage(store, row)}
+    assert {"acme-ml", "acme-lab", "acme-web"} <= scopes
+    assert outcomes(store, row) >= PLANTED
+
+
+def test_a_project_that_does_not_exist_is_no_empty_one(scan: Scan) -> None:
+    store, row = scan("acme-typo")
+    assert row.state == "failed"
+    status, reason = coverage(store, row)["acme-typo", "-", "gcp.projects"]
+    assert (status, reason) == (CoverageStatus.DENIED, "needs resourcemanager.projects.get")
+
+
+def test_fields_that_the_package_does_not_know_are_kept(gcp: GcpServer, scan: Scan) -> None:
+    estate = load_estate("gcp")
+    engine = next(e for e in estate["vertex"] if e.get("collection") == "reasoningEngines")
+    spec = {**engine.spec, "wire": {"somethingNew": {"deep": "kept"}}}
+    changed = [type(e)(e.name, e.region, spec) if e is engine else e for e in estate["vertex"]]
+    gcp.change(type(estate)(estate.name, {**estate.sections, "vertex": tuple(changed)}))
+    store, row = scan()
+    key = "gcp/acme-ml/aiplatform/us-central1/reasoningEngines/4001"
+    assert store.resource(row.id, key).resource.config["somethingNew"] == {"deep": "kept"}
