@@ -30,12 +30,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AwsRequest",
+    "GcpRequest",
     "build_demo",
     "discover",
     "engine",
     "pack",
     "prepare_demo",
     "scan_aws",
+    "scan_gcp",
     "scan_starter",
 ]
 
@@ -100,6 +102,57 @@ def scan_aws(
         engine(request.rules),
         scope,
         name=request.name or f"AWS {request.profile}".strip(),
+        jobs=request.jobs,
+        progress=progress,
+        cancelled=cancelled,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class GcpRequest:
+    """What ``scan gcp`` was asked for."""
+
+    projects: tuple[str, ...] = ()
+    locations: tuple[str, ...] = ()
+    organization: str = ""
+    """Number of the organisation whose projects are scanned, unless some are named."""
+    quota_project: str = ""
+    trusted_projects: tuple[str, ...] = ()
+    name: str = ""
+    jobs: int = 8
+    rules: tuple[Path, ...] = ()
+    options: Mapping[str, Json] = field(default_factory=dict)
+
+    def scope(self) -> Scope:
+        """The same in the pipeline's terms."""
+        options: dict[str, Json] = dict(self.options)
+        named: dict[str, Json] = {
+            "organization": self.organization.removeprefix("organizations/"),
+            "quota_project": self.quota_project,
+            "trusted_projects": list(self.trusted_projects),
+        }
+        options |= {key: value for key, value in named.items() if value}
+        return Scope("gcp", self.projects, self.locations, options)
+
+
+def scan_gcp(
+    store: Store,
+    request: GcpRequest,
+    *,
+    progress: Callable[[Progress], None] | None = None,
+    cancelled: threading.Event | None = None,
+) -> ScanRow:
+    """Scan Google Cloud projects into ``store``. Raises ``Cancelled`` if it was asked to stop."""
+    from collectors.gcp import collectors
+    from undercroft.scan import run_scan
+
+    scope = request.scope()
+    return run_scan(
+        store,
+        collectors(scope.options),
+        engine(request.rules),
+        scope,
+        name=request.name or " ".join(("Google Cloud", *request.projects[:1])),
         jobs=request.jobs,
         progress=progress,
         cancelled=cancelled,

@@ -86,12 +86,11 @@ def _preflight(clients: Clients, scope: Scope) -> Preflight:
     names = tuple(project.id for project in projects)
     if not names:
         problems.append("no project is visible to these credentials; name one with --project")
-    enabled = 0
     for project in projects:
         if project.error is not None:
             problems.append(f"{project.id}: {project.error.reason}")
         try:
-            enabled += "aiplatform.googleapis.com" in known.services(project.id, meter)
+            known.services(project.id, meter)
         except CallError as error:
             problems.append(f"{project.id}: {error.reason}")
         try:

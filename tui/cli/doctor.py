@@ -71,6 +71,39 @@ def aws_command(profile: str, regions: tuple[str, ...], role_arn: str, policy: b
         raise click.exceptions.Exit(Exit.FAIL_ON if found.arn else Exit.NOTHING_READ)
 
 
+@doctor_command.command("gcp")
+@click.option("--project", "projects", multiple=True, help="Project id (repeatable).")
+@click.option("--organization", default="", help="Number of an organisation: all its projects.")
+@click.option("--quota-project", default="", help="Project that the calls are charged to.")
+@click.option("--policy", is_flag=True, help="Print the custom role that a scan needs.")
+@debug_option
+def gcp_command(
+    projects: tuple[str, ...], organization: str, quota_project: str, policy: bool
+) -> None:
+    """Ask Google Cloud who you are and what a scan could not read.
+
+    With --policy and --project: without the permissions that only an organisation's role may hold.
+    """
+    if policy:
+        from collectors.gcp.guard import role
+
+        print_json(role(within_project=bool(projects)))
+        return
+    from collectors.gcp import preflight
+    from tui.wiring import GcpRequest
+
+    request = GcpRequest(projects, (), organization, quota_project)
+    found = preflight(request.scope().options, request.scope())
+    if found.identity:
+        click.echo(f"ok  signed in as {shown(found.identity)}")
+    if found.projects:
+        click.echo(f"ok  projects: {shown(', '.join(found.projects))}")
+    for problem in found.problems:
+        click.echo(f"FIX {shown(problem)}")
+    if found.problems or not found.projects:
+        raise click.exceptions.Exit(Exit.FAIL_ON if found.projects else Exit.NOTHING_READ)
+
+
 def _terminal() -> Iterator[Check]:
     size = shutil.get_terminal_size((0, 0))
     name = os.environ.get("TERM", "")

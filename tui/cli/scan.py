@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import re
 import signal
 import sys
 import threading
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -39,33 +40,72 @@ def scan_command() -> None:
     """Read an account and judge what is found. Nothing is ever changed in it."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Common:
+    """What can be asked of a scan of any cloud."""
+
+    name: str
+    gate: str
+    jobs: int
+    rules: tuple[Path, ...]
+    reporter: Callable[[], Callable[[Progress], None]]
+    db: Path | None
+
+
+_Command = Callable[..., None]
+_Scan = Callable[["Store", Callable[[Progress], None], threading.Event], "ScanRow"]
+
+_COMMON = (
+    click.option("--name", default="", help="What to call this scan."),
+    click.option(
+        "--fail-on", metavar="SEVERITY|score>=N", help="Exit 1 if such a finding is active."
+    ),
+    click.option("--jobs", type=click.IntRange(1, 64), default=8, show_default=True),
+    click.option("--rules", "rule_dirs", multiple=True, type=click.Path(path_type=Path)),
+    click.option("--plain", is_flag=True, help="Progress as plain lines."),
+    click.option("--json", "as_json", is_flag=True, help="Progress as JSON lines."),
+    db_option,
+    debug_option,
+)
+
+
+def _common_options(command: _Command) -> _Command:
+    """Every option that all clouds share; the command gets them as ``common``."""
+
+    @functools.wraps(command)
+    def with_common(
+        *,
+        name: str,
+        fail_on: str | None,
+        jobs: int,
+        rule_dirs: tuple[Path, ...],
+        plain: bool,
+        as_json: bool,
+        db: Path | None,
+        **own: object,
+    ) -> None:
+        reporter = _json_reporter if as_json else functools.partial(_text_reporter, plain=plain)
+        command(common=_Common(name, _gate(fail_on), jobs, rule_dirs, reporter, db), **own)
+
+    for option in reversed(_COMMON):
+        with_common = option(with_common)
+    return with_common
+
+
 @scan_command.command("aws")
 @click.option("--profile", "profiles", multiple=True, help="AWS profile (repeatable).")
 @click.option("--region", "regions", multiple=True, help="Region (repeatable).")
 @click.option("--role-arn", "roles", multiple=True, help="Role to assume (repeatable).")
 @click.option("--external-id", default="", help="External id for --role-arn.")
 @click.option("--trusted-account", "trusted", multiple=True, help="Account that is not foreign.")
-@click.option("--name", default="", help="What to call this scan.")
-@click.option("--fail-on", metavar="SEVERITY|score>=N", help="Exit 1 if such a finding is active.")
-@click.option("--jobs", type=click.IntRange(1, 64), default=8, show_default=True)
-@click.option("--rules", "rule_dirs", multiple=True, type=click.Path(path_type=Path))
-@click.option("--plain", is_flag=True, help="Progress as plain lines.")
-@click.option("--json", "as_json", is_flag=True, help="Progress as JSON lines.")
-@db_option
-@debug_option
+@_common_options
 def aws_command(
     profiles: tuple[str, ...],
     regions: tuple[str, ...],
     roles: tuple[str, ...],
     external_id: str,
     trusted: tuple[str, ...],
-    name: str,
-    fail_on: str | None,
-    jobs: int,
-    rule_dirs: tuple[Path, ...],
-    plain: bool,
-    as_json: bool,
-    db: Path | None,
+    common: _Common,
 ) -> None:
     """Scan AWS accounts, read-only.
 
@@ -73,24 +113,67 @@ def aws_command(
     """
     from tui.wiring import AwsRequest, scan_aws
 
-    gate = _gate(fail_on)
     requests = [
-        AwsRequest(profile, regions, role, external_id, trusted, name, jobs, rule_dirs)
+        AwsRequest(
+            profile, regions, role, external_id, trusted, common.name, common.jobs, common.rules
+        )
         for profile in profiles or ("",)
         for role in roles or ("",)
     ]
+
+    def scan(request: AwsRequest) -> _Scan:
+        return lambda store, progress, stop: scan_aws(
+            store, request, progress=progress, cancelled=stop
+        )
+
+    _run(common, [scan(request) for request in requests])
+
+
+@scan_command.command("gcp")
+@click.option("--project", "projects", multiple=True, help="Project id (repeatable).")
+@click.option("--location", "locations", multiple=True, help="Location (repeatable).")
+@click.option("--organization", default="", help="Number of an organisation: all its projects.")
+@click.option("--quota-project", default="", help="Project that the calls are charged to.")
+@click.option("--trusted-project", "trusted", multiple=True, help="Project that is not foreign.")
+@_common_options
+def gcp_command(
+    projects: tuple[str, ...],
+    locations: tuple[str, ...],
+    organization: str,
+    quota_project: str,
+    trusted: tuple[str, ...],
+    common: _Common,
+) -> None:
+    """Scan Google Cloud projects, read-only.
+
+    Without --project and --organization: every project that the credentials can see. Without
+    --location: everywhere that Vertex AI exists.
+    """
+    from tui.wiring import GcpRequest, scan_gcp
+
+    request = GcpRequest(
+        projects, locations, organization, quota_project, trusted,
+        common.name, common.jobs, common.rules,
+    )  # fmt: skip
+    _run(
+        common,
+        [lambda store, progress, stop: scan_gcp(store, request, progress=progress, cancelled=stop)],
+    )
+
+
+def _run(common: _Common, scans: Sequence[_Scan]) -> None:
+    """Make the scans one after the other and end with the worst of their statuses."""
     status = Exit.DONE
-    with open_store(db, create=True) as store:
-        for request in requests:
+    with open_store(common.db, create=True) as store:
+        for scan in scans:
             stop = _stop_on_interrupt()
-            reporter = _json_reporter() if as_json else _text_reporter(plain=plain)
             try:
-                row = scan_aws(store, request, progress=reporter, cancelled=stop)
+                row = scan(store, common.reporter(), stop)
             except Cancelled:
                 say(_INTERRUPTED)
                 raise click.exceptions.Exit(Exit.INTERRUPTED) from None
             _summary(store, row)
-            status = max(status, _status(store, row, gate))
+            status = max(status, _status(store, row, common.gate))
     raise click.exceptions.Exit(status)
 
 
