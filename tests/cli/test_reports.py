@@ -134,3 +134,25 @@ def test_explain_a_service_and_a_finding(undercroft: Command) -> None:
     assert f"h = {worst['h']:.4f}" in alone
     assert "open-desk" in alone
     undercroft("explain", "no-such-thing", status=2)
+
+
+def test_fix_first(undercroft: Command) -> None:
+    rows = undercroft("fix-first", "--top", "3").rows
+    assert len(rows) == 3
+    left = [float(row[1]) for row in rows]
+    assert left == sorted(left, reverse=True)
+    document = undercroft("fix-first", "--top", "3", "--format", "json").json
+    assert document["schema"] == "undercroft/fix-first/1"
+    services = undercroft("services", "--format", "json").json["services"]
+    each = [row["score"] for row in services]  # in tenths
+    assert document["total"] == pytest.approx(sum(each), abs=0.05 * len(each))
+    total = document["total"]
+    for repair in document["repairs"]:
+        taken = sum(one["before"] - one["after"] for one in repair["services"])
+        assert repair["value"] == pytest.approx(taken)
+        total -= repair["value"]
+        assert repair["total_after"] == pytest.approx(total)
+    checklist = undercroft("fix-first", "--top", "3", "--format", "markdown").out
+    assert checklist.count("- [ ] ") == 3
+    assert "        aws " in checklist
+    assert undercroft("findings", "--filter", "status:fix_claimed").rows == []

@@ -21,6 +21,7 @@ _COMMANDS = {
     "tower": ("reports", "Print the layers beneath one AI service."),
     "findings": ("reports", "List findings."),
     "explain": ("explain", "Print how the score of a service or a finding is made."),
+    "fix-first": ("fix_first", "List what to repair first, over all services at once."),
     "show": ("reports", "Print everything about one finding or resource."),
     "export": ("export", "Write findings to a file."),
     "accept": ("decide", "Tolerate findings until a date."),

@@ -12,6 +12,7 @@ from functools import partial
 from undercroft.clock import stamp
 from undercroft.store import rollup, scans
 from undercroft.store.carry import carry_over
+from undercroft.store.combos import settle_scan
 from undercroft.store.connection import Database, bump
 from undercroft.store.coverage import Units, assign_units
 from undercroft.store.decisions import concerned
@@ -49,6 +50,8 @@ def finish(
         newest, last_event = _basis(database.connection(), scan_id)
         above = write_closure(database, scan_id)
         _write_states(database, scan_id, above, now)
+        with database.transaction() as connection:
+            settle_scan(connection, scan_id)
         rollup.build(database, scan_id)
         with database.transaction() as connection:
             if _basis(connection, scan_id)[0] == newest:

@@ -11,6 +11,7 @@ from typing import Any
 
 from undercroft.model import Outcome
 from undercroft.store import rollup
+from undercroft.store.combos import alive_among, combined_among, dependants, settle
 from undercroft.store.connection import Database, bump
 from undercroft.store.fresh import stale
 from undercroft.store.scans import FINISHED
@@ -34,6 +35,32 @@ def refresh_findings(
     """Work out some findings again, in every finished scan that has a word on them, and what counts
     them. Runs inside the caller's transaction. ``only``: that scan, finished or not, and no other.
     """
+    touched, turned, combined = _work_out(connection, findings, now, only)
+    for scan_id, resources in turned.items():
+        # What came to life or ended may complete or break combinations of the services above.
+        found = dependants(connection, scan_id, resources)
+        above, _, _ = _work_out(connection, [fid for _, fid, _, _ in found], now, scan_id)
+        touched.setdefault(scan_id, set()).update(above.get(scan_id, ()))
+        rows = combined.setdefault(scan_id, {})
+        rows.update((row, evidence) for row, _, _, evidence in found)
+    for scan_id, rows in combined.items():
+        settle(connection, scan_id, rows.items())
+    for scan_id, resources in touched.items():
+        rollup.refresh(connection, scan_id, resources)
+
+
+_ByScan = dict[int, set[int]]
+"""Scan → resources."""
+
+
+def _work_out(
+    connection: sqlite3.Connection, findings: Iterable[str], now: datetime, only: int | None
+) -> tuple[_ByScan, _ByScan, dict[int, dict[int, str]]]:
+    """Write the derived columns of some findings.
+
+    Returns what was touched; of that, what came to life or ended; and, by scan, the row and evidence
+    of every combination among them.
+    """
     wanted = list(dict.fromkeys(findings))
     book = book_for(connection, wanted)
     touched: dict[int, set[int]] = {}
@@ -54,9 +81,13 @@ def refresh_findings(
             if derived is not None:
                 updates.append((*derived, state_id))
                 touched.setdefault(scan_id, set()).add(resource)
+    ids = [int(row[-1]) for row in updates]
+    before = alive_among(connection, ids)
     connection.executemany(_UPDATE, updates)
-    for scan_id, resources in touched.items():
-        rollup.refresh(connection, scan_id, resources)
+    turned: _ByScan = {}
+    for scan_id, resource, _ in before ^ alive_among(connection, ids):
+        turned.setdefault(scan_id, set()).add(resource)
+    return touched, turned, combined_among(connection, ids)
 
 
 def bring_up_to_date(database: Database, scan_id: int, now: datetime) -> None:

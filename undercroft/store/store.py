@@ -49,6 +49,7 @@ from undercroft.views import (
 if TYPE_CHECKING:
     from undercroft.fields import FieldChange
     from undercroft.risk.bills import FindingExplanation, ServiceExplanation
+    from undercroft.store.planning import RepairPlan
     from undercroft.triage.events import Event, FindingFacts
     from undercroft.triage.scopes import Scope
 
@@ -223,6 +224,13 @@ class Store:
     def explain_finding(self, scan_id: int, finding_id: str, most: int = 20) -> FindingExplanation:
         """A finding's own score, and its part in the ``most`` worst services above. NotFoundError."""
         return read_bills.explain_finding(self._db, scan_id, finding_id, most)
+
+    def repair_plan(self, scan_id: int) -> RepairPlan:
+        """What to repair first in a scan as it is now, and what if. Reads it all: use a worker."""
+        from undercroft.store.planning import RepairPlan
+        from undercroft.store.read_plan import load_world
+
+        return RepairPlan(load_world(self._db, scan_id))
 
     def today(self, scan_id: int) -> Today:
         """What calls for action."""

@@ -1,0 +1,299 @@
+"""What to repair first, and what would change: exact, greedy, over all services at once.
+
+A repair takes findings away, and with them every combination that loses its last component for some
+ingredient. Values do not add up, since repairs share combinations and the sums have diminishing
+returns; so everything here is computed again from the items, never added.
+
+Only what may win is computed: a repair's worth at one service is at most what its lines count for.
+Leaving lines out of an ordered weighted sum moves others up, and sorting a sum never lowers it, so
+``H`` falls by at most the effective hazard of what goes.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from undercroft.risk.model import COMBINATION, finding_score, service_score
+
+__all__ = ["Combo", "Item", "Planner", "RepairKey", "Step", "World"]
+
+_SLACK = 1e-6
+"""Bounds are kept up by adding and subtracting floats; so much may have been lost in it."""
+
+
+class RepairKey(NamedTuple):
+    """One action on one resource."""
+
+    resource: int
+    mend: str
+
+
+class Item(NamedTuple):
+    """One finding of a resource, as it enters the sums of the services above."""
+
+    finding: int
+    layer: str
+    hazard: float
+    mend: str
+
+
+@dataclass(frozen=True, slots=True)
+class Combo:
+    """A combination that a service owns: it holds as long as every need has a living component.
+
+    ``needs``: per ingredient its components; per component the sets of findings of which each must
+    keep one alive. A component without sets is there whatever is repaired.
+    """
+
+    finding: int
+    hazard: float
+    needs: tuple[tuple[tuple[frozenset[int], ...], ...], ...]
+    repairs: frozenset[RepairKey] = frozenset()
+    """Every repair that takes some of these findings away."""
+
+    def holds(self, removed: Collection[int]) -> bool:
+        """Whether it is still there when these findings are gone."""
+        return all(
+            any(all(not alive.issubset(removed) for alive in component) for component in components)
+            for components in self.needs
+        )
+
+
+@dataclass(slots=True)
+class World:
+    """One scan's hazards, ready for what-if."""
+
+    reach: dict[int, list[tuple[int, float]]]
+    """Service → (resource, attenuation) of everything with items or combinations beneath it."""
+    items: dict[int, list[Item]]
+    """Resource → its items, worst first; at most some per layer for those in ``cut``."""
+    combos: dict[int, list[Combo]] = field(default_factory=dict)
+    """Service → its combinations; services that stand on that service inherit them."""
+    cut: set[int] = field(default_factory=set)
+    """Resources of which ``items`` holds only the worst."""
+    load: Callable[[int], list[Item]] | None = None
+    """Reads every item of a resource in ``cut``."""
+
+    def all_items(self, resource: int) -> list[Item]:
+        """Every item of a resource, read in full if it was cut."""
+        if resource in self.cut and self.load is not None:
+            self.items[resource] = self.load(resource)
+            self.cut.discard(resource)
+        return self.items.get(resource, [])
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One repair of a plan, taken after those before it."""
+
+    repair: RepairKey
+    value: float
+    """Points that it takes off, over all services, once the earlier ones are done."""
+    total: float
+    """Points over all services after it."""
+    changes: tuple[tuple[int, float, float], ...]
+    """(service, score before, score after) of every service that it helps."""
+    broken: int
+    """Combinations that it breaks."""
+
+
+class Planner:
+    """A plan that grows repair by repair. Nothing is ever written; to leave it is to undo it."""
+
+    def __init__(self, world: World, scores: Mapping[int, float] | None = None) -> None:
+        """A plan without repairs. ``scores``: what another planner of this world found, to save work."""
+        self.world = world
+        self.planned: list[RepairKey] = []
+        self._above: dict[int, list[int]] = {}
+        for service, reached in world.reach.items():
+            for resource, _ in reached:
+                self._above.setdefault(resource, []).append(service)
+        self._owners: dict[RepairKey, set[int]] = {}
+        for owner, combos in world.combos.items():
+            for combo in combos:
+                for repair in combo.repairs:
+                    self._owners.setdefault(repair, set()).add(owner)
+        self._removed: set[int] = set()
+        self._scores = dict(scores or {s: self._score(s, self._removed) for s in world.reach})
+        self._before = dict(self._scores)
+        self._bounds: dict[RepairKey, float] = {}
+        self._shares: dict[int, dict[RepairKey, float]] = {}
+        self._exact: dict[RepairKey, float] = {}
+
+    # What is
+
+    @property
+    def before(self) -> Mapping[int, float]:
+        """Service → score as it is."""
+        return self._before
+
+    @property
+    def scores(self) -> Mapping[int, float]:
+        """Service → score with everything planned done."""
+        return self._scores
+
+    @property
+    def saved(self) -> float:
+        """Points that the whole plan takes off together."""
+        return math.fsum(self._before[s] - self._scores[s] for s in self._scores)
+
+    def repairs(self) -> Iterator[RepairKey]:
+        """Every repair there is."""
+        for resource in self._above:
+            yield from dict.fromkeys(
+                RepairKey(resource, item.mend) for item in self.world.items.get(resource, ())
+            )
+
+    def members(self, repair: RepairKey) -> list[int]:
+        """The findings that a repair takes away, worst first."""
+        items = self.world.all_items(repair.resource)
+        return [item.finding for item in items if item.mend == repair.mend]
+
+    def above(self, resource: int) -> Sequence[int]:
+        """The services that stand on a resource: its blast radius."""
+        return self._above.get(resource, ())
+
+    def touched(self, repair: RepairKey) -> list[int]:
+        """The services that a repair may change: above its resource, or above a combination of it."""
+        found = set(self._above.get(repair.resource, ()))
+        for owner in self._owners.get(repair, ()):
+            found.update(self._above.get(owner, ()))
+        return sorted(found)
+
+    # What would be
+
+    def evaluate(self, repair: RepairKey) -> Step:
+        """What a repair would change on top of the plan, without planning it."""
+        removed = self._removed | set(self.members(repair))
+        changes = []
+        for service in self.touched(repair):
+            before = self._scores[service]
+            after = self._score(service, removed)
+            if before - after > 0:
+                changes.append((service, before, after))
+        broken = sum(
+            repair in combo.repairs and combo.holds(self._removed) and not combo.holds(removed)
+            for owner in self._owners.get(repair, ())
+            for combo in self.world.combos[owner]
+        )
+        value = math.fsum(before - after for _, before, after in changes)
+        total = math.fsum(self._scores.values()) - value
+        return Step(repair, value, total, tuple(changes), broken)
+
+    def plan(self, repair: RepairKey) -> Step:
+        """Take a repair into the plan."""
+        step = self.evaluate(repair)
+        self.planned.append(repair)
+        self._removed |= set(self.members(repair))
+        self._settle(self.touched(repair))
+        return step
+
+    def unplan(self, repair: RepairKey) -> None:
+        """Take a repair out of the plan again."""
+        self.planned.remove(repair)
+        self._removed = {f for kept in self.planned for f in self.members(kept)}
+        self._settle(self.touched(repair))
+
+    def best(self) -> Step | None:
+        """The repair that takes off most on top of the plan; None if nothing takes off anything.
+
+        Of equal ones the smaller key, so that the order is always the same.
+        """
+        if not self._bounds:
+            self._bound_all()
+        heap = [
+            (-bound, repair)
+            for repair, bound in self._bounds.items()
+            if bound > 1e-9 and repair not in self.planned
+        ]
+        heapq.heapify(heap)
+        winner: tuple[float, RepairKey] | None = None
+        while heap and (winner is None or heap[0][0] <= winner[0] + _SLACK):
+            _, repair = heapq.heappop(heap)
+            if repair not in self._exact:
+                self._exact[repair] = self.evaluate(repair).value
+            found = (-self._exact[repair], repair)
+            if winner is None or found < winner:
+                winner = found
+        return self.evaluate(winner[1]) if winner is not None and winner[0] < 0 else None
+
+    def greedy(self, most: int) -> list[Step]:
+        """Plan the best repair, compute again, repeat: ``most`` steps or until nothing is left."""
+        steps: list[Step] = []
+        while len(steps) < most and (step := self.best()) is not None:
+            self.plan(step.repair)
+            steps.append(step)
+        return steps
+
+    # How
+
+    def _items(self, service: int, removed: Collection[int]) -> Iterator[tuple[int, str, float]]:
+        items = self.world.items
+        for resource, attenuation in self.world.reach[service]:
+            for item in items.get(resource, ()):
+                if item.finding not in removed:
+                    yield item.finding, item.layer, item.hazard * attenuation
+
+    def _holding(self, service: int, removed: Collection[int]) -> Iterator[tuple[Combo, float]]:
+        """Combinations that hold beneath a service, each with its hazard there."""
+        combos = self.world.combos
+        for resource, attenuation in self.world.reach[service]:
+            for combo in combos.get(resource, ()):
+                if combo.holds(removed):
+                    yield combo, combo.hazard * attenuation
+
+    def _score(self, service: int, removed: Collection[int]) -> float:
+        """The score of a service without these findings."""
+        items = [(str(f), layer, value) for f, layer, value in self._items(service, removed)]
+        for combo, value in self._holding(service, removed):
+            items.append((str(combo.finding), COMBINATION, value))
+        return service_score(items, lines=False).value
+
+    def _settle(self, touched: Collection[int]) -> None:
+        for service in touched:
+            self._scores[service] = self._score(service, self._removed)
+        if self._bounds:
+            for service in touched:
+                self._bound(service)
+            again = set(touched)
+            self._exact = {
+                repair: value
+                for repair, value in self._exact.items()
+                if again.isdisjoint(self.touched(repair))
+            }
+
+    def _bound_all(self) -> None:
+        for service in self.world.reach:
+            self._bound(service)
+
+    def _bound(self, service: int) -> None:
+        """Put one service's part into the bounds of the repairs beneath it."""
+        for repair, share in self._shares.pop(service, {}).items():
+            self._bounds[repair] -= share
+        owners = {
+            str(item.finding): RepairKey(resource, item.mend)
+            for resource, _ in self.world.reach[service]
+            for item in self.world.items.get(resource, ())
+        }
+        sums: dict[RepairKey, float] = {}
+        items = [(str(f), layer, value) for f, layer, value in self._items(service, self._removed)]
+        combos: dict[str, Combo] = {}
+        for combo, value in self._holding(service, self._removed):
+            combos[str(combo.finding)] = combo
+            items.append((str(combo.finding), COMBINATION, value))
+        score = service_score(items)
+        for line in score.lines:
+            if line.effective <= 0:
+                continue
+            part = combos.get(line.finding)
+            for repair in {owners[line.finding]} if part is None else part.repairs:
+                sums[repair] = sums.get(repair, 0.0) + line.effective
+        rest = 100.0 - finding_score(score.hazard)
+        shares = {repair: rest * math.expm1(value) for repair, value in sums.items()}
+        self._shares[service] = shares
+        for repair, share in shares.items():
+            self._bounds[repair] = self._bounds.get(repair, 0.0) + share

@@ -1,0 +1,200 @@
+"""What combinations hang on: which living findings keep each of their ingredients there.
+
+A component that turned out to be a false positive breaks its combination between two scans; an
+accepted one does not: accepting an ingredient must not silence the dish.
+"""
+
+# ruff: noqa: S608  (only names of our own tables are put together; values are bound)
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any
+
+from undercroft.model import LAYERS
+from undercroft.risk.plan import Combo, Item, RepairKey
+from undercroft.risk.repairs import mend_of
+from undercroft.store.encode import load
+from undercroft.triage.status import State
+
+__all__ = [
+    "ALIVE",
+    "BROKEN",
+    "ITEM_COLUMNS",
+    "ITEM_JOINS",
+    "Components",
+    "alive_among",
+    "broken",
+    "combined_among",
+    "combo_of",
+    "dependants",
+    "item_of",
+    "settle",
+    "settle_scan",
+]
+
+ALIVE = ("open", "reopened", "fix_claimed", "accepted")
+_ALIVE_SQL = "('open', 'reopened', 'fix_claimed', 'accepted')"
+BROKEN = "a part is a false positive"
+"""Cause of a combination that lost a component by decision."""
+ITEM_COLUMNS = "t.finding, t.layer, t.hazard, u.name, o.traits, f.cve IS NOT NULL"
+"""What ``item_of`` reads, by way of ``ITEM_JOINS``."""
+ITEM_JOINS = (
+    "JOIN observation o ON o.id = t.observation JOIN rule u ON u.id = t.rule "
+    "JOIN finding f ON f.id = t.finding"
+)
+_PART = 400
+
+
+def item_of(row: Sequence[Any]) -> Item:
+    """An item from ``ITEM_COLUMNS``."""
+    finding, layer, hazard, rule, traits, vulnerability = row
+    mend = mend_of(rule, LAYERS[layer], load(traits), vulnerability=bool(vulnerability))
+    return Item(finding, LAYERS[layer].value, hazard, mend)
+
+
+class Components:
+    """The living findings of resources that combinations hang on, read once each."""
+
+    def __init__(self, connection: sqlite3.Connection, scan_id: int) -> None:
+        self._connection = connection
+        self._scan = scan_id
+        self._known: dict[str, list[tuple[Item, frozenset[str], int]]] = {}
+
+    def of(self, key: str) -> list[tuple[Item, frozenset[str], int]]:
+        """(item, tokens that it answers to, resource) of every living finding of a resource."""
+        if key not in self._known:
+            rows = self._connection.execute(
+                f"SELECT {ITEM_COLUMNS}, t.resource FROM resource r "
+                "CROSS JOIN state t ON t.scan = ? AND t.resource = r.id "
+                f"{ITEM_JOINS} WHERE r.key = ? AND NOT t.combined AND t.status IN {_ALIVE_SQL}",
+                (self._scan, key),
+            ).fetchall()
+            self._known[key] = [
+                (
+                    item_of(row[:-1]),
+                    frozenset({row[3], *(f"trait:{trait}" for trait in load(row[4]))}),
+                    row[-1],
+                )
+                for row in rows
+            ]
+        return self._known[key]
+
+
+def combo_of(finding: int, hazard: float, evidence: Iterable[Any], components: Components) -> Combo:
+    """A combination from its evidence (see ``rules.combine``), with what each ingredient hangs on."""
+    slots: dict[int, list[tuple[frozenset[int], ...]]] = {}
+    repairs: set[RepairKey] = set()
+    for key, value in evidence:
+        if not isinstance(value, dict) or "slot" not in value:
+            continue
+        groups: list[frozenset[int]] = []
+        for asked in ("any_of", "also_any_of"):
+            tokens = set(value.get(asked, ()))
+            if not tokens:
+                continue
+            layers = set(value.get("layers", ())) if asked == "any_of" else set()
+            living = [
+                (item, resource)
+                for item, answers, resource in components.of(key)
+                if answers & tokens and (not layers or item.layer in layers)
+            ]
+            groups.append(frozenset(item.finding for item, _ in living))
+            repairs.update(RepairKey(resource, item.mend) for item, resource in living)
+        # More resources than were listed make this ingredient: no repair is known to end it.
+        if "more" in value:
+            groups = []
+        slots.setdefault(int(value["slot"]), []).append(tuple(groups))
+    needs = tuple(tuple(slots[slot]) for slot in sorted(slots))
+    return Combo(finding, hazard, needs, frozenset(repairs))
+
+
+def broken(evidence: Iterable[Any], components: Components) -> bool:
+    """Whether a combination has lost all living components of some ingredient."""
+    return not combo_of(0, 0.0, evidence, components).holds(())
+
+
+def dependants(
+    connection: sqlite3.Connection, scan_id: int, resources: Collection[int]
+) -> list[tuple[int, str, int, str]]:
+    """(row, finding id, service, evidence) of combinations at the services above some resources."""
+    found: dict[int, tuple[int, str, int, str]] = {}
+    for part in _parts(sorted(resources)):
+        for row in connection.execute(
+            "SELECT t.id, f.fid, t.resource, o.evidence FROM ("
+            "SELECT DISTINCT service FROM closure WHERE scan = ? "
+            f"AND resource IN ({_marks(part)})) c "
+            "CROSS JOIN state t ON t.scan = ? AND t.resource = c.service AND t.combined "
+            "JOIN finding f ON f.id = t.finding JOIN observation o ON o.id = t.observation",
+            (scan_id, *part, scan_id),
+        ):
+            found[row[0]] = row
+    return list(found.values())
+
+
+def alive_among(connection: sqlite3.Connection, rows: Sequence[int]) -> set[tuple[int, int, int]]:
+    """(scan, resource, row) of those rows that keep a combination they are a part of."""
+    return {
+        found
+        for part in _parts(rows)
+        for found in connection.execute(
+            "SELECT scan, resource, id FROM state "
+            f"WHERE id IN ({_marks(part)}) AND NOT combined AND status IN {_ALIVE_SQL}",
+            part,
+        )
+    }
+
+
+def combined_among(
+    connection: sqlite3.Connection, rows: Sequence[int]
+) -> dict[int, dict[int, str]]:
+    """Scan → row → evidence of those rows that are combinations."""
+    found: dict[int, dict[int, str]] = {}
+    for part in _parts(rows):
+        for scan_id, row, evidence in connection.execute(
+            "SELECT t.scan, t.id, o.evidence FROM state t "
+            f"JOIN observation o ON o.id = t.observation WHERE t.id IN ({_marks(part)}) "
+            "AND t.combined",
+            part,
+        ):
+            found.setdefault(scan_id, {})[row] = evidence
+    return found
+
+
+def settle(connection: sqlite3.Connection, scan_id: int, rows: Iterable[tuple[int, str]]) -> None:
+    """Give combinations that are broken by a decision the status of the part that broke them.
+
+    ``rows``: (row, evidence) whose other columns are up to date already.
+    """
+    components = Components(connection, scan_id)
+    connection.executemany(
+        f"UPDATE state SET status = ?, cause = ? WHERE id = ? AND status IN {_ALIVE_SQL}",
+        [
+            (State.FALSE_POSITIVE.value, BROKEN, number)
+            for number, evidence in rows
+            if broken(load(evidence), components)
+        ],
+    )
+
+
+def settle_scan(connection: sqlite3.Connection, scan_id: int) -> None:
+    """The same for a whole scan whose rows were just written."""
+    resources = [
+        row[0]
+        for row in connection.execute(
+            "SELECT DISTINCT resource FROM state WHERE scan = ? AND status = 'false_positive'",
+            (scan_id,),
+        )
+    ]
+    found = dependants(connection, scan_id, resources)
+    settle(connection, scan_id, [(row, evidence) for row, _, _, evidence in found])
+
+
+def _parts(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
+    for start in range(0, len(numbers), _PART):
+        yield numbers[start : start + _PART]
+
+
+def _marks(part: Sequence[int]) -> str:
+    return ",".join("?" * len(part))

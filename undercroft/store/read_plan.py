@@ -1,0 +1,140 @@
+"""What a plan of repairs is computed from: hazards per resource, reach, and what combinations hang on."""
+
+# ruff: noqa: S608  (only names of our own tables are put together; values are bound)
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from undercroft.risk.plan import Combo, Item, RepairKey, World
+from undercroft.risk.repairs import words_of
+from undercroft.store.combos import ITEM_COLUMNS, ITEM_JOINS, Components, combo_of, item_of
+from undercroft.store.connection import Database
+from undercroft.store.encode import REF_COLUMNS, load, ref_of
+from undercroft.store.fresh import ensure_fresh
+from undercroft.store.rollup import ACTIVE_SQL
+from undercroft.views import ResourceRef
+
+__all__ = ["PlanWorld", "load_world"]
+
+_TOP = 64
+"""Findings per resource and layer that a sum looks at; later ones weigh nothing in it."""
+_PART = 400
+
+
+@dataclass(frozen=True, slots=True)
+class PlanWorld:
+    """A world, and the names of what is in it, read when they are asked for."""
+
+    world: World
+    database: Database
+    scan_id: int
+
+    def resources(self, numbers: Sequence[int]) -> dict[int, ResourceRef]:
+        """Resources (services too) by number."""
+        connection = self.database.connection()
+        found: dict[int, ResourceRef] = {}
+        for start in range(0, len(numbers), _PART):
+            part = list(numbers[start : start + _PART])
+            for number, *ref in connection.execute(
+                f"SELECT s.resource, {REF_COLUMNS} FROM snapshot s JOIN body b ON b.id = s.body "
+                "JOIN resource r ON r.id = s.resource "
+                f"WHERE s.scan = ? AND s.resource IN ({','.join('?' * len(part))})",
+                (self.scan_id, *part),
+            ):
+                found[number] = ref_of(ref)
+        return found
+
+    def findings(self, numbers: Sequence[int]) -> list[tuple[str, str, str]]:
+        """(finding id, rule, title) in the order of ``numbers``."""
+        connection = self.database.connection()
+        found: dict[int, tuple[str, str, str]] = {}
+        for start in range(0, len(numbers), _PART):
+            part = list(numbers[start : start + _PART])
+            for number, *names in connection.execute(
+                "SELECT t.finding, f.fid, u.name, o.title FROM finding f "
+                f"CROSS JOIN state t ON t.finding = f.id AND t.scan = ? "
+                "JOIN observation o ON o.id = t.observation JOIN rule u ON u.id = t.rule "
+                f"WHERE f.id IN ({','.join('?' * len(part))})",
+                (self.scan_id, *part),
+            ):
+                found[number] = tuple(names)
+        return [found[number] for number in numbers]
+
+    def words(self, repair: RepairKey, name: str) -> str:
+        """A repair in words."""
+        members = [i for i in self.world.items[repair.resource] if i.mend == repair.mend]
+        title = self.findings([members[0].finding])[0][2] if members else ""
+        return words_of(repair.mend, name, title)
+
+
+def load_world(database: Database, scan_id: int) -> PlanWorld:
+    """Everything active in a scan that some service inherits. Accepted findings are left as they are:
+    a plan starts from the residual score.
+    """
+    ensure_fresh(database, scan_id)
+    with database.snapshot() as connection:
+        items, cut = _items(connection, scan_id)
+        reach: dict[int, list[tuple[int, float]]] = {
+            row[0]: []
+            for row in connection.execute(
+                "SELECT resource FROM service WHERE scan = ? ORDER BY resource", (scan_id,)
+            )
+        }
+        combos = _combos(connection, scan_id)
+        for service, resource, attenuation in connection.execute(
+            "SELECT service, resource, attenuation FROM closure WHERE scan = ?", (scan_id,)
+        ):
+            if (resource in items or resource in combos) and service in reach:
+                reach[service].append((resource, attenuation))
+    world = World(reach, items, combos, cut)
+    world.load = lambda resource: _every(database.connection(), scan_id, resource)
+    return PlanWorld(world, database, scan_id)
+
+
+def _items(connection: sqlite3.Connection, scan_id: int) -> tuple[dict[int, list[Item]], set[int]]:
+    found: dict[int, list[Item]] = {}
+    cut: set[int] = set()
+    for resource, layer, many in connection.execute(
+        "SELECT resource, layer, sum(findings) FROM tally "
+        f"WHERE scan = ? AND NOT combined AND status IN {ACTIVE_SQL} GROUP BY resource, layer",
+        (scan_id,),
+    ).fetchall():
+        rows = connection.execute(
+            f"SELECT {ITEM_COLUMNS} FROM state t {ITEM_JOINS} WHERE t.scan = ? AND t.resource = ? "
+            f"AND t.layer = ? AND NOT t.combined AND t.status IN {ACTIVE_SQL} AND t.hazard > 0 "
+            "ORDER BY t.score DESC LIMIT ?",
+            (scan_id, resource, layer, _TOP),
+        )
+        chosen = [item_of(row) for row in rows]
+        if chosen:
+            found.setdefault(resource, []).extend(chosen)
+        if many > _TOP:
+            cut.add(resource)
+    return found, cut
+
+
+def _every(connection: sqlite3.Connection, scan_id: int, resource: int) -> list[Item]:
+    rows = connection.execute(
+        f"SELECT {ITEM_COLUMNS} FROM state t {ITEM_JOINS} WHERE t.scan = ? AND t.resource = ? "
+        f"AND NOT t.combined AND t.status IN {ACTIVE_SQL} AND t.hazard > 0 ORDER BY t.score DESC",
+        (scan_id, resource),
+    )
+    return [item_of(row) for row in rows]
+
+
+def _combos(connection: sqlite3.Connection, scan_id: int) -> dict[int, list[Combo]]:
+    """Service → its active combinations and what each hangs on, from their evidence."""
+    found: dict[int, list[Combo]] = {}
+    components = Components(connection, scan_id)
+    for service, finding, hazard, evidence in connection.execute(
+        "SELECT t.resource, t.finding, t.hazard, o.evidence FROM state t "
+        "JOIN observation o ON o.id = t.observation "
+        f"WHERE t.scan = ? AND t.combined AND t.status IN {ACTIVE_SQL} AND t.hazard > 0 "
+        "ORDER BY t.finding",
+        (scan_id,),
+    ).fetchall():
+        found.setdefault(service, []).append(combo_of(finding, hazard, load(evidence), components))
+    return found
