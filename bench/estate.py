@@ -70,10 +70,21 @@ class SyntheticCollector:
         rng = random.Random(self.seed)
         below = max(3, self.size.resources - self.size.services)
         third = below // 3
-        images = [_image(number, rows) for number, rows in enumerate(self._shares(rng, third))]
-        roles = [_role(number, rng) for number in range(third)]
-        buckets = [_bucket(number, rng) for number in range(below - 2 * third)]
-        yield from (*images, *roles, *buckets)
+        images: list[str] = []
+        roles: list[str] = []
+        buckets: list[str] = []
+        # One at a time: what a scan needs of memory is to be the scan's own doing.
+        for pool, made in (
+            (
+                images,
+                (_image(number, rows) for number, rows in enumerate(self._shares(rng, third))),
+            ),
+            (roles, (_role(number, rng) for number in range(third))),
+            (buckets, (_bucket(number, rng) for number in range(below - 2 * third))),
+        ):
+            for resource in made:
+                pool.append(resource.key)
+                yield resource
         for number in range(self.size.services):
             service = _notebook(number, rng)
             yield service
@@ -85,7 +96,7 @@ class SyntheticCollector:
             ):
                 # A few are shared by hundreds, most by nobody or one.
                 chosen = pool[min(len(pool) - 1, int(rng.paretovariate(0.6)) - 1)]
-                yield Edge(service.key, chosen.key, relation, f"config.{relation.value}")
+                yield Edge(service.key, chosen, relation, f"config.{relation.value}")
         yield Coverage("aws", _ACCOUNT, _REGION, self.name, CoverageStatus.COMPLETE, lists=_TYPES)
 
     def _shares(self, rng: random.Random, images: int) -> list[int]:

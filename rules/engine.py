@@ -50,7 +50,19 @@ class _Plan:
     absent: tuple[Program, ...]
     stub: tuple[Program, ...]
     ids: tuple[str, ...]
-    timeless: bool
+    timed: frozenset[str] = frozenset()
+    """Ids of those that look at the time."""
+
+    def only(self, rules: frozenset[str]) -> _Plan:
+        """The same for some of its rules."""
+        return _Plan(
+            single=tuple(entry for entry in self.single if entry[1].rule.id in rules),
+            lists=tuple(program for program in self.lists if program.rule.id in rules),
+            absent=tuple(program for program in self.absent if program.rule.id in rules),
+            stub=tuple(program for program in self.stub if program.rule.id in rules),
+            ids=tuple(rule for rule in self.ids if rule in rules),
+            timed=rules,
+        )
 
 
 class Engine:
@@ -61,6 +73,7 @@ class Engine:
         self.version = pack.version
         self._programs = [Program(rule) for rule in pack.rules]
         self._plans: dict[str, _Plan] = {}
+        self._timed: dict[str, _Plan] = {}
 
     @cached_property
     def _combiner(self) -> Combiner:
@@ -73,7 +86,17 @@ class Engine:
 
         Of what was not read (a stub) or does not exist (absent), only the rules about that speak.
         """
-        plan = self._plan(resource.type)
+        return self._judge(self._plan(resource.type), resource, now)
+
+    def judge_timed(self, resource: Resource, now: str) -> Sequence[Observation]:
+        """As ``judge``, asking only ``timed_rules``."""
+        kind = resource.type
+        if kind not in self._timed:
+            plan = self._plan(kind)
+            self._timed[kind] = plan.only(plan.timed)
+        return self._judge(self._timed[kind], resource, now)
+
+    def _judge(self, plan: _Plan, resource: Resource, now: str) -> Sequence[Observation]:
         data = variables(resource, now)
         if resource.presence is not Presence.READ:
             programs = plan.stub if resource.presence is Presence.STUB else plan.absent
@@ -110,9 +133,9 @@ class Engine:
         """Ids of the rules and combinations that are asked of a resource type."""
         return self._plan(resource_type).ids
 
-    def is_timeless(self, resource_type: str) -> bool:
-        """Whether no rule for this type looks at the time."""
-        return self._plan(resource_type).timeless
+    def timed_rules(self, resource_type: str) -> frozenset[str]:
+        """Ids of the rules for this type whose answer depends on the time."""
+        return self._plan(resource_type).timed
 
     def combine(
         self, graph: GraphView, fails: Mapping[str, Sequence[Observation]]
@@ -144,5 +167,5 @@ class Engine:
             absent=tuple(p for p in chosen if p.rule.presence is Presence.ABSENT),
             stub=tuple(p for p in chosen if p.rule.presence is Presence.STUB),
             ids=(*(program.rule.id for program in chosen), *combinations),
-            timeless=all(program.timeless for program in chosen),
+            timed=frozenset(program.rule.id for program in chosen if not program.timeless),
         )

@@ -139,8 +139,12 @@ class Judge(Protocol):
         """Ids of the rules that are asked of a resource type."""
         ...
 
-    def is_timeless(self, resource_type: str) -> bool:
-        """Whether no rule for this type looks at ``now`` (so an old answer may be reused)."""
+    def timed_rules(self, resource_type: str) -> frozenset[str]:
+        """Ids of the rules for this type that look at ``now``: without any, an old answer holds."""
+        ...
+
+    def judge_timed(self, resource: Resource, now: str) -> Sequence[Observation]:
+        """As ``judge``, asking only ``timed_rules``: as long as they say the same, so do all."""
         ...
 
     def combine(

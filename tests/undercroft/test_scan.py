@@ -38,7 +38,6 @@ from undercroft.protocols import (
 from undercroft.relations import Relation
 from undercroft.scan import run_scan
 from undercroft.scan.estate import Estate
-from undercroft.scan.spool import Spool
 from undercroft.scan.stubs import stub_of
 from undercroft.scan.unit import run_unit
 from undercroft.store import Store
@@ -244,8 +243,11 @@ class SmallJudge:
         rules = {"iam:role": ["admin-role"], "sm:endpoint": ["secret", "combo"]}
         return rules.get(resource_type, [])
 
-    def is_timeless(self, resource_type: str) -> bool:
-        return True
+    def timed_rules(self, resource_type: str) -> frozenset[str]:
+        return frozenset()
+
+    def judge_timed(self, resource: Resource, now: str) -> Sequence[Observation]:
+        raise AssertionError("nothing here looks at the time")
 
     def combine(
         self, graph: GraphView, fails: Mapping[str, Sequence[Observation]]
@@ -582,15 +584,3 @@ def test_stubs_say_what_their_key_tells(key: str, expected: tuple[str, ...]) -> 
     assert (stub.provider, stub.account, stub.region, stub.type, stub.name) == expected
     assert stub.presence is Presence.STUB
     assert stub.layer is Layer.IDENTITY
-
-
-def test_spool_gives_back_what_was_put_in() -> None:
-    with Spool() as spool:
-        things = [_resource("x:y", f"n{i}", Layer.VM, config={"a": [i]}) for i in range(2_500)]
-        for thing in things:
-            spool.put(thing)
-        assert [spool.get(thing.key) for thing in things] == things
-        changed = replace(things[0], name="other")
-        spool.put(changed)
-        assert spool.get(changed.key) == changed
-        assert spool.get("nowhere") is None

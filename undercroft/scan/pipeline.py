@@ -7,11 +7,12 @@ is visible to readers of the store before the commit at the end.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from undercroft.clock import stamp, utc_now
@@ -21,8 +22,8 @@ from undercroft.protocols import Cancelled, Collected, Collector, Judge, Progres
 from undercroft.redact import redact_options, redact_text
 from undercroft.scan.crew import Crew, Report, Unit
 from undercroft.scan.estate import Estate
-from undercroft.scan.spool import Spool
 from undercroft.scan.unit import failed
+from undercroft.store.recall import Again
 
 if TYPE_CHECKING:
     from undercroft.store import ScanWriter, Store
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
 
 __all__ = ["run_scan"]
 
-_ASK_EVERY = 200
+_AT_ONCE = 500
+"""Resources that are judged together."""
+_ASK_EVERY = 50
 """Resources judged between two looks at the cancel flag."""
 
 
@@ -70,8 +73,7 @@ def run_scan(
     )
     with ExitStack() as stack:
         stack.enter_context(writer)
-        spool = stack.enter_context(Spool())
-        run = _Run(writer, judge, spool, stop, report, clock)
+        run = _Run(writer, judge, stop, report, clock)
         try:
             calls, throttled = run.collect(collectors, scope, salt, executor, jobs)
             services = run.judge()
@@ -93,14 +95,12 @@ class _Run:
         self,
         writer: ScanWriter,
         judge: Judge,
-        spool: Spool,
         stop: threading.Event,
         report: Report,
         clock: Callable[[], datetime],
     ) -> None:
         self._writer = writer
         self._judge = judge
-        self._spool = spool
         self._stop = stop
         self._report = report
         self._clock = clock
@@ -154,39 +154,55 @@ class _Run:
 
     def judge(self) -> list[str]:
         """Judge every resource; keys of the AI services, those that the linker found included."""
-        writer, judge = self._writer, self._judge
+        writer = self._writer
         now = stamp(self._clock())
         orphans = self._estate.orphans()
         services = self._estate.services() | orphans
         total = len(self._estate)
-        for number, stored in enumerate(writer.resources()):
-            if number % _ASK_EVERY == 0:
-                self.check()
-                self._report(Progress("judging", done=number, total=total, resources=number))
-            resource = stored
-            if stored.key in orphans:
-                resource = replace(stored, service=True)
-                writer.add([resource])
-            self._spool.put(resource)
-            # Combinations need the answer even where the stored one is used again.
-            observations = judge.judge(resource, now)
-            if resource.presence is Presence.STUB and not observations:
-                continue
-            reusable = judge.is_timeless(resource.type) and writer.previous_judgement(resource)
-            if not reusable:
+        done = 0
+        for part in batched(writer.resources(), _AT_ONCE):
+            self.check()
+            self._report(Progress("judging", done=done, total=total, resources=done))
+            resources = [
+                replace(stored, service=True) if stored.key in orphans else stored
+                for stored in part
+            ]
+            writer.add(resource for resource in resources if resource.key in orphans)
+            self._judge_all(resources, now)
+            done += len(part)
+        return sorted(services)
+
+    def _judge_all(self, resources: Sequence[Resource], now: str) -> None:
+        """Judge what has changed; of the rest, combinations need to know the old answer."""
+        judge, writer = self._judge, self._writer
+        asked: list[tuple[Resource, Again]] = []
+        for resource in resources:
+            if resource.presence is not Presence.STUB:
+                rules = judge.timed_rules(resource.type)
+                said = judge.judge_timed(resource, now) if rules else ()
+                asked.append((resource, Again(rules, said)))
+        recalled = writer.recall(asked)
+        for number, resource in enumerate(resources):
+            observations: Sequence[Observation] | None = recalled.get(resource.key)
+            if observations is None:
+                if number % _ASK_EVERY == 0:
+                    self.check()
+                observations = judge.judge(resource, now)
+                if resource.presence is Presence.STUB and not observations:
+                    continue
                 writer.observe(resource.key, observations)
             self._remember(resource.key, observations)
-        return sorted(services)
 
     def combine(self, services: Iterable[str]) -> None:
         """Toxic combinations of every service; an empty answer is an answer too."""
         self.check()
-        graph = Graph(self._estate.edges, services=services, lookup=self._spool.get)
+        writer = self._writer
+        graph = Graph(self._estate.edges, services=services, lookup=writer.resource)
         answers: dict[str, list[Observation]] = {key: [] for key in graph.services()}
         for found in self._judge.combine(graph, self._found):
             answers.setdefault(found.resource, []).append(found)
         for key, observations in answers.items():
-            self._writer.observe(key, observations, combined=True)
+            writer.observe(key, observations, combined=True)
 
     def _save(self, batch: Iterable[Collected]) -> None:
         now = stamp(self._clock())
@@ -209,6 +225,13 @@ class _Run:
         ]
         if kept:
             self._found[key] = kept
+
+
+def batched(items: Iterable[Resource], size: int) -> Iterator[list[Resource]]:
+    """Lists of up to ``size`` items."""
+    source = iter(items)
+    while part := list(islice(source, size)):
+        yield part
 
 
 def _unheard(event: Progress) -> None:

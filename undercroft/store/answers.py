@@ -12,7 +12,7 @@ from undercroft.identity import observation_id, tie_break
 from undercroft.model import Observation, Outcome
 from undercroft.store.encode import LAYER_NUMBER, clean, dump, dump_texts, evidence_text
 
-__all__ = ["Answer", "Answers"]
+__all__ = ["Answer", "Answers", "columns_of"]
 
 
 class Answer(NamedTuple):
@@ -73,9 +73,9 @@ class Answers:
             for o in observations
             if o.outcome is Outcome.UNKNOWN
         }
-        columns: dict[str, Sequence[Any]] = {fid: _columns(found) for fid, found in fails.items()}
+        columns: dict[str, Sequence[Any]] = {fid: columns_of(found) for fid, found in fails.items()}
         if before is not None:
-            columns = {**_columns_of(connection, before), **columns}
+            columns = {**_stored_columns(connection, before), **columns}
             blind = {**_blind_of(connection, before), **blind}
         identity = (
             answer.resource,
@@ -199,7 +199,8 @@ def _weight(fail: Observation) -> tuple[int, float, str]:
     return (fail.severity.rank, fail.cvss or 0.0, fail.title)
 
 
-def _columns(fail: Observation) -> tuple[Any, ...]:
+def columns_of(fail: Observation) -> tuple[Any, ...]:
+    """What ``observation`` holds of a fail, from ``severity`` to ``weight``."""
     return (
         fail.severity.rank,
         LAYER_NUMBER[fail.layer],
@@ -218,7 +219,7 @@ def _list(texts: tuple[str, ...]) -> str:
     return dump(list(texts))
 
 
-def _columns_of(connection: sqlite3.Connection, judgement: int) -> dict[str, tuple[Any, ...]]:
+def _stored_columns(connection: sqlite3.Connection, judgement: int) -> dict[str, tuple[Any, ...]]:
     return {
         fid: tuple(values)
         for fid, *values in connection.execute(

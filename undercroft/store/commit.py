@@ -21,7 +21,7 @@ from undercroft.store.errors import StoreError
 from undercroft.store.plain import Plain, spans
 from undercroft.store.reach import write_closure
 from undercroft.store.refresh import refresh_findings
-from undercroft.store.schema import STATE_INDEXES
+from undercroft.store.schema import FINDING_INDEX, STATE_INDEXES
 from undercroft.store.sightings import STATE_COLUMNS, Scan, rows
 from undercroft.store.statuses import EVENT_COLUMNS, event_of, whole_book
 from undercroft.views import ScanRow
@@ -44,6 +44,8 @@ def finish(
     decision was committed meanwhile, what it changes is worked in before this scan appears.
     """
     now = now.astimezone(UTC)
+    with database.transaction() as connection:
+        connection.execute(FINDING_INDEX)
     assign_units(database, scan_id)
     carry_over(database, scan_id)
     while True:

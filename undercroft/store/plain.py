@@ -139,21 +139,23 @@ class Plain:
         ]
 
 
-def spans(connection: sqlite3.Connection) -> Iterator[tuple[int, int]]:
+def spans(
+    connection: sqlite3.Connection, *, resources: int = _RESOURCES, findings: int = _FINDINGS
+) -> Iterator[tuple[int, int]]:
     """Runs of resources that findings were ever made about, each with a bounded number of them."""
     last = 0
     while True:
         found = connection.execute(
             "SELECT resource, count(*) FROM finding WHERE resource > ? "
             "GROUP BY resource ORDER BY resource LIMIT ?",
-            (last, _RESOURCES),
+            (last, resources),
         ).fetchall()
         if not found:
             return
         start, number = 0, 0
-        for place, (_, findings) in enumerate(found):
-            number += findings
-            if number >= _FINDINGS or place == len(found) - 1:
+        for place, (_, more) in enumerate(found):
+            number += more
+            if number >= findings or place == len(found) - 1:
                 yield found[start][0], found[place][0]
                 start, number = place + 1, 0
         last = found[-1][0]

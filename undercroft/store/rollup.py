@@ -48,10 +48,12 @@ def build(database: Database, scan_id: int) -> None:
         _blocks(connection, scan_id, None)
     connection = database.connection()
     services = _services(connection, scan_id, None)
-    items = _items(connection, scan_id, None)
     for start in range(0, len(services), _BATCH):
+        part = services[start : start + _BATCH]
+        # Only what these stand on: all of an estate's would be most of its findings.
+        items = _items(connection, scan_id, [service for service, _, _ in part])
         with database.transaction() as writing:
-            _write_services(writing, scan_id, services[start : start + _BATCH], items)
+            _write_services(writing, scan_id, part, items)
 
 
 def refresh(connection: sqlite3.Connection, scan_id: int, resources: Collection[int]) -> None:
@@ -138,8 +140,8 @@ def _services(
     return found
 
 
-def _items(connection: sqlite3.Connection, scan_id: int, services: Collection[int] | None) -> Items:
-    """The findings that count of every resource beneath some services (None: of the scan).
+def _items(connection: sqlite3.Connection, scan_id: int, services: Collection[int]) -> Items:
+    """The findings that count of every resource beneath some services.
 
     Of each resource, layer and kind no more than ``_TOP``, by way of an index in the order of their
     weight: an image with thousands of findings costs no more than one with a hundred.
@@ -161,15 +163,13 @@ def _items(connection: sqlite3.Connection, scan_id: int, services: Collection[in
 
 
 def _kinds(
-    connection: sqlite3.Connection, scan_id: int, services: Collection[int] | None
+    connection: sqlite3.Connection, scan_id: int, services: Collection[int]
 ) -> list[tuple[int, int, int, int]]:
     """(resource, layer, combined, accepted) of which there is something that counts."""
     select = (
         "SELECT DISTINCT t.resource, t.layer, t.combined, t.status = 'accepted' FROM tally t "
         f"WHERE t.scan = ? AND t.status IN {_COUNTED_SQL}"
     )
-    if services is None:
-        return connection.execute(select, (scan_id,)).fetchall()
     found: dict[tuple[int, int, int, int], None] = {}
     for part in _parts(services):
         for row in connection.execute(

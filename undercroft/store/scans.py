@@ -14,6 +14,7 @@ from undercroft.model import Coverage, CoverageStatus
 from undercroft.store.connection import Database, bump
 from undercroft.store.encode import clean, load
 from undercroft.store.errors import AmbiguousError, NotFoundError, StoreError
+from undercroft.store.schema import FINDING_INDEX
 from undercroft.views import ScanRow
 
 __all__ = [
@@ -151,6 +152,7 @@ def abandon(database: Database, scan_id: int) -> None:
             (scan_id,),
         )
         _collect_garbage(connection)
+        connection.execute(FINDING_INDEX)
         bump(connection)
 
 

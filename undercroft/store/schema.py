@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sqlite_utils import Migrations
 
-__all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "STATE_INDEXES", "migrations"]
+__all__ = ["APPLICATION_ID", "FINDING_INDEX", "SCHEMA_VERSION", "STATE_INDEXES", "migrations"]
 
 APPLICATION_ID = 0x55435246
 """``UCRF`` in the file's header: tells our files from other SQLite databases."""
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Kept in the header too, so that reading it needs no table and no library."""
 
 _TABLES = (
@@ -156,6 +156,27 @@ cheaper than maintaining them row by row.
 """
 
 
+FINDING_INDEX = "CREATE UNIQUE INDEX IF NOT EXISTS finding_fid ON finding (fid)"
+"""By public id. Those are random: a cache without findings does without the index until its first
+scan is complete, because keeping it row by row would write most of it anew with every step.
+"""
+
+_FINDING = (
+    """CREATE TABLE finding_again (
+        id INTEGER PRIMARY KEY, fid TEXT NOT NULL, tie INTEGER NOT NULL,
+        rule INTEGER NOT NULL, resource INTEGER NOT NULL, at TEXT NOT NULL, cve TEXT,
+        package TEXT, combined INTEGER NOT NULL, first_scan INTEGER NOT NULL,
+        first_seen TEXT NOT NULL) STRICT""",
+    """INSERT INTO finding_again SELECT id, fid, tie, rule, resource, at, cve, package, combined,
+        first_scan, first_seen FROM finding""",
+    """DROP TABLE finding""",
+    """ALTER TABLE finding_again RENAME TO finding""",
+    """CREATE INDEX finding_resource ON finding (resource)""",
+    """CREATE INDEX finding_first_scan ON finding (first_scan)""",
+    FINDING_INDEX,
+)
+
+
 def migrations() -> Migrations:
     """The migration set, oldest first; each runs once, together with the record that it ran.
 
@@ -178,6 +199,11 @@ def migrations() -> Migrations:
                 {"key": "revision", "value": "0"},
             ]
         )
+
+    @found(name="0002_finding_index_by_name")
+    def finding_index_by_name(db: Database) -> None:
+        for statement in _FINDING:
+            db.execute(statement)
 
     return found
 

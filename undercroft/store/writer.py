@@ -9,6 +9,7 @@ import socket
 import sqlite3
 import threading
 import uuid
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime
@@ -39,6 +40,7 @@ from undercroft.store.encode import (
     resource_of,
 )
 from undercroft.store.errors import NotFoundError, StoreError
+from undercroft.store.recall import Again, earlier, recall
 from undercroft.views import ScanRow
 
 __all__ = ["ScanWriter"]
@@ -47,6 +49,14 @@ _BATCH = 2_000
 """Rows per transaction: short enough that somebody who accepts a finding meanwhile never waits."""
 _ANSWERS = 10_000
 """The same for observations, whose index is written in no order: fewer, larger steps cost less."""
+_RECENT = 2_000
+"""Resources kept at hand; services of one team share most of what they stand on."""
+_RESOURCE = (
+    f"r.key, {BODY_COLUMNS.replace('hash, ', 'b.', 1).replace(', ', ', b.')}, c.tags, c.config, "
+    "c.facts, c.unknown, c.provenance, s.collected_at FROM snapshot s "
+    "JOIN resource r ON r.id = s.resource JOIN body b ON b.id = s.body "
+    "JOIN content c ON c.body = s.body"
+)
 _BODY_VALUES = ", ".join("?" * len(BODY_COLUMNS.split(",")))
 
 
@@ -87,11 +97,16 @@ class ScanWriter:
         self._answered: dict[tuple[str, bool], int] = {}
         self._reused: set[str] = set()
         self._known: dict[str, _Known] = {}
+        self._given: dict[str, Resource] = {}
+        """What ``resources`` gave out last, just as it is stored."""
+        self._recent: OrderedDict[str, Resource] = OrderedDict()
         self._keys: dict[str, int] = {}
         self._done = False
         self._room = ExitStack()
         self.uid = uuid.uuid4().hex
         with database.transaction() as connection:
+            if connection.execute("SELECT 1 FROM finding LIMIT 1").fetchone() is None:
+                connection.execute("DROP INDEX IF EXISTS finding_fid")
             cursor = connection.execute(
                 "INSERT INTO scan (uid, name, kind, state, started_at, scope, rules, pack, host, "
                 "pid, process_start) VALUES (?, ?, ?, 'running', ?, ?, ?, ?, ?, ?, ?)",
@@ -158,18 +173,46 @@ class ScanWriter:
                 self._flush()
                 known = self._known[resource.key]
             with self._db.transaction() as connection:
-                found = connection.execute(
-                    "SELECT max(id) FROM judgement "
-                    "WHERE resource = ? AND body = ? AND pack = ? AND combined = 0",
-                    (known.resource, known.body, self._pack),
-                ).fetchone()[0]
+                found = earlier(connection, known.resource, known.body, self._pack)
                 if found is not None:
-                    connection.execute(
-                        "UPDATE snapshot SET judgement = ? WHERE scan = ? AND resource = ?",
-                        (found, self.scan_id, known.resource),
-                    )
-                    self._reused.add(resource.key)
+                    self._reuse(connection, resource.key, known, found)
             return found is not None
+
+    def recall(self, resources: Sequence[tuple[Resource, Again]]) -> dict[str, list[Observation]]:
+        """Resource key → what the same pack said about exactly this before and still says.
+
+        Those answers are used again. Whoever is not in it has to be observed. Of the answers only
+        what combinations look at is given back. See ``recall.Again`` for what depends on the time.
+        """
+        found: dict[str, list[Observation]] = {}
+        with self._lock:
+            for resource, _ in resources:
+                known = self._known.get(resource.key)
+                given = self._given.get(resource.key) is resource
+                if not given and (known is None or known.hash != body_of(resource).hash):
+                    self._take(resource)
+            self._flush(answers=False)
+            with self._db.transaction() as connection:
+                for resource, again in resources:
+                    known = self._known[resource.key]
+                    judgement = earlier(connection, known.resource, known.body, self._pack)
+                    if judgement is None:
+                        continue
+                    said = recall(connection, judgement, resource.key, again)
+                    if said is not None:
+                        found[resource.key] = said
+                        self._reuse(connection, resource.key, known, judgement)
+        return found
+
+    def _reuse(
+        self, connection: sqlite3.Connection, key: str, known: _Known, judgement: int
+    ) -> None:
+        # In the transaction that found it: deleting a scan removes answers that nobody refers to.
+        connection.execute(
+            "UPDATE snapshot SET judgement = ? WHERE scan = ? AND resource = ?",
+            (judgement, self.scan_id, known.resource),
+        )
+        self._reused.add(key)
 
     def observe(
         self, resource_key: str, observations: Sequence[Observation], *, combined: bool = False
@@ -189,23 +232,19 @@ class ScanWriter:
             place = (resource_key, combined or resource_key in self._reused)
             self._answers.setdefault(place, []).extend(observations)
             self._waiting += len(observations)
-            if len(self._answers) >= _BATCH or self._waiting >= _ANSWERS:
+            if len(self._answers) >= _ANSWERS or self._waiting >= _ANSWERS:
                 self._flush()
 
     def resources(self) -> Iterator[Resource]:
         """What has been added, in no particular order. Adding meanwhile is allowed."""
-        columns = BODY_COLUMNS.replace("hash, ", "b.", 1).replace(", ", ", b.")
         last = 0
         while True:
             with self._lock:
-                self._flush()
+                self._flush(answers=False)
             rows = (
                 self._db.connection()
                 .execute(
-                    f"SELECT s.resource, r.key, {columns}, c.tags, c.config, c.facts, c.unknown, "
-                    "c.provenance, s.collected_at FROM snapshot s "
-                    "JOIN resource r ON r.id = s.resource JOIN body b ON b.id = s.body "
-                    "JOIN content c ON c.body = s.body "
+                    f"SELECT s.resource, {_RESOURCE} "
                     "WHERE s.scan = ? AND s.resource > ? ORDER BY s.resource LIMIT 500",
                     (self.scan_id, last),
                 )
@@ -214,8 +253,32 @@ class ScanWriter:
             if not rows:
                 return
             last = rows[-1][0]
-            for row in rows:
-                yield resource_of(row[1], row[2:])
+            self._given = {row[1]: resource_of(row[1], row[2:]) for row in rows}
+            yield from list(self._given.values())
+
+    def resource(self, key: str) -> Resource | None:
+        """What has been added under a key, or None."""
+        found = self._recent.get(key)
+        if found is not None:
+            self._recent.move_to_end(key)
+            return found
+        with self._lock:
+            self._flush(answers=False)
+            known = self._known.get(key)
+        if known is None:
+            return None
+        row = (
+            self._db.connection()
+            .execute(
+                f"SELECT {_RESOURCE} WHERE s.scan = ? AND s.resource = ?",
+                (self.scan_id, known.resource),
+            )
+            .fetchone()
+        )
+        found = self._recent[key] = resource_of(row[0], row[1:])
+        if len(self._recent) > _RECENT:
+            self._recent.popitem(last=False)
+        return found
 
     def edges(self) -> Iterator[Edge]:
         """What has been added, in the order in which it was."""
@@ -291,13 +354,15 @@ class ScanWriter:
                 (self.scan_id, unit, status.value, clean(reason), dump(sorted(lists))),
             )
 
-    def _flush(self) -> None:
-        if not (self._resources or self._edges or self._answers):
+    def _flush(self, *, answers: bool = True) -> None:
+        """Write what is waiting. Answers can wait for longer: many at once cost less."""
+        if not (self._resources or self._edges or (answers and self._answers)):
             return
         with self._db.transaction() as connection:
             self._write_resources(connection)
             self._write_edges(connection)
-            self._write_answers(connection)
+            if answers:
+                self._write_answers(connection)
 
     def _resource_ids(self, connection: sqlite3.Connection, keys: Iterable[str]) -> None:
         wanted = [key for key in dict.fromkeys(keys) if key not in self._keys]
@@ -314,6 +379,8 @@ class ScanWriter:
         self._resource_ids(connection, self._resources)
         rows = []
         for key, resource in self._resources.items():
+            self._given.pop(key, None)
+            self._recent.pop(key, None)
             body = body_of(resource)
             found = connection.execute(
                 "SELECT id FROM body WHERE hash = ?", (body.hash,)
