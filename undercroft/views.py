@@ -348,6 +348,8 @@ class EventRow:
     """False once undone."""
     target: str | None = None
     """For ``undo``: the event or batch that it takes back."""
+    scope: str = ""
+    """For the acceptance of a rule: within which boundary, in words."""
 
 
 @dataclass(frozen=True, slots=True)

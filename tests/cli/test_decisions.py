@@ -41,6 +41,7 @@ def test_accept_until_a_date_by_an_owner(undercroft: Command) -> None:
         "until": day.isoformat(),
         "owner": "ml-platform",
         "actor": ACTOR,
+        "scope": "",
     }
 
 

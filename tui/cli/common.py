@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from tui.cli.errors import CommandError
+from tui.cli.moment import asked_clock
 from undercroft.text import count
 from undercroft.views import Query, ScanRow
 
@@ -95,7 +96,7 @@ def open_store(
         raise CommandError(
             f"there is no cache at {path}: run 'undercroft scan aws' first, or name one with --db"
         )
-    store = Store.open(path, read_only=read_only)
+    store = Store.open(path, read_only=read_only, clock=asked_clock())
     try:
         yield store
     finally:

@@ -18,11 +18,11 @@ from tui.cli.common import (
     scan_option,
     selection_options,
 )
+from tui.cli.decisions import event_id
 from tui.cli.errors import CommandError
-from tui.cli.output import print_json, print_rows
 from tui.settings import load
 from undercroft.clock import utc_now
-from undercroft.text import count, minute, shown
+from undercroft.text import count, shown
 
 if TYPE_CHECKING:
     from undercroft.store import Store
@@ -30,18 +30,21 @@ if TYPE_CHECKING:
 
 __all__ = [
     "accept_command",
+    "decide_on",
     "false_positive_command",
     "fixed_command",
-    "history_command",
     "note_command",
+    "redo_command",
     "reopen_command",
     "undo_command",
+    "warn_of_services",
 ]
 
+_GUARDS = ("severity", "kev", "epss", "exposure", "incarnation")
 _CATEGORIES = ("wrong_rule_logic", "not_applicable", "compensating_config", "bad_data")
 
 
-def _decide(
+def decide_on(
     db: Path | None,
     scan_ref: str | None,
     ids: tuple[str, ...],
@@ -51,6 +54,7 @@ def _decide(
     yes: bool,
     verb: str,
 ) -> None:
+    """Choose the findings, let ``act`` record the decision, say what it did. CommandError."""
     from undercroft.triage.decide import DecisionError, Triage
 
     with open_store(db) as store:
@@ -68,9 +72,20 @@ def _decide(
 
 @click.command("accept")
 @selection_options
-@click.option("--reason", required=True, help="Why it is tolerable (10 characters or more).")
-@click.option("--until", required=True, help="Last day: 2027-01-31, 30d, 2w, 3m, eoq, eoy.")
+@click.option("--reason", default="", help="Why it is tolerable (10 characters or more).")
+@click.option("--until", default="", help="Last day: 2027-01-31, 30d, 2w, 3m, eoq, eoy.")
 @click.option("--owner", default="", help="Who answers for it; default: you.")
+@click.option("--ticket", default="", help="Where it is followed up.")
+@click.option("--without-guard", "guards_off", multiple=True, type=click.Choice(_GUARDS),
+              help="Let it hold even if this becomes worse (repeatable).")  # fmt: skip
+@click.option("--again", is_flag=True, help="As the acceptance that lapsed: same reason, new date.")
+@click.option(
+    "--rule", default="", help="Instead of findings: this rule, findings to come included …"
+)
+@click.option("--cve", default="", help="… (for the rule cve: this vulnerability) …")
+@click.option("--resource", default="", help="… on this resource (its key) …")
+@click.option("--prefix", default="", help="… where resource keys begin so …")
+@click.option("--tag", "tags", multiple=True, metavar="NAME=VALUE", help="… with this tag.")
 @scan_option
 @db_option
 @debug_option
@@ -81,32 +96,71 @@ def accept_command(
     reason: str,
     until: str,
     owner: str,
+    ticket: str,
+    guards_off: tuple[str, ...],
+    again: bool,
+    rule: str,
+    cve: str,
+    resource: str,
+    prefix: str,
+    tags: tuple[str, ...],
     scan_ref: str | None,
     db: Path | None,
 ) -> None:
-    """Tolerate findings until a date."""
+    """Tolerate findings, or a rule within a boundary, until a date."""
     from undercroft.triage.dates import parse_until
 
+    if again and (reason or until or rule):
+        raise CommandError("--again takes reason and length from the acceptance that lapsed")
+    if not again and not (reason and until):
+        raise CommandError("an acceptance needs --reason and --until (or --again)")
+    if rule or cve or resource or prefix or tags:
+        if findings or filter_text or not (rule or cve):
+            raise CommandError("name findings, or a boundary that begins with --rule; not both")
+        from tui.cli.scoped import accept_rule, scope_from
+
+        scope = scope_from(rule or "cve", cve, resource, prefix, tags)
+        accept_rule(db, scan_ref, scope, reason=reason, until=until, owner=owner,
+                    guards_off=guards_off, yes=yes)  # fmt: skip
+        return
+
     def act(triage: Triage, store: Store, chosen: list[str], scan: int) -> Action:
-        grave = triage.must_confirm(chosen, scan)
-        if grave:
-            above = store.services_of(scan, [facts.finding for facts in grave])
-            names = ", ".join(shown(service.name) for service in above) or "no AI service"
-            say(f"{count(len(grave), 'critical finding')} beneath {names}")
-        day = parse_until(until, triage.today)
+        warn_of_services(triage, store, chosen, scan)
+        if again:
+            return accept_all_again(triage, chosen, scan)
         return triage.accept(
-            chosen, reason=reason, until=day, owner=owner or triage.actor, scan_id=scan
+            chosen,
+            reason=reason,
+            until=parse_until(until, triage.today),
+            owner=owner or triage.actor,
+            ticket=ticket,
+            guards_off=guards_off,
+            scan_id=scan,
         )
 
-    _decide(
-        db,
-        scan_ref,
-        findings,
-        filter_text,
-        act,
-        yes=yes,
-        verb="accept",
-    )
+    decide_on(db, scan_ref, findings, filter_text, act, yes=yes, verb="accept")
+
+
+def warn_of_services(triage: Triage, store: Store, chosen: list[str], scan: int) -> None:
+    """Name every AI service above what is critical or known to be exploited."""
+    grave = triage.must_confirm(chosen, scan)
+    if grave:
+        above = store.services_of(scan, [facts.finding for facts in grave])
+        names = ", ".join(shown(service.name) for service in above) or "no AI service"
+        say(f"{count(len(grave), 'critical finding')} beneath {names}")
+
+
+def accept_all_again(triage: Triage, chosen: list[str], scan: int) -> Action:
+    """One acceptance after the other; what cannot be accepted again is said and left."""
+    from undercroft.triage.decide import DecisionError
+
+    *before, last = chosen
+    for finding in before:
+        try:
+            say(triage.accept_again(finding, scan_id=scan).summary)
+        except DecisionError as error:
+            say(f"{finding[:11]}: {error}")
+    return triage.accept_again(last, scan_id=scan)
 
 
 @click.command("fixed")
@@ -124,7 +178,7 @@ def fixed_command(
     db: Path | None,
 ) -> None:
     """Say that findings are repaired; only a later scan can confirm it."""
-    _decide(
+    decide_on(
         db,
         scan_ref,
         findings,
@@ -152,7 +206,7 @@ def false_positive_command(
     db: Path | None,
 ) -> None:
     """Say that a rule is wrong about findings."""
-    _decide(
+    decide_on(
         db,
         scan_ref,
         findings,
@@ -180,7 +234,7 @@ def reopen_command(
     db: Path | None,
 ) -> None:
     """Withdraw the decision on findings."""
-    _decide(
+    decide_on(
         db,
         scan_ref,
         findings,
@@ -206,7 +260,7 @@ def note_command(
     db: Path | None,
 ) -> None:
     """Add a note to findings."""
-    _decide(
+    decide_on(
         db,
         scan_ref,
         findings,
@@ -228,40 +282,25 @@ def undo_command(target: str | None, reason: str, db: Path | None) -> None:
 
     with open_store(db) as store:
         triage = Triage(store, actor=find_actor(load()), clock=utc_now)
+        whole = target if target is None or target.startswith("b-") else event_id(store, target)
         try:
-            action = triage.undo(target, reason=reason)
+            action = triage.undo(whole, reason=reason)
         except DecisionError as error:
             raise CommandError(str(error)) from error
     say(action.summary)
 
 
-@click.command("history")
-@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
-@click.option("--text", default="", help="Only lines with this text.")
-@click.option("--limit", type=click.IntRange(min=1), help="At most so many.")
+@click.command("redo")
 @db_option
 @debug_option
-def history_command(form: str, text: str, limit: int | None, db: Path | None) -> None:
-    """List decisions, newest first."""
-    with open_store(db, read_only=True) as store:
-        rows = store.history(text=text, limit=limit)
-    if form == "json":
-        from undercroft.exchange import history_document
+def redo_command(db: Path | None) -> None:
+    """Take your last undo back, unless you decided something after it."""
+    from undercroft.triage.decide import DecisionError, Triage
 
-        print_json(history_document(rows))
-        return
-    print_rows(
-        ("EVENT", "AT", "WHO", "WHAT", "RESOURCE", "FINDING", "REASON"),
-        [
-            (
-                row.id[:10],
-                minute(row.at),
-                row.actor,
-                row.type.replace("_", " ") + ("" if row.live else " (undone)"),
-                row.resource_name,
-                row.title,
-                row.reason,
-            )
-            for row in rows
-        ],
-    )
+    with open_store(db) as store:
+        triage = Triage(store, actor=find_actor(load()), clock=utc_now)
+        try:
+            action = triage.redo()
+        except DecisionError as error:
+            raise CommandError(str(error)) from error
+    say(action.summary)

@@ -9,7 +9,7 @@ import click
 
 from tui.cli.common import db_option, debug_option, filter_option, open_store, say, scan_option
 from tui.cli.errors import CommandError
-from undercroft.clock import utc_now
+from tui.cli.moment import as_of_option, now
 from undercroft.exchange import (
     FORMATS,
     FileExistsRefusedError,
@@ -29,6 +29,7 @@ __all__ = ["export_command"]
     "--format", "form", type=click.Choice([form.value for form in FORMATS]), required=True
 )
 @scan_option
+@as_of_option
 @filter_option
 @db_option
 @debug_option
@@ -46,7 +47,7 @@ def export_command(
     with open_store(db, read_only=True) as store:
         scan = store.scan(scan_ref)
         query = Query(filter=filter_text)
-        head = Head.of(store, scan, filter_text, utc_now())
+        head = Head.of(store, scan, filter_text, now())
         details = store.iter_records(scan.id, query)
         if output is None:
             export_findings(details, head, Format(form), sys.stdout)

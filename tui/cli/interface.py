@@ -15,6 +15,7 @@ import click
 
 from tui.cli.common import cache_path, db_option, debug_option
 from tui.cli.errors import CommandError
+from tui.cli.moment import as_of_option, asked_clock, asked_moment
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -70,6 +71,7 @@ def _run(
         prepare=prepare,
         actor=find_actor(settings),
         config=settings,
+        clock=asked_clock(),
         scan_starter=wiring.scan_starter(path),
         discover=wiring.discover,
         rules_pack=wiring.pack,
@@ -98,13 +100,15 @@ def _leave_with_terminal(app: App[None]) -> None:
 @click.option("--screen", default="services", show_default=True, help="Screen to start with.")
 @click.option("--filter", "filter_text", default="", metavar="F", help="Filter to start with.")
 @click.option("--read-only", is_flag=True, help="Look, but record no decision.")
+@as_of_option
 @db_option
 @debug_option
 def open_command(
     scan_ref: str | None, screen: str, filter_text: str, read_only: bool, db: Path | None
 ) -> None:
-    """Open the terminal interface."""
-    open_interface(db, scan_ref, screen, filter_text, read_only=read_only)
+    """Open the terminal interface; with --as-of to look only: decisions are made now."""
+    looking = read_only or asked_moment() is not None
+    open_interface(db, scan_ref, screen, filter_text, read_only=looking)
 
 
 @click.command("demo")

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from tui.cli.common import db_option, debug_option, filter_option, open_store, scan_option
+from tui.cli.moment import as_of_option, now
 from tui.cli.output import print_json, print_rows, severity_style
-from undercroft.clock import utc_now
 from undercroft.model import LAYERS
 from undercroft.text import count, shown
 from undercroft.views import Query
@@ -19,6 +19,7 @@ __all__ = ["findings_command", "services_command", "show_command", "tower_comman
 
 @click.command("services")
 @scan_option
+@as_of_option
 @filter_option
 @db_option
 @debug_option
@@ -31,7 +32,7 @@ def services_command(scan_ref: str | None, filter_text: str, db: Path | None, fo
         scan = store.scan(scan_ref)
         rows = store.services(scan.id, Query(filter=filter_text))
         if form != "table":
-            head = Head.of(store, scan, filter_text, utc_now())
+            head = Head.of(store, scan, filter_text, now())
             export_services(rows, head, Format(form), sys.stdout)
             return
     print_rows(
@@ -59,6 +60,7 @@ def services_command(scan_ref: str | None, filter_text: str, db: Path | None, fo
 
 @click.command("findings")
 @scan_option
+@as_of_option
 @filter_option
 @db_option
 @debug_option
@@ -77,7 +79,7 @@ def findings_command(scan_ref: str | None, filter_text: str, db: Path | None, fo
         query = Query(filter=filter_text)
         if form != "table":
             details = store.iter_records(scan.id, query)
-            head = Head.of(store, scan, filter_text, utc_now())
+            head = Head.of(store, scan, filter_text, now())
             export_findings(details, head, Format(form), sys.stdout)
             return
         print_rows(
@@ -101,6 +103,7 @@ def findings_command(scan_ref: str | None, filter_text: str, db: Path | None, fo
 @click.command("tower")
 @click.argument("service")
 @scan_option
+@as_of_option
 @db_option
 @debug_option
 def tower_command(service: str, scan_ref: str | None, db: Path | None) -> None:
@@ -131,6 +134,7 @@ def tower_command(service: str, scan_ref: str | None, db: Path | None) -> None:
 @click.command("show")
 @click.argument("what")
 @scan_option
+@as_of_option
 @db_option
 @debug_option
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")

@@ -11,7 +11,7 @@ from undercroft.exchange.records import Exportable, Head
 from undercroft.model import Severity
 from undercroft.text import count, minute, shown
 
-__all__ = ["escape", "write_markdown"]
+__all__ = ["code", "escape", "write_markdown"]
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+!|~&$:@-])")
 
@@ -21,7 +21,7 @@ def escape(text: str) -> str:
     return _SPECIAL.sub(r"\\\1", shown(text))
 
 
-def _code(text: str) -> str:
+def code(text: str) -> str:
     """Foreign text as an inline code span; the fence is longer than any run inside."""
     clean = shown(text).replace("|", "\N{FULLWIDTH VERTICAL LINE}")
     longest = max((len(run) for run in re.findall(r"`+", clean)), default=0)
@@ -36,7 +36,7 @@ def write_markdown(findings: Iterable[Exportable], head: Head, out: TextIO) -> N
     out.write(f"# Findings of {escape(scan.name or scan.uid)}\n\n")
     out.write(f"- Scan finished: {minute(scan.finished_at)} UTC ({scan.state})\n")
     out.write(f"- As of: {minute(head.as_of)} UTC\n")
-    out.write(f"- Filter: {_code(head.filter) if head.filter else 'none'}\n")
+    out.write(f"- Filter: {code(head.filter) if head.filter else 'none'}\n")
     out.write(f"- Undercroft {head.version}\n\n")
     gaps = [item for item in head.coverage if item.status.is_gap]
     if gaps:
@@ -62,7 +62,7 @@ def write_markdown(findings: Iterable[Exportable], head: Head, out: TextIO) -> N
 
 def _cells(detail: Exportable) -> Iterable[str]:
     row = detail.row
-    yield f"{escape(row.title)}<br>{_code(row.rule)} {_code(row.id[:11])}"
+    yield f"{escape(row.title)}<br>{code(row.rule)} {code(row.id[:11])}"
     yield f"{escape(row.resource_name)}<br>{escape(row.resource_type)}"
     yield row.layer.value
     status = row.status.replace("_", " ") + (f" ({row.cause})" if row.cause else "")
@@ -73,6 +73,6 @@ def _cells(detail: Exportable) -> Iterable[str]:
     yield escape(status)
     yield ", ".join(escape(service.name) for service in detail.services) or "none"
     yield "<br>".join(
-        _code(f"{item.path} = {json.dumps(item.value, ensure_ascii=False)}")
+        code(f"{item.path} = {json.dumps(item.value, ensure_ascii=False)}")
         for item in detail.evidence
     )

@@ -37,6 +37,7 @@ __all__ = [
     "opening",
     "resource_document",
     "scan_document",
+    "scan_record",
     "scans_document",
     "service_record",
     "services_document",
@@ -123,6 +124,7 @@ def finding_record(detail: Exportable) -> dict[str, Json]:
             "owner": decision.owner,
             "actor": decision.actor,
             "at": decision.at,
+            "scope": decision.scope,
         },
     }
 
@@ -255,6 +257,7 @@ def _event_record(row: EventRow) -> dict[str, Json]:
         "title": row.title,
         "resource": row.resource_name,
         "reason": row.reason,
+        "scope": row.scope,
         "payload": dict(row.payload),
         "batch": row.batch,
         "live": row.live,

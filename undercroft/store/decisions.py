@@ -19,10 +19,12 @@ from undercroft.store.statuses import EVENT_COLUMNS, book_for, event_of
 from undercroft.triage.events import Event, seal
 from undercroft.triage.resolve import dead_events
 from undercroft.triage.scopes import scope_of
+from undercroft.triage.searching import searching
 from undercroft.views import EventRow, MergeReport
 
 __all__ = ["append", "concerned", "event_rows", "events", "history", "merge"]
 
+_TARGETED = ("undo", "scope_end", "scope_seen")
 _JSON = ("scope", "payload", "guards", "seen")
 
 
@@ -74,9 +76,8 @@ def history(database: Database, text: str = "", limit: int | None = None) -> lis
     with database.snapshot() as connection:
         dead = dead_events(_all_that_undo(connection))
         found = event_rows(connection, "", (), dead)
-        if text:
-            needle = text.casefold()
-            found = [row for row in found if needle in _searchable(row)]
+        wanted = searching(text, database.now())
+        found = [row for row in found if wanted(row)]
     found.reverse()
     return found if limit is None else found[: max(limit, 0)]
 
@@ -112,7 +113,8 @@ def event_rows(
                 payload=event.payload,
                 batch=event.batch,
                 live=event.id not in dead,
-                target=target if event.type == "undo" and isinstance(target, str) else None,
+                target=target if event.type in _TARGETED and isinstance(target, str) else None,
+                scope=scope.words() if (scope := scope_of(event)) is not None else "",
             )
         )
     return found
@@ -227,16 +229,3 @@ def _names(connection: sqlite3.Connection, finding: str) -> tuple[str, str]:
         (finding,),
     ).fetchone()
     return (row[0], row[1]) if row else ("", "")
-
-
-def _searchable(row: EventRow) -> str:
-    parts = (
-        row.type,
-        row.actor,
-        row.title,
-        row.resource_name,
-        row.reason,
-        row.finding or "",
-        row.at,
-    )
-    return "\n".join(parts).casefold()

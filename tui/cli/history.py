@@ -1,0 +1,77 @@
+"""``history``: every decision, who made it, when and why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tui.cli.common import db_option, debug_option, open_store
+from tui.cli.decisions import check_log
+from tui.cli.moment import as_of_option
+from tui.cli.output import print_json, print_rows
+from undercroft.text import minute
+
+__all__ = ["history_command"]
+
+
+@click.command("history")
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
+@click.option(
+    "--filter",
+    "filter_text",
+    default="",
+    metavar="F",
+    help="Words, who:… kind:… finding:… resource:… since:30d live:yes|no batch:….",
+)
+@click.option("--text", default="", help="Only lines with these words.")
+@click.option("--who", default="", help="Only decisions of this person.")
+@click.option("--kind", default="", help="accept, fixed, false-positive, reopen, note, undo, …")
+@click.option("--finding", default="", help="Only decisions on this finding (beginning of its id).")
+@click.option("--since", default="", help="Not older than: 30d, 2026-11-01.")
+@click.option("--limit", type=click.IntRange(min=1), help="At most so many.")
+@click.option("--verify", is_flag=True, help="Check the log instead: status 1 if it was changed.")
+@as_of_option
+@db_option
+@debug_option
+def history_command(
+    form: str,
+    filter_text: str,
+    text: str,
+    who: str,
+    kind: str,
+    finding: str,
+    since: str,
+    limit: int | None,
+    verify: bool,
+    db: Path | None,
+) -> int:
+    """List decisions, newest first."""
+    if verify:
+        return check_log(db)
+    keys = {"who": who, "kind": kind, "finding": finding, "since": since}
+    # A person's name may have several words; each must apply.
+    words = [f"{key}:{word}" for key, value in keys.items() for word in value.split()]
+    with open_store(db, read_only=True) as store:
+        rows = store.history(text=" ".join([filter_text, text, *words]), limit=limit)
+    if form == "json":
+        from undercroft.exchange import history_document
+
+        print_json(history_document(rows))
+        return 0
+    print_rows(
+        ("EVENT", "AT", "WHO", "WHAT", "RESOURCE", "FINDING", "REASON"),
+        [
+            (
+                row.id[:10],
+                minute(row.at),
+                row.actor,
+                row.type.replace("_", " ") + ("" if row.live else " (undone)"),
+                row.resource_name,
+                row.title or row.scope,
+                row.reason,
+            )
+            for row in rows
+        ],
+    )
+    return 0
