@@ -60,28 +60,47 @@ def pack() -> Pack:
 class AwsRequest:
     """What ``scan aws`` was asked for."""
 
-    profile: str = ""
+    profiles: tuple[str, ...] = ()
     regions: tuple[str, ...] = ()
-    role_arn: str = ""
+    """Names, or ``all``: every region that is enabled for an account."""
+    role_arns: tuple[str, ...] = ()
+    """Each is assumed from each profile."""
     external_id: str = ""
     trusted_accounts: tuple[str, ...] = ()
     name: str = ""
     jobs: int = 8
     rules: tuple[Path, ...] = ()
+    organization: bool = False
+    """Also every active account of the organisation that the credentials belong to."""
+    role_name: str = ""
+    """The role to assume in each of those; empty: the collector's default."""
     options: Mapping[str, Json] = field(default_factory=dict)
 
     def scope(self) -> Scope:
         """The same in the pipeline's terms."""
         options: dict[str, Json] = dict(self.options)
         named: dict[str, Json] = {
-            "profile": self.profile,
-            "role_arn": self.role_arn,
+            **_one_or_several("profile", self.profiles),
+            **_one_or_several("role_arn", self.role_arns),
             "external_id": self.external_id,
             "regions": list(self.regions),
             "trusted_accounts": list(self.trusted_accounts),
+            "organization": self.organization,
+            "role_name": self.role_name if self.organization else "",
         }
         options |= {key: value for key, value in named.items() if value}
         return Scope("aws", locations=self.regions, options=options)
+
+    def title(self) -> str:
+        """What the scan is called if it has no name of its own."""
+        kind = "AWS organization" if self.organization else "AWS"
+        return " ".join([kind, *self.profiles]).strip()
+
+
+def _one_or_several(option: str, values: tuple[str, ...]) -> dict[str, Json]:
+    if len(values) > 1:
+        return {f"{option}s": list(values)}
+    return {option: values[0]} if values else {}
 
 
 def scan_aws(
@@ -91,7 +110,7 @@ def scan_aws(
     progress: Callable[[Progress], None] | None = None,
     cancelled: threading.Event | None = None,
 ) -> ScanRow:
-    """Scan one AWS account into ``store``. Raises ``Cancelled`` if it was asked to stop."""
+    """Scan AWS accounts into ``store``. Raises ``Cancelled`` if it was asked to stop."""
     from collectors.aws import collectors
     from undercroft.scan import run_scan
 
@@ -101,7 +120,7 @@ def scan_aws(
         collectors(scope.options),
         engine(request.rules),
         scope,
-        name=request.name or f"AWS {request.profile}".strip(),
+        name=request.name or request.title(),
         jobs=request.jobs,
         progress=progress,
         cancelled=cancelled,
@@ -170,7 +189,7 @@ def scan_starter(path: Callable[[], Path]) -> ScanStarter:
         from undercroft.store import Store
 
         wanted = AwsRequest(
-            profile=request.profile, regions=tuple(request.locations), name=request.name
+            profiles=(request.profile,), regions=tuple(request.locations), name=request.name
         )
         with Store.open(path()) as store:
             return scan_aws(store, wanted, progress=progress, cancelled=cancelled)
@@ -195,7 +214,7 @@ def check_request(request: ScanRequest) -> Preflight:
     from collectors.aws import preflight
     from tui.scanning import Preflight
 
-    wanted = AwsRequest(profile=request.profile, regions=tuple(request.locations))
+    wanted = AwsRequest(profiles=(request.profile,), regions=tuple(request.locations))
     found = preflight(wanted.scope().options)
     return Preflight(found.arn, found.account, found.regions, found.problems)
 

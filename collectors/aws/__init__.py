@@ -38,11 +38,13 @@ class Preflight:
 def collectors(
     options: Mapping[str, Json] | None = None, clock: Callable[[], datetime] = utc_now
 ) -> list[Collector]:
-    """Every AWS collector, on one shared session.
+    """Every AWS collector, on one shared session per account.
 
-    Options: ``profile``, ``role_arn``, ``external_id``, ``regions`` (names, or ``all``),
-    ``max_attempts``; units read ``trusted_accounts`` from the scope's own options.
+    Options: ``profile`` or ``profiles``, ``role_arn`` or ``role_arns``, ``external_id``,
+    ``organization``, ``role_name``, ``regions`` (names, or ``all``), ``max_attempts``; units read
+    ``trusted_accounts`` from the scope's own options.
     """
+    from collectors.aws.accounts import AccountRecords, Accounts
     from collectors.aws.ec2 import Ec2AiInstances
     from collectors.aws.ec2_named import NAMED, Ec2Named
     from collectors.aws.ecr import EcrCollector
@@ -51,14 +53,14 @@ def collectors(
     from collectors.aws.s3 import S3Collector
     from collectors.aws.sagemaker import SageMakerList, SageMakerReferenced
     from collectors.aws.sagemaker_kinds import KINDS
-    from collectors.aws.session import Clients
 
-    clients = Clients(options)
+    clients = Accounts(options)
     stages: list[list[Collector]] = [
         # Services, and what belongs to them.
         [
             *(SageMakerList(clients, kind, clock) for kind in KINDS if kind.is_listed),
             Ec2AiInstances(clients),
+            AccountRecords(clients),
         ],
         # Services that are only referred to.
         [SageMakerReferenced(clients)],

@@ -43,15 +43,22 @@ class EcrCollector(AwsCollector):
     reads = IMAGE_TYPES
 
     def targets(self, scope: Scope, wanted: Sequence[Resource]) -> Iterator[Target]:
-        """Own images by the region of their registry; everybody else's together, without a region."""
-        account = self._account(scope)
-        regions: dict[str, list[Resource]] = {}
+        """Own images by registry and region; everybody else's together, without a region.
+
+        A registry of ours whose account is not read itself may be open to the first that is.
+        """
+        accounts = self.accounts(scope)
+        if not accounts:
+            return
+        first = next(iter(accounts))
+        places: dict[tuple[str, str], list[Resource]] = {}
         for stub in wanted:
             if stub.type in self.reads:
                 own = stub.facts.get("owner") == "own"
-                regions.setdefault(stub.region if own else GLOBAL, []).append(stub)
-        for region, stubs in sorted(regions.items()):
-            yield Target(self.name, "aws", account, region, tuple(stubs), scope.options)
+                account = stub.account if own and stub.account in accounts else first
+                places.setdefault((account, stub.region if own else GLOBAL), []).append(stub)
+        for (account, region), stubs in sorted(places.items()):
+            yield self.target(accounts[account], region, scope, stubs)
 
     def read(self, unit: Unit) -> Reading:
         """Read every wanted image, with the repository it is in."""

@@ -6,14 +6,27 @@ allows exactly these operations.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 
 from undercroft.model import Json
 
-__all__ = ["READS", "WriteRefusedError", "iam_action", "iam_actions", "install", "policy_document"]
+__all__ = [
+    "READS",
+    "ROLE_NAME",
+    "WriteRefusedError",
+    "iam_action",
+    "iam_actions",
+    "install",
+    "policy_document",
+]
+
+ROLE_NAME = "UndercroftRead"
+"""The role that an organisation scan assumes in each member account unless told otherwise."""
 
 READS: dict[str, frozenset[str]] = {
     "sts": frozenset({"GetCallerIdentity"}),
+    "organizations": frozenset({"ListAccounts"}),
     "sagemaker": frozenset(
         {
             "ListNotebookInstances",
@@ -131,27 +144,55 @@ def iam_action(service: str, operation: str) -> str:
 
 
 def iam_actions() -> list[str]:
-    """Every IAM action a scan needs, sorted. ``sts:GetCallerIdentity`` needs no grant."""
+    """Every IAM action that reading an account needs, sorted.
+
+    ``sts:GetCallerIdentity`` needs no grant; finding the accounts is not part of reading them.
+    """
     return sorted(
         {
             iam_action(service, operation)
             for service, operations in READS.items()
             for operation in operations
-            if service != "sts"
+            if service not in {"sts", "organizations"}
         }
     )
 
 
-def policy_document() -> dict[str, Json]:
-    """An IAM policy that allows exactly what a scan reads, and nothing else."""
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
+def policy_document(options: Mapping[str, Json] | None = None) -> dict[str, Json]:
+    """An IAM policy that allows exactly what a scan reads, and nothing else.
+
+    With the options of a scan of several accounts also what signing in to those needs:
+    ``role_arn``, ``role_arns``, ``organization``, ``role_name``. Whoever signs in gets the whole
+    policy; the roles that are assumed need its first statement.
+    """
+    asked = options or {}
+    actions: list[Json] = [*iam_actions()]
+    reads: dict[str, Json] = {
+        "Sid": "UndercroftReadOnly",
+        "Effect": "Allow",
+        "Action": actions,
+        "Resource": "*",
+    }
+    statements: list[Json] = [reads]
+    named = asked.get("role_arns") or asked.get("role_arn") or ()
+    roles: list[Json] = [named] if isinstance(named, str) else [*cast("list[Json]", named)]
+    if asked.get("organization"):
+        statements.append(
             {
-                "Sid": "UndercroftReadOnly",
+                "Sid": "UndercroftOrganization",
                 "Effect": "Allow",
-                "Action": list(iam_actions()),
+                "Action": "organizations:ListAccounts",
                 "Resource": "*",
             }
-        ],
-    }
+        )
+        roles.append(f"arn:*:iam::*:role/{asked.get('role_name') or ROLE_NAME}")
+    if roles:
+        statements.append(
+            {
+                "Sid": "UndercroftSignIn",
+                "Effect": "Allow",
+                "Action": "sts:AssumeRole",
+                "Resource": roles,
+            }
+        )
+    return {"Version": "2012-10-17", "Statement": statements}

@@ -7,11 +7,15 @@ unit, retries adaptively, and reaches loopback endpoints also for account-prefix
 from __future__ import annotations
 
 import ipaddress
+import json
+import os
 import threading
-from collections.abc import Iterator, Mapping
+import weakref
+from collections import OrderedDict
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from typing import Any, cast
 from urllib.parse import urlsplit, urlunsplit
 
@@ -32,7 +36,7 @@ from collectors.aws.errors import CallError, UnsupportedOperationError, is_throt
 from undercroft.model import Json
 from undercroft.protocols import Meter
 
-__all__ = ["GLOBAL", "Clients", "Identity", "call", "pages"]
+__all__ = ["GLOBAL", "Account", "Clients", "Identity", "call", "pages"]
 
 GLOBAL = "-"
 """The location of what has no region."""
@@ -43,6 +47,8 @@ MAX_ATTEMPTS = 8
 CONNECT_TIMEOUT = 5
 READ_TIMEOUT = 30
 _POOL = 32
+_CLIENTS = 128
+"""Clients that are kept, each about a megabyte; one that is needed again is made again."""
 
 _running: ContextVar[Meter | None] = ContextVar("running_meter", default=None)
 _counting = threading.Lock()
@@ -58,11 +64,50 @@ class Identity:
     arn: str
 
 
-class Clients:
-    """The SDK for one set of options: picklable, thread-safe, made once per scan.
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account that can be read."""
 
-    Options (all optional, none secret): ``profile``, ``role_arn``, ``external_id``, ``regions``,
-    ``max_attempts``. Endpoint overrides are botocore's own (``AWS_ENDPOINT_URL``).
+    number: str
+    options: Mapping[str, Json] = field(default_factory=dict)
+    """What a target needs to carry so that a worker can sign in; never a secret."""
+    regions: tuple[str, ...] = ()
+
+
+class _Recent:
+    """The clients of all sessions, of which only so many are kept.
+
+    Clients of one account, region and service are shared while they are in use: the SDK slows down
+    per client.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[tuple[int, str, str], weakref.ref[Clients]] = OrderedDict()
+
+    def use(self, owner: Clients, service: str, region: str) -> None:
+        """Note that a client is used, and let go of those that have not been for longest."""
+        name = (id(owner), service, region)
+        surplus = []
+        with self._lock:
+            self._kept[name] = weakref.ref(owner)
+            self._kept.move_to_end(name)
+            while len(self._kept) > _CLIENTS:
+                surplus.append(self._kept.popitem(last=False))
+        for (_, service, region), whose in surplus:
+            if (forgotten := whose()) is not None:
+                forgotten.forget(service, region)
+
+
+_recent = _Recent()
+
+
+class Clients:
+    """The SDK for one set of options: picklable, thread-safe, made once per scan and process.
+
+    Options (all optional, none secret): ``profile``, ``role_arn`` (one, or several to be assumed one
+    from the other), ``external_id``, ``regions``, ``max_attempts``. Endpoint overrides are
+    botocore's own (``AWS_ENDPOINT_URL``).
     """
 
     def __init__(self, options: Mapping[str, Json] | None = None) -> None:
@@ -73,9 +118,17 @@ class Clients:
         self._identity: Identity | CallError | None = None
         self._enabled: tuple[str, ...] | None = None
 
-    def __reduce__(self) -> tuple[type[Clients], tuple[dict[str, Json]]]:
-        # Sockets and locks stay behind: another process opens its own.
-        return (Clients, (self.options,))
+    def __reduce__(self) -> tuple[Any, tuple[type[Clients], str]]:
+        # Sockets and locks stay behind: another process opens its own, once for all its units.
+        return (_unpickled, (type(self), json.dumps(self.options)))
+
+    def at(self, options: Mapping[str, Json]) -> Clients:  # noqa: ARG002  (there is one account)
+        """The SDK of the account that a target's ``options`` sign in to."""
+        return self
+
+    def accounts(self) -> tuple[Account, ...]:
+        """Every account that can be read. Raises ``CallError`` if nobody can sign in."""
+        return (Account(self.identity().account),)
 
     @property
     def session(self) -> boto3.session.Session:
@@ -113,7 +166,13 @@ class Clients:
                 except BotoCoreError as error:
                     raise CallError(service, where, "", error) from error
                 self._clients[service, where] = known
-            return known
+        _recent.use(self, service, where)
+        return known
+
+    def forget(self, service: str, region: str) -> None:
+        """Let go of a client; whoever holds it may go on using it."""
+        with self._lock:
+            self._clients.pop((service, region), None)
 
     def identity(self, meter: Meter | None = None) -> Identity:
         """Account, partition and ARN of the caller, asked for once.
@@ -172,11 +231,13 @@ class Clients:
         profile = self.options.get("profile")
         core = botocore.session.Session(profile=str(profile) if profile else None)
         core.register_component("data_loader", _loader(core.get_config_variable("data_path")))
-        role = self.options.get("role_arn")
-        if role:
-            named = [region for region in self._regions_named() if region != ALL_REGIONS]
-            region = (named or [core.get_config_variable("region") or "us-east-1"])[0]
-            _assume(core, str(role), str(self.options.get("external_id") or ""), str(region))
+        named = self.options.get("role_arn") or ()
+        roles = [named] if isinstance(named, str) else cast("Sequence[Any]", named)
+        if roles:
+            regions = [region for region in self._regions_named() if region != ALL_REGIONS]
+            region = (regions or [core.get_config_variable("region") or "us-east-1"])[0]
+            external = str(self.options.get("external_id") or "")
+            _assume(core, [str(role) for role in roles], external, str(region))
         return boto3.session.Session(botocore_session=core)
 
     def _make(self, service: str, region: str) -> BaseClient:
@@ -278,29 +339,55 @@ def _largest_page(client: BaseClient, operation: str, paginator: Any) -> int | N
     return int(largest) if largest else None
 
 
-def _assume(core: botocore.session.Session, role_arn: str, external_id: str, region: str) -> None:
-    """Make ``core`` act as ``role_arn``, refreshing before expiry; signed in as it was before.
+def _assume(
+    core: botocore.session.Session, roles: Sequence[str], external_id: str, region: str
+) -> None:
+    """Make ``core`` act as the last of ``roles``, each assumed from the one before.
 
-    ``region``: where to sign in.
+    The first is assumed by whom ``core`` was signed in as. Refreshed before expiry. ``region``:
+    where to sign in.
     """
     extra = {"RoleSessionName": "undercroft"}
     if external_id:
         extra["ExternalId"] = external_id
     source = botocore.session.Session(profile=core.profile)
+    source.register_component("data_loader", core.get_component("data_loader"))
     source.set_config_variable("region", region)
-    credentials = source.get_credentials()
+    credentials: Any = source.get_credentials()
     if credentials is None:
         raise NoCredentialsError
-    fetcher = AssumeRoleCredentialFetcher(
-        client_creator=cast("Any", source.create_client),
-        source_credentials=cast("Any", credentials),
-        role_arn=role_arn,
-        extra_args=extra,
+    client = partial(source.create_client, config=_sign_in_config())
+    for role in roles:
+        fetcher = AssumeRoleCredentialFetcher(
+            client_creator=cast("Any", client),
+            source_credentials=credentials,
+            role_arn=role,
+            extra_args=extra,
+        )
+        credentials = DeferredRefreshableCredentials(
+            method="assume-role", refresh_using=fetcher.fetch_credentials
+        )
+    cast("Any", core)._credentials = credentials  # noqa: SLF001  (botocore offers no setter)
+
+
+def _sign_in_config() -> Config:
+    # Hundreds of accounts sign in through one service.
+    return Config(
+        retries={"mode": "adaptive", "total_max_attempts": MAX_ATTEMPTS},
+        connect_timeout=CONNECT_TIMEOUT,
+        read_timeout=READ_TIMEOUT,
     )
-    assumed = DeferredRefreshableCredentials(
-        method="assume-role", refresh_using=fetcher.fetch_credentials
-    )
-    cast("Any", core)._credentials = assumed  # noqa: SLF001  (botocore offers no setter)
+
+
+def _unpickled(kind: type[Clients], options: str) -> Clients:
+    surroundings = tuple(item for item in os.environ.items() if item[0].startswith("AWS_"))
+    return _shared(cast("Hashable", kind), options, frozenset(surroundings))
+
+
+@lru_cache(maxsize=8)
+def _shared(kind: Hashable, options: str, surroundings: frozenset[Any]) -> Clients:  # noqa: ARG001  (part of the key)
+    made: Clients = cast("Any", kind)(json.loads(options))
+    return made
 
 
 @lru_cache(maxsize=4)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 
 from botocore.exceptions import EndpointConnectionError
 
 from collectors.aws.arns import Place
 from collectors.aws.errors import CallError
-from collectors.aws.session import ALL_REGIONS, Clients
+from collectors.aws.session import ALL_REGIONS, GLOBAL, Account, Clients
 from collectors.reading import WORKERS, Ended, Gaps, Reading, batches, once, side_by_side
 from undercroft.model import Coverage, CoverageStatus, Resource
 from undercroft.protocols import Collected, Meter, Scope, Target
@@ -57,21 +58,34 @@ class AwsCollector(ABC):
 
     def targets(self, scope: Scope, wanted: Sequence[Resource]) -> Iterator[Target]:
         """The units to run. Never raises: missing credentials surface in each unit's coverage."""
-        account = self._account(scope)
+        accounts = self.accounts(scope)
         if not self.reads:
-            for asked in scope.accounts or (account,):
-                for region in self._regions(scope):
-                    yield Target(self.name, "aws", asked, region, (), scope.options)
+            for account in accounts.values():
+                for region in account.regions:
+                    yield self.target(account, region, scope)
             return
-        regions: dict[str, list[Resource]] = {}
+        places: dict[tuple[str, str], list[Resource]] = {}
         for stub in wanted:
-            if stub.type in self.reads and stub.account == account:
-                regions.setdefault(stub.region, []).append(stub)
-        for region, stubs in sorted(regions.items()):
-            yield Target(self.name, "aws", account, region, tuple(stubs), scope.options)
+            if stub.type in self.reads and stub.account in accounts:
+                places.setdefault((stub.account, stub.region), []).append(stub)
+        for (number, region), stubs in sorted(places.items()):
+            yield self.target(accounts[number], region, scope, stubs)
+
+    def target(
+        self, account: Account, region: str, scope: Scope, wanted: Sequence[Resource] = ()
+    ) -> Target:
+        """A unit of this collector, with all that a worker needs to sign in."""
+        options = {**scope.options, **account.options} if account.options else scope.options
+        return Target(self.name, "aws", account.number, region, tuple(wanted), options)
 
     def collect(self, target: Target, meter: Meter) -> Iterator[Collected]:
         """Read one unit; the last item is its coverage."""
+        reader = copy(self)
+        reader.clients = self.clients.at(target.options)
+        yield from reader.collect_as_signed_in(target, meter)
+
+    def collect_as_signed_in(self, target: Target, meter: Meter) -> Iterator[Collected]:
+        """``collect`` with the one session that the target is read with."""
         try:
             place = self._place(target, meter)
             if isinstance(place, str):
@@ -94,15 +108,31 @@ class AwsCollector(ABC):
     def read(self, unit: Unit) -> Reading:
         """Everything this unit can read; raises ``CallError`` where it cannot go on."""
 
-    def _account(self, scope: Scope) -> str:
-        try:
-            return self.clients.identity().account
-        except CallError:
-            return scope.accounts[0] if scope.accounts else "-"
+    def accounts(self, scope: Scope) -> dict[str, Account]:
+        """The accounts to read by their numbers, each with the regions to read it in.
 
-    def _regions(self, scope: Scope) -> Sequence[str]:
+        If nobody can sign in there is one all the same, so that each unit says so.
+        """
+        try:
+            found = self.clients.accounts()
+        except CallError:
+            found = (Account(GLOBAL),)
+            if scope.accounts:
+                found = tuple(Account(number) for number in scope.accounts)
+        else:
+            if scope.accounts:
+                known = {account.number: account for account in found}
+                found = tuple(known.get(number, Account(number)) for number in scope.accounts)
+        return {
+            account.number: replace(account, regions=self._regions(scope, account))
+            for account in found
+        }
+
+    def _regions(self, scope: Scope, account: Account) -> tuple[str, ...]:
         if scope.locations and ALL_REGIONS not in scope.locations:
-            return scope.locations
+            return tuple(scope.locations)
+        if account.regions:
+            return account.regions
         try:
             return self.clients.regions()
         except CallError:
@@ -112,7 +142,9 @@ class AwsCollector(ABC):
         identity = self.clients.identity(meter)
         if target.scope not in {identity.account, "-"}:
             return f"the credentials belong to account {identity.account}, not to {target.scope}"
-        named = target.options.get("trusted_accounts")
-        listed = named if isinstance(named, Sequence) and not isinstance(named, str) else ()
-        accounts = frozenset({identity.account, *(str(account) for account in listed)})
-        return Place(identity.partition, identity.account, target.location, accounts)
+        accounts = {identity.account}
+        for option in ("trusted_accounts", "own_accounts"):
+            named = target.options.get(option)
+            if isinstance(named, Sequence) and not isinstance(named, str):
+                accounts.update(str(account) for account in named)
+        return Place(identity.partition, identity.account, target.location, frozenset(accounts))

@@ -6,15 +6,17 @@ import os
 import shutil
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
+from tui.cli.aws import AwsSignIn, aws_sign_in
 from tui.cli.common import cache_path, db_option, debug_option
 from tui.cli.errors import Exit
 from tui.cli.output import print_json
+from undercroft.model import Json
 from undercroft.text import count, shown
 
 __all__ = ["doctor_command"]
@@ -46,29 +48,43 @@ def doctor_command(ctx: click.Context, db: Path | None) -> None:
 
 
 @doctor_command.command("aws")
-@click.option("--profile", default="", help="AWS profile.")
-@click.option("--region", "regions", multiple=True, help="Region (repeatable).")
-@click.option("--role-arn", default="", help="Role to assume.")
+@aws_sign_in
 @click.option("--policy", is_flag=True, help="Print the IAM policy that a scan needs.")
 @debug_option
-def aws_command(profile: str, regions: tuple[str, ...], role_arn: str, policy: bool) -> None:
+def aws_command(sign_in: AwsSignIn, *, policy: bool) -> None:
     """Ask AWS who you are and what a scan could not read."""
+    options = sign_in.request().scope().options
     if policy:
         from collectors.aws.guard import policy_document
 
-        print_json(policy_document())
+        print_json(policy_document(options))
         return
     from collectors.aws import preflight
-    from tui.wiring import AwsRequest
 
-    found = preflight(AwsRequest(profile, regions, role_arn).scope().options)
-    if found.arn:
-        click.echo(f"ok  signed in as {shown(found.arn)} in account {shown(found.account)}")
-        click.echo(f"ok  regions: {', '.join(found.regions) or 'none'}")
-    for problem in found.problems:
-        click.echo(f"FIX {shown(problem)}")
-    if found.problems or not found.arn:
-        raise click.exceptions.Exit(Exit.FAIL_ON if found.arn else Exit.NOTHING_READ)
+    ready, problems = _accounts(options) if sign_in.is_several else (False, False)
+    if not sign_in.is_several:
+        found = preflight(options)
+        ready, problems = bool(found.arn), bool(found.problems)
+        if found.arn:
+            click.echo(f"ok  signed in as {shown(found.arn)} in account {shown(found.account)}")
+            click.echo(f"ok  regions: {', '.join(found.regions) or 'none'}")
+        for problem in found.problems:
+            click.echo(f"FIX {shown(problem)}")
+    if problems or not ready:
+        raise click.exceptions.Exit(Exit.FAIL_ON if ready else Exit.NOTHING_READ)
+
+
+def _accounts(options: Mapping[str, Json]) -> tuple[bool, bool]:
+    """Say of each account whether it can be read; (whether any can, whether one cannot)."""
+    from collectors.aws.accounts import Accounts
+
+    found = Accounts(options)
+    for account in found.accounts():
+        click.echo(f"ok  account {shown(account.number)}: {', '.join(account.regions)}")
+    for record in found.records():
+        mark = "FIX" if record.status.is_gap else "-- "
+        click.echo(f"{mark} account {shown(record.scope)}: {shown(record.reason)}")
+    return bool(found.accounts()), any(record.status.is_gap for record in found.records())
 
 
 @doctor_command.command("gcp")

@@ -10,7 +10,7 @@ import re
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tui.cli.aws import AwsSignIn, aws_sign_in
 from tui.cli.common import db_option, debug_option, open_store, say
 from tui.cli.errors import CommandError, Exit
 from undercroft.model import CoverageStatus, Severity
@@ -93,40 +94,28 @@ def _common_options(command: _Command) -> _Command:
 
 
 @scan_command.command("aws")
-@click.option("--profile", "profiles", multiple=True, help="AWS profile (repeatable).")
-@click.option("--region", "regions", multiple=True, help="Region (repeatable).")
-@click.option("--role-arn", "roles", multiple=True, help="Role to assume (repeatable).")
-@click.option("--external-id", default="", help="External id for --role-arn.")
+@aws_sign_in
 @click.option("--trusted-account", "trusted", multiple=True, help="Account that is not foreign.")
 @_common_options
 def aws_command(
-    profiles: tuple[str, ...],
-    regions: tuple[str, ...],
-    roles: tuple[str, ...],
-    external_id: str,
+    sign_in: AwsSignIn,
     trusted: tuple[str, ...],
     common: _Common,
 ) -> None:
-    """Scan AWS accounts, read-only.
+    """Scan AWS accounts, read-only: all that are named become one scan.
 
-    Each --profile, and each --role-arn assumed from it, becomes a scan of its own.
+    Each --role-arn is assumed from each --profile. --organization adds every active account of the
+    organisation; one that cannot be entered is said to be unread, and the others are read.
     """
-    from tui.wiring import AwsRequest, scan_aws
+    from tui.wiring import scan_aws
 
-    requests = [
-        AwsRequest(
-            profile, regions, role, external_id, trusted, common.name, common.jobs, common.rules
-        )
-        for profile in profiles or ("",)
-        for role in roles or ("",)
-    ]
-
-    def scan(request: AwsRequest) -> _Scan:
-        return lambda store, progress, stop: scan_aws(
-            store, request, progress=progress, cancelled=stop
-        )
-
-    _run(common, [scan(request) for request in requests])
+    request = sign_in.request(
+        trusted_accounts=trusted, name=common.name, jobs=common.jobs, rules=common.rules
+    )
+    _run(
+        common,
+        lambda store, progress, stop: scan_aws(store, request, progress=progress, cancelled=stop),
+    )
 
 
 @scan_command.command("gcp")
@@ -157,23 +146,20 @@ def gcp_command(
     )  # fmt: skip
     _run(
         common,
-        [lambda store, progress, stop: scan_gcp(store, request, progress=progress, cancelled=stop)],
+        lambda store, progress, stop: scan_gcp(store, request, progress=progress, cancelled=stop),
     )
 
 
-def _run(common: _Common, scans: Sequence[_Scan]) -> None:
-    """Make the scans one after the other and end with the worst of their statuses."""
-    status = Exit.DONE
+def _run(common: _Common, scan: _Scan) -> None:
+    """Make a scan and end with its status."""
     with open_store(common.db, create=True) as store:
-        for scan in scans:
-            stop = _stop_on_interrupt()
-            try:
-                row = scan(store, common.reporter(), stop)
-            except Cancelled:
-                say(_INTERRUPTED)
-                raise click.exceptions.Exit(Exit.INTERRUPTED) from None
-            _summary(store, row)
-            status = max(status, _status(store, row, common.gate))
+        try:
+            row = scan(store, common.reporter(), _stop_on_interrupt())
+        except Cancelled:
+            say(_INTERRUPTED)
+            raise click.exceptions.Exit(Exit.INTERRUPTED) from None
+        _summary(store, row)
+        status = _status(store, row, common.gate)
     raise click.exceptions.Exit(status)
 
 

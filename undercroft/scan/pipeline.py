@@ -22,6 +22,7 @@ from undercroft.protocols import Cancelled, Collected, Collector, Judge, Progres
 from undercroft.redact import redact_options, redact_text
 from undercroft.scan.crew import Crew, Report, Unit
 from undercroft.scan.estate import Estate
+from undercroft.scan.turns import take_turns
 from undercroft.scan.unit import failed
 from undercroft.store.recall import Again
 
@@ -136,7 +137,7 @@ class _Run:
                 units: list[Unit] = []
                 for collector in stages[stage]:
                     units += self._plan(collector, scope, wanted, salt)
-                crew.run(units, self._save)
+                crew.run([*take_turns(units)], self._save)
                 self._writer.add(self._estate.link())
         return crew.calls, crew.throttled
 

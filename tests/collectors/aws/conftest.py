@@ -55,6 +55,8 @@ class Proxy:
         self.hosts: list[str] = []
         self.always: dict[str, Answer] = {}
         """Operation → answer, every time."""
+        self.about: dict[str, Answer] = {}
+        """Text in the request's body → answer, every time."""
         self.script: dict[str, deque[Answer]] = {}
         """Operation → answers for its next requests; afterwards it is forwarded again."""
         proxy = self
@@ -73,7 +75,8 @@ class Proxy:
                 proxy.hosts.append(self.headers["Host"])
                 waiting = proxy.script.get(operation)
                 answer = waiting.popleft() if waiting else proxy.always.get(operation)
-                answer = answer or proxy.forward(self, body)
+                told = (proxy.about[text] for text in proxy.about if text.encode() in body)
+                answer = answer or next(told, None) or proxy.forward(self, body)
                 self.send_response(answer.status)
                 self.send_header("Content-Type", answer.content_type)
                 self.send_header("Content-Length", str(len(answer.body)))
@@ -102,6 +105,7 @@ class Proxy:
         self.seen.clear()
         self.hosts.clear()
         self.always.clear()
+        self.about.clear()
         self.script.clear()
         connection = HTTPConnection(*self.moto)
         connection.request("POST", "/moto-api/reset")
