@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AwsRequest",
+    "AzureRequest",
     "GcpRequest",
     "build_demo",
     "discover",
@@ -37,6 +38,7 @@ __all__ = [
     "pack",
     "prepare_demo",
     "scan_aws",
+    "scan_azure",
     "scan_gcp",
     "scan_starter",
 ]
@@ -121,6 +123,57 @@ def scan_aws(
         engine(request.rules),
         scope,
         name=request.name or request.title(),
+        jobs=request.jobs,
+        progress=progress,
+        cancelled=cancelled,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AzureRequest:
+    """What ``scan azure`` was asked for."""
+
+    subscriptions: tuple[str, ...] = ()
+    """Ids or names; none: all that are seen, or all beneath the management group."""
+    management_group: str = ""
+    trusted_registries: tuple[str, ...] = ()
+    resource_graph: bool = True
+    name: str = ""
+    jobs: int = 8
+    rules: tuple[Path, ...] = ()
+
+    def scope(self) -> Scope:
+        """The same in the pipeline's terms."""
+        named: dict[str, Json] = {
+            "subscriptions": list(self.subscriptions),
+            "management_group": self.management_group,
+            "trusted_registries": list(self.trusted_registries),
+        }
+        options = {key: value for key, value in named.items() if value}
+        if not self.resource_graph:
+            options["resource_graph"] = False
+        return Scope("azure", self.subscriptions, options=options)
+
+
+def scan_azure(
+    store: Store,
+    request: AzureRequest,
+    *,
+    progress: Callable[[Progress], None] | None = None,
+    cancelled: threading.Event | None = None,
+) -> ScanRow:
+    """Scan Azure subscriptions into ``store``. Raises ``Cancelled`` if it was asked to stop."""
+    from collectors.azure import collectors
+    from undercroft.scan import run_scan
+
+    scope = request.scope()
+    where = (request.management_group, *request.subscriptions[:1])
+    return run_scan(
+        store,
+        collectors(scope.options),
+        engine(request.rules),
+        scope,
+        name=request.name or " ".join(("Azure", *filter(None, where))),
         jobs=request.jobs,
         progress=progress,
         cancelled=cancelled,

@@ -120,6 +120,34 @@ def gcp_command(
         raise click.exceptions.Exit(Exit.FAIL_ON if found.projects else Exit.NOTHING_READ)
 
 
+@doctor_command.command("azure")
+@click.option(
+    "--subscription", "subscriptions", multiple=True, help="Subscription id or name (repeatable)."
+)
+@click.option("--management-group", default="", help="Every subscription beneath this group.")
+@click.option("--policy", is_flag=True, help="Print the custom role that a scan needs.")
+@debug_option
+def azure_command(subscriptions: tuple[str, ...], management_group: str, policy: bool) -> None:
+    """Ask Azure who you are and what a scan would read."""
+    if policy:
+        from collectors.azure.permissions import role_definition
+
+        print_json(role_definition(subscriptions))
+        return
+    from collectors.azure import preflight
+    from tui.wiring import AzureRequest
+
+    found = preflight(AzureRequest(subscriptions, management_group).scope().options)
+    if found.signed_in and found.subscriptions:
+        click.echo(f"ok  signed in through {shown(found.signed_in)} at {shown(found.endpoint)}")
+    for identifier, name in found.subscriptions:
+        click.echo(f"ok  subscription {shown(name or '(no name)')} ({shown(identifier)})")
+    for problem in found.problems:
+        click.echo(f"FIX {shown(problem)}")
+    if found.problems or not found.subscriptions:
+        raise click.exceptions.Exit(Exit.FAIL_ON if found.subscriptions else Exit.NOTHING_READ)
+
+
 def _terminal() -> Iterator[Check]:
     size = shutil.get_terminal_size((0, 0))
     name = os.environ.get("TERM", "")

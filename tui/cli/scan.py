@@ -118,6 +118,49 @@ def aws_command(
     )
 
 
+@scan_command.command("azure")
+@click.option(
+    "--subscription", "subscriptions", multiple=True, help="Subscription id or name (repeatable)."
+)
+@click.option("--management-group", default="", help="Every subscription beneath this group.")
+@click.option("--trusted-registry", "trusted", multiple=True, help="Registry that is not foreign.")
+@click.option(
+    "--resource-graph/--no-resource-graph",
+    default=True,
+    show_default=True,
+    help="Ask Azure Resource Graph in bulk, or only plain lists.",
+)
+@_common_options
+def azure_command(
+    subscriptions: tuple[str, ...],
+    management_group: str,
+    trusted: tuple[str, ...],
+    resource_graph: bool,
+    common: _Common,
+) -> None:
+    """Scan Azure subscriptions, read-only: those named, or all that the credentials see."""
+    from collectors.azure.endpoint import EndpointError, endpoint_of
+    from tui.wiring import AzureRequest, scan_azure
+
+    try:
+        endpoint_of()
+    except EndpointError as error:
+        raise CommandError(f"{error}; see UNDERCROFT_AZURE_ENDPOINT") from None
+    request = AzureRequest(
+        subscriptions,
+        management_group,
+        trusted,
+        resource_graph,
+        common.name,
+        common.jobs,
+        common.rules,
+    )
+    _run(
+        common,
+        lambda store, progress, stop: scan_azure(store, request, progress=progress, cancelled=stop),
+    )
+
+
 @scan_command.command("gcp")
 @click.option("--project", "projects", multiple=True, help="Project id (repeatable).")
 @click.option("--location", "locations", multiple=True, help="Location (repeatable).")
