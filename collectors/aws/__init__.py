@@ -45,20 +45,21 @@ def collectors(
     ``trusted_accounts`` from the scope's own options.
     """
     from collectors.aws.accounts import AccountRecords, Accounts
+    from collectors.aws.catalogue import LISTED, NAMED
     from collectors.aws.ec2 import Ec2AiInstances
-    from collectors.aws.ec2_named import NAMED, Ec2Named
+    from collectors.aws.ec2_named import NAMED as EC2_NAMED
+    from collectors.aws.ec2_named import Ec2Named
     from collectors.aws.ecr import EcrCollector
     from collectors.aws.iam import IamCollector
     from collectors.aws.kms import KmsCollector
+    from collectors.aws.listed import KindList, KindNamed, SageMakerReferenced
     from collectors.aws.s3 import S3Collector
-    from collectors.aws.sagemaker import SageMakerList, SageMakerReferenced
-    from collectors.aws.sagemaker_kinds import KINDS
 
     clients = Accounts(options)
     stages: list[list[Collector]] = [
         # Services, and what belongs to them.
         [
-            *(SageMakerList(clients, kind, clock) for kind in KINDS if kind.is_listed),
+            *(KindList(clients, kind, clock) for kind in LISTED if kind.is_listed),
             Ec2AiInstances(clients),
             AccountRecords(clients),
         ],
@@ -66,7 +67,8 @@ def collectors(
         [SageMakerReferenced(clients)],
         # What both stand on.
         [
-            *(Ec2Named(clients, kind) for kind in NAMED),
+            *(KindNamed(clients, kind) for kind in NAMED),
+            *(Ec2Named(clients, kind) for kind in EC2_NAMED),
             EcrCollector(clients),
             IamCollector(clients),
             S3Collector(clients),

@@ -22,16 +22,22 @@ __all__ = [
     "Arn",
     "Place",
     "Referent",
+    "agent",
     "bucket",
     "by_arn",
     "code_repository",
     "ec2",
     "file_system",
+    "function",
     "image",
     "kms_key",
+    "log_group",
+    "model",
+    "named",
     "parse_bucket",
     "role",
     "sagemaker",
+    "settings",
 ]
 
 # bucket.s3.eu-west-1.amazonaws.com, bucket.s3-eu-west-1.…, bucket.s3.dualstack.…, bucket.s3.…com.cn
@@ -221,21 +227,100 @@ def ec2(kind: str, layer: Layer) -> Referent:
 
 def sagemaker(kind: str, resource_type: str, layer: Layer = Layer.SERVICE) -> Referent:
     """A SageMaker thing by name (in this place) or by ARN. ``kind``: the ARN's resource type."""
+    return named("sagemaker", kind, resource_type, layer)
 
-    def referent(place: Place, text: str) -> Target:
+
+def named(
+    service: str,
+    kind: str,
+    resource_type: str,
+    layer: Layer = Layer.SERVICE,
+    *,
+    colon: bool = False,
+) -> Referent:
+    """A thing by its id or name (in this place) or by its ARN.
+
+    ``service`` and ``kind``: as the ARN has them; an ARN of something else names nothing.
+    ``colon``: what follows a colon or a slash in its name (a version, a member) is a detail.
+    """
+
+    def referent(place: Place, text: str) -> Target | None:
         arn = Arn.parse(text)
         if arn is None:
-            native = place.arn("sagemaker", f"{kind}/{text}")
-            key = place.key("sagemaker", kind, text)
-            return Target(place.stub(resource_type, layer, key, text, native))
-        key = aws_key(arn.partition, arn.account, arn.region, "sagemaker", kind, arn.name)
-        return Target(
-            place.stub(
-                resource_type, layer, key, arn.name, text, account=arn.account, region=arn.region
-            )
+            name, detail = _split(text) if colon else (text, "")
+            native = place.arn(service, f"{kind}/{name}")
+            key = place.key(service, kind, name)
+            return Target(place.stub(resource_type, layer, key, name, native), detail)
+        if arn.service != service or not arn.resource.startswith((f"{kind}/", f"{kind}:")):
+            return None
+        name, detail = _split(arn.name) if colon else (arn.name, "")
+        native = text.removesuffix(text[len(text) - len(detail) - 1 :]) if detail else text
+        key = aws_key(arn.partition, arn.account, arn.region, service, kind, name)
+        stub = place.stub(
+            resource_type, layer, key, name, native, account=arn.account, region=arn.region
         )
+        return Target(stub, detail)
 
     return referent
+
+
+def _split(name: str) -> tuple[str, str]:
+    match = re.match(r"([^:/]+)[:/](.+)", name)
+    return (match[1], match[2]) if match else (name, "")
+
+
+def function(place: Place, text: str) -> Target | None:
+    """A Lambda function by ARN; a version or alias behind its name is a detail."""
+    return _FUNCTION(place, text) if text.startswith("arn:") else None
+
+
+def agent(place: Place, text: str) -> Target | None:
+    """A Bedrock agent, by the ARN of one of its aliases or by its own."""
+    arn = Arn.parse(text)
+    if arn is not None and arn.resource.startswith("agent-alias/"):
+        identifier, _, alias = arn.name.partition("/")
+        native = f"arn:{arn.partition}:bedrock:{arn.region}:{arn.account}:agent/{identifier}"
+        target = _AGENT(place, native)
+        return Target(target.stub, alias) if target else None
+    return _AGENT(place, text)
+
+
+def model(place: Place, text: str) -> Target | None:
+    """What a model identifier of Bedrock names.
+
+    A custom, imported or provisioned model of an account, an application's inference profile, a
+    SageMaker endpoint, or one of the foundation models that are AWS's own.
+    """
+    arn = Arn.parse(text)
+    if arn is None:
+        if not text or "/" in text:
+            return None
+        key = aws_key(place.partition, "aws", "-", "bedrock", "foundation-model", text)
+        stub = place.stub(
+            "bedrock:foundation-model", Layer.SERVICE, key, text, text, account="-", region="-"
+        )
+        return Target(stub)
+    kind = arn.resource.partition("/")[0]
+    if kind in _MODELS:
+        return named(arn.service, kind, _MODELS[kind])(place, text)
+    if arn.service == "bedrock" and kind in {"foundation-model", "inference-profile"}:
+        return model(place, arn.name)
+    return None
+
+
+def settings(place: Place, service: str) -> Resource:
+    """What is set once for all of a service in a region, as something that is not yet read."""
+    key = place.key(service, "settings", place.region)
+    native = place.arn(service, "settings")
+    name = f"{service} in {place.region}"
+    return place.stub(f"{service}:settings", Layer.SERVICE, key, name, native)
+
+
+def log_group(place: Place, text: str) -> Target | None:
+    """A log group by name."""
+    key = place.key("logs", "log-group", text)
+    native = place.arn("logs", f"log-group:{text}")
+    return Target(place.stub("logs:log-group", Layer.STORAGE, key, text, native))
 
 
 def by_arn(service: str, kind: str, resource_type: str, layer: Layer) -> Referent:
@@ -293,3 +378,14 @@ def _url(text: str) -> SplitResult | None:
 
 
 _REGISTERED = sagemaker("code-repository", "sagemaker:code-repository")
+_FUNCTION = named("lambda", "function", "lambda:function", Layer.CONTAINER, colon=True)
+_AGENT = named("bedrock", "agent", "bedrock:agent")
+_MODELS = {
+    "application-inference-profile": "bedrock:inference-profile",
+    "custom-model": "bedrock:custom-model",
+    "custom-model-deployment": "bedrock:custom-model-deployment",
+    "endpoint": "sagemaker:endpoint",
+    "imported-model": "bedrock:imported-model",
+    "provisioned-model": "bedrock:provisioned-model",
+}
+"""Resource types in the ARN of a model that some account owns."""

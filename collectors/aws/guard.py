@@ -48,6 +48,84 @@ READS: dict[str, frozenset[str]] = {
             "ListTags",
         }
     ),
+    "bedrock": frozenset(
+        {
+            "ListCustomModels",
+            "GetCustomModel",
+            "ListModelCustomizationJobs",
+            "GetModelCustomizationJob",
+            "ListImportedModels",
+            "GetImportedModel",
+            "ListModelImportJobs",
+            "GetModelImportJob",
+            "ListCustomModelDeployments",
+            "GetCustomModelDeployment",
+            "ListProvisionedModelThroughputs",
+            "GetProvisionedModelThroughput",
+            "ListGuardrails",
+            "GetGuardrail",
+            "ListEnforcedGuardrailsConfiguration",
+            "ListInferenceProfiles",
+            "ListModelInvocationJobs",
+            "ListEvaluationJobs",
+            "GetEvaluationJob",
+            "ListMarketplaceModelEndpoints",
+            "GetMarketplaceModelEndpoint",
+            "GetModelInvocationLoggingConfiguration",
+            "GetAccountDataRetention",
+            "GetResourcePolicy",
+            "ListTagsForResource",
+        }
+    ),
+    "bedrock-agent": frozenset(
+        {
+            "ListAgents",
+            "GetAgent",
+            "ListAgentActionGroups",
+            "GetAgentActionGroup",
+            "ListAgentKnowledgeBases",
+            "ListAgentCollaborators",
+            "ListKnowledgeBases",
+            "GetKnowledgeBase",
+            "ListDataSources",
+            "GetDataSource",
+            "ListFlows",
+            "GetFlow",
+            "ListPrompts",
+            "GetPrompt",
+            "GetResourcePolicy",
+            "ListTagsForResource",
+        }
+    ),
+    "bedrock-data-automation": frozenset(
+        {"ListDataAutomationProjects", "GetDataAutomationProject"}
+    ),
+    "bedrock-agentcore-control": frozenset(
+        {
+            "ListAgentRuntimes",
+            "GetAgentRuntime",
+            "ListGateways",
+            "GetGateway",
+            "ListGatewayTargets",
+            "GetGatewayTarget",
+            "ListMemories",
+            "GetMemory",
+            "ListBrowsers",
+            "GetBrowser",
+            "ListCodeInterpreters",
+            "GetCodeInterpreter",
+            "ListHarnesses",
+            "GetHarness",
+            "ListWorkloadIdentities",
+            "ListOauth2CredentialProviders",
+            "GetOauth2CredentialProvider",
+            "ListApiKeyCredentialProviders",
+            "GetApiKeyCredentialProvider",
+            "GetTokenVault",
+            "GetResourcePolicy",
+            "ListTagsForResource",
+        }
+    ),
     "ec2": frozenset(
         {
             "DescribeRegions",
@@ -99,9 +177,20 @@ READS: dict[str, frozenset[str]] = {
             "GetPolicyVersion",
         }
     ),
+    "logs": frozenset({"DescribeLogGroups"}),
     "kms": frozenset({"DescribeKey", "GetKeyPolicy", "GetKeyRotationStatus", "ListAliases"}),
 }
 """Botocore service name → API operation names. An operation that is not here is never sent."""
+
+_PREFIXES: dict[str, str] = {
+    "bedrock-agent": "bedrock",
+    "bedrock-agentcore-control": "bedrock-agentcore",
+    "bedrock-data-automation": "bedrock",
+    "efs": "elasticfilesystem",
+    "opensearch": "es",
+    "opensearchserverless": "aoss",
+}
+"""Where IAM calls a service otherwise than botocore does."""
 
 _ACTIONS: dict[tuple[str, str], str] = {
     ("s3", "HeadBucket"): "s3:ListBucket",
@@ -140,7 +229,8 @@ def install(client: Any, service: str) -> None:
 
 def iam_action(service: str, operation: str) -> str:
     """The IAM action that allows ``operation``, such as ``s3:ListAllMyBuckets``."""
-    return _ACTIONS.get((service, operation), f"{service}:{operation}")
+    named = f"{_PREFIXES.get(service, service)}:{operation}"
+    return _ACTIONS.get((service, operation), named)
 
 
 def iam_actions() -> list[str]:

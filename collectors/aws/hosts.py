@@ -1,6 +1,6 @@
 """Hosts that no API lists: the machines on which AWS runs a notebook, an endpoint or a job.
 
-Each becomes a ``sagemaker:host`` on the vm layer whose configuration is what its parent says about
+Each becomes a ``sagemaker:host`` (or the like) on the vm layer whose configuration is what its parent says about
 it and nothing else; a path the parent could not be read for stays unknown.
 """
 
@@ -13,9 +13,23 @@ from collectors.aws.values import mappings
 from undercroft.model import Edge, Json, Layer, Resource
 from undercroft.relations import Relation
 
-__all__ = ["HOST", "Host", "hosts", "notebook_host", "training_hosts", "variant_hosts"]
+__all__ = [
+    "Host",
+    "host_type",
+    "hosts",
+    "notebook_host",
+    "only",
+    "session_host",
+    "training_hosts",
+    "variant_hosts",
+]
 
-HOST = "sagemaker:host"
+_AGENT_FIELDS = ("metadataConfiguration", "platformVersion", "capacityProviderConfiguration")
+
+
+def host_type(parent: str) -> str:
+    """The type of the implied hosts of a resource type: ``sagemaker:host``."""
+    return f"{parent.partition(':')[0]}:host"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +51,12 @@ def hosts(parent: Resource, found: Iterator[Host]) -> Iterator[Resource | Edge]:
             parent,
             key=parent.key + suffix,
             native_id=parent.native_id + suffix,
-            type=HOST,
+            type=host_type(parent.type),
             layer=Layer.VM,
             name=f"{parent.name} {host.group}".strip(),
             tags={},
             config=dict(host.config),
-            facts={"managed_by": "sagemaker"},
+            facts={"managed_by": parent.type.partition(":")[0]},
             unknown={
                 path: reason
                 for path, reason in parent.unknown.items()
@@ -76,13 +90,13 @@ _VARIANT_FIELDS = (
     "EnableSSMAccess",
 )
 _JOB_FIELDS = ("InstanceType", "InstanceCount", "VolumeSizeInGB", "VolumeKmsKeyId")
-_FIELDS = frozenset(_NOTEBOOK_FIELDS)
+_FIELDS = frozenset({*_NOTEBOOK_FIELDS, *_AGENT_FIELDS})
 
 
 def notebook_host(config: Mapping[str, Json]) -> Iterator[Host]:
     """The machine beneath a notebook instance."""
     if config.get("InstanceType"):
-        yield Host("", "InstanceType", _only(config, _NOTEBOOK_FIELDS))
+        yield Host("", "InstanceType", only(config, _NOTEBOOK_FIELDS))
 
 
 def variant_hosts(config: Mapping[str, Json]) -> Iterator[Host]:
@@ -94,10 +108,15 @@ def variant_hosts(config: Mapping[str, Json]) -> Iterator[Host]:
             )
             if variant.get("ServerlessConfig") or not via:
                 continue
-            kept = dict(_only(variant, _VARIANT_FIELDS))
+            kept = dict(only(variant, _VARIANT_FIELDS))
             if config.get("KmsKeyId"):
                 kept["KmsKeyId"] = config["KmsKeyId"]
             yield Host(str(variant.get("VariantName") or index), f"{field}[{index}].{via}", kept)
+
+
+def session_host(config: Mapping[str, Json]) -> Iterator[Host]:
+    """The small virtual machine that an AgentCore runtime gets for each session."""
+    yield Host("", "agentRuntimeArtifact", only(config, _AGENT_FIELDS))
 
 
 def training_hosts(config: Mapping[str, Json]) -> Iterator[Host]:
@@ -107,12 +126,13 @@ def training_hosts(config: Mapping[str, Json]) -> Iterator[Host]:
         return
     groups = list(mappings(resources.get("InstanceGroups")))
     for index, group in enumerate(groups):
-        kept = {**_only(resources, _JOB_FIELDS), **_only(group, _JOB_FIELDS)}
+        kept = {**only(resources, _JOB_FIELDS), **only(group, _JOB_FIELDS)}
         name = str(group.get("InstanceGroupName") or index)
         yield Host(name, f"ResourceConfig.InstanceGroups[{index}].InstanceType", kept)
     if not groups and resources.get("InstanceType"):
-        yield Host("", "ResourceConfig.InstanceType", _only(resources, _JOB_FIELDS))
+        yield Host("", "ResourceConfig.InstanceType", only(resources, _JOB_FIELDS))
 
 
-def _only(values: Mapping[str, Json], names: Sequence[str]) -> dict[str, Json]:
+def only(values: Mapping[str, Json], names: Sequence[str]) -> dict[str, Json]:
+    """The fields of these names that are there."""
     return {name: values[name] for name in names if name in values}

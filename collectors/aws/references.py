@@ -8,6 +8,7 @@ from collectors.aws.arns import (
     code_repository,
     ec2,
     file_system,
+    function,
     image,
     kms_key,
     role,
@@ -21,20 +22,23 @@ __all__ = [
     "DOMAIN",
     "ENDPOINT",
     "ENDPOINT_CONFIG",
+    "GROUP",
     "INSTANCE",
     "MODEL",
     "NOTEBOOK_INSTANCE",
+    "SECRET",
+    "SUBNET",
     "TRAINING_JOB",
     "USER_PROFILE",
     "VOLUME",
+    "vpc",
 ]
 
 
-_SUBNET = ec2("subnet", Layer.NETWORK)
-_GROUP = ec2("security-group", Layer.NETWORK)
+SUBNET = ec2("subnet", Layer.NETWORK)
+GROUP = ec2("security-group", Layer.NETWORK)
 _VOLUME = ec2("volume", Layer.STORAGE)
-_LAMBDA = by_arn("lambda", "function", "lambda:function", Layer.CONTAINER)
-_SECRET = by_arn("secretsmanager", "secret", "secretsmanager:secret", Layer.IDENTITY)
+SECRET = by_arn("secretsmanager", "secret", "secretsmanager:secret", Layer.IDENTITY)
 _HUB_CONTENT = by_arn("sagemaker", "hub-content", "sagemaker:hub-content", Layer.SERVICE)
 _MODEL_PACKAGE = sagemaker("model-package", "sagemaker:model-package")
 _STUDIO_SCRIPT = sagemaker("studio-lifecycle-config", "sagemaker:lifecycle-config", Layer.VM)
@@ -53,17 +57,20 @@ _IMAGE = Relation.RUNS_IMAGE
 _INVOKES = Relation.INVOKES_TOOL
 
 
-def _vpc(at: str) -> tuple[Reference, ...]:
+def vpc(
+    at: str, subnets: str = "Subnets", groups: str = "SecurityGroupIds"
+) -> tuple[Reference, ...]:
+    """Subnets and security groups of a VPC configuration at ``at``, as its service spells them."""
     return (
-        Reference(f"{at}.Subnets[]", _SUBNET, _NETWORK),
-        Reference(f"{at}.SecurityGroupIds[]", _GROUP, _NETWORK),
+        Reference(f"{at}.{subnets}[]", SUBNET, _NETWORK),
+        Reference(f"{at}.{groups}[]", GROUP, _NETWORK),
     )
 
 
 NOTEBOOK_INSTANCE = (
     Reference("RoleArn", role, _IDENTITY),
-    Reference("SubnetId", _SUBNET, _NETWORK),
-    Reference("SecurityGroups[]", _GROUP, _NETWORK),
+    Reference("SubnetId", SUBNET, _NETWORK),
+    Reference("SecurityGroups[]", GROUP, _NETWORK),
     Reference("KmsKeyId", kms_key, _KEY),
     Reference("NotebookInstanceLifecycleConfigName", _NOTEBOOK_SCRIPT, _SAME),
     Reference("DefaultCodeRepository", code_repository, _SAME),
@@ -75,7 +82,7 @@ def _studio(at: str) -> tuple[Reference, ...]:
     """What settings of a Studio domain, profile or space name."""
     return (
         Reference(f"{at}.ExecutionRole", role, _IDENTITY),
-        Reference(f"{at}.SecurityGroups[]", _GROUP, _NETWORK),
+        Reference(f"{at}.SecurityGroups[]", GROUP, _NETWORK),
         Reference(f"{at}.*AppSettings.LifecycleConfigArns[]", _STUDIO_SCRIPT, _SAME),
         Reference(
             f"{at}.*AppSettings.DefaultResourceSpec.LifecycleConfigArn", _STUDIO_SCRIPT, _SAME
@@ -111,7 +118,7 @@ def _user(at: str) -> tuple[Reference, ...]:
             f"{at}.CanvasAppSettings.GenerativeAiSettings.AmazonBedrockRoleArn", role, _IDENTITY
         ),
         Reference(
-            f"{at}.CanvasAppSettings.IdentityProviderOAuthSettings[].SecretArn", _SECRET, _IDENTITY
+            f"{at}.CanvasAppSettings.IdentityProviderOAuthSettings[].SecretArn", SECRET, _IDENTITY
         ),
     )
 
@@ -119,11 +126,11 @@ def _user(at: str) -> tuple[Reference, ...]:
 DOMAIN = (
     *_user("DefaultUserSettings"),
     *_studio("DefaultSpaceSettings"),
-    Reference("DomainSettings.SecurityGroupIds[]", _GROUP, _NETWORK),
+    Reference("DomainSettings.SecurityGroupIds[]", GROUP, _NETWORK),
     Reference(
         "DomainSettings.RStudioServerProDomainSettings.DomainExecutionRoleArn", role, _IDENTITY
     ),
-    Reference("SubnetIds[]", _SUBNET, _NETWORK),
+    Reference("SubnetIds[]", SUBNET, _NETWORK),
     Reference("KmsKeyId", kms_key, _KEY),
     Reference("HomeEfsFileSystemId", file_system("efs"), _READS),
 )
@@ -154,7 +161,7 @@ def _container(at: str) -> tuple[Reference, ...]:
         Reference(f"{at}.ModelPackageName", _MODEL_PACKAGE, _SAME),
         Reference(
             f"{at}.ImageConfig.RepositoryAuthConfig.RepositoryCredentialsProviderArn",
-            _LAMBDA,
+            function,
             _INVOKES,
         ),
     )
@@ -164,7 +171,7 @@ MODEL = (
     *_container("PrimaryContainer"),
     *_container("Containers[]"),
     Reference("ExecutionRoleArn", role, _IDENTITY),
-    *_vpc("VpcConfig"),
+    *vpc("VpcConfig"),
 )
 
 _MODEL_NAME = sagemaker("model", "sagemaker:model")
@@ -189,7 +196,7 @@ ENDPOINT_CONFIG = (
     Reference("AsyncInferenceConfig.OutputConfig.KmsKeyId", kms_key, _KEY),
     Reference("KmsKeyId", kms_key, _KEY),
     Reference("ExecutionRoleArn", role, _IDENTITY),
-    *_vpc("VpcConfig"),
+    *vpc("VpcConfig"),
 )
 
 ENDPOINT = (
@@ -205,7 +212,7 @@ TRAINING_JOB = (
     Reference(
         "AlgorithmSpecification.TrainingImageConfig.TrainingRepositoryAuthConfig"
         ".TrainingRepositoryCredentialsProviderArn",
-        _LAMBDA,
+        function,
         _INVOKES,
     ),
     Reference("InputDataConfig[].DataSource.S3DataSource.S3Uri", bucket, _READS),
@@ -223,14 +230,14 @@ TRAINING_JOB = (
     Reference("ResourceConfig.VolumeKmsKeyId", kms_key, _KEY),
     Reference("OutputModelPackageArn", _MODEL_PACKAGE, Relation.PRODUCES),
     Reference("RoleArn", role, _IDENTITY),
-    *_vpc("VpcConfig"),
+    *vpc("VpcConfig"),
 )
 
 INSTANCE = (
-    Reference("SubnetId", _SUBNET, _NETWORK),
-    Reference("SecurityGroups[].GroupId", _GROUP, _NETWORK),
-    Reference("NetworkInterfaces[].SubnetId", _SUBNET, _NETWORK),
-    Reference("NetworkInterfaces[].Groups[].GroupId", _GROUP, _NETWORK),
+    Reference("SubnetId", SUBNET, _NETWORK),
+    Reference("SecurityGroups[].GroupId", GROUP, _NETWORK),
+    Reference("NetworkInterfaces[].SubnetId", SUBNET, _NETWORK),
+    Reference("NetworkInterfaces[].Groups[].GroupId", GROUP, _NETWORK),
     Reference("BlockDeviceMappings[].Ebs.VolumeId", _VOLUME, _READS),
 )
 

@@ -3,64 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 
 from collectors.aws import hosts, references
 from collectors.aws.arns import Place, file_system, sagemaker
-from collectors.aws.hosts import Host
-from collectors.aws.values import find
-from collectors.references import Reference
-from undercroft.model import Certainty, Edge, Json, Layer, Resource
+from collectors.aws.kinds import Kind, Tags
+from collectors.values import find
+from undercroft.model import Certainty, Edge, Layer, Resource
 from undercroft.relations import Relation
 
-__all__ = ["KINDS", "TRAINING_JOB", "Kind"]
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """One SageMaker type."""
-
-    name: str
-    """The collector is ``aws.sagemaker.<name>``."""
-    type: str
-    segment: str
-    """The resource type in its ARN, and in its key."""
-    list_operation: str
-    """Empty: not listed; what others name is read by its name."""
-    list_key: str
-    describe_operation: str
-    identifiers: tuple[str, ...]
-    """Fields that make the id, joined by a slash.
-
-    They are in the list's item and in the answer, and the describe call takes them as arguments.
-    """
-    arn: str
-    title: str
-    """The field that holds its name for people."""
-    layer: Layer = Layer.SERVICE
-    service: bool = False
-    """A row of the services list; only these are worth a call for their tags."""
-    references: tuple[Reference, ...] = ()
-    hosts: Callable[[Mapping[str, Json]], Iterator[Host]] | None = None
-    more: Callable[[Place, Resource], Iterator[Resource | Edge]] | None = None
-    """Links that no single field states."""
-    within: str = ""
-    """The kind that all of this belong to: where there is none of that, this is not listed."""
-
-    def __reduce__(self) -> tuple[Callable[[str], Kind], tuple[str]]:
-        # Functions do not travel between processes; the table is there already.
-        return (_by_name, (self.name,))
-
-    @property
-    def is_listed(self) -> bool:
-        """Whether it has a list of its own."""
-        return bool(self.list_operation) and not self.within
-
-    @property
-    def lists(self) -> tuple[str, ...]:
-        """Types that a complete list of this kind enumerates."""
-        return (self.type, hosts.HOST) if self.hosts else (self.type,)
+__all__ = ["KINDS"]
 
 
 # …/<job name>/output/model.tar.gz is where a training job leaves its model unless told otherwise.
@@ -118,7 +70,9 @@ def _mounts(place: Place, job: Resource) -> Iterator[Resource | Edge]:
             )
 
 
-TRAINING_JOB = Kind(
+_TAGS = Tags("list_tags", "ResourceArn", "Tags")
+
+_TRAINING_JOB = Kind(
     name="training-job",
     type="sagemaker:training-job",
     segment="training-job",
@@ -129,6 +83,8 @@ TRAINING_JOB = Kind(
     arn="TrainingJobArn",
     title="TrainingJobName",
     service=True,
+    tags=_TAGS,
+    history="CreationTimeAfter",
     references=references.TRAINING_JOB,
     hosts=hosts.training_hosts,
     more=_mounts,
@@ -146,6 +102,7 @@ KINDS: tuple[Kind, ...] = (
         arn="NotebookInstanceArn",
         title="NotebookInstanceName",
         service=True,
+        tags=_TAGS,
         references=references.NOTEBOOK_INSTANCE,
         hosts=hosts.notebook_host,
     ),
@@ -184,6 +141,7 @@ KINDS: tuple[Kind, ...] = (
         arn="DomainArn",
         title="DomainName",
         service=True,
+        tags=_TAGS,
         references=references.DOMAIN,
     ),
     Kind(
@@ -237,11 +195,8 @@ KINDS: tuple[Kind, ...] = (
         arn="EndpointArn",
         title="EndpointName",
         service=True,
+        tags=_TAGS,
         references=references.ENDPOINT,
     ),
-    TRAINING_JOB,
+    _TRAINING_JOB,
 )
-
-
-def _by_name(name: str) -> Kind:
-    return next(kind for kind in KINDS if kind.name == name)

@@ -6,7 +6,7 @@ with the reason, and everything derived from them is left out.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from botocore.client import BaseClient
@@ -21,11 +21,19 @@ __all__ = ["SubReads", "Unread", "tag_map"]
 
 
 def tag_map(tags: Any) -> dict[str, str]:
-    """``[{"Key": …, "Value": …}]`` (or KMS's ``TagKey``/``TagValue``) as a dictionary."""
+    """``[{"Key": …, "Value": …}]``, however the service spells that, as a dictionary."""
+    if isinstance(tags, Mapping):
+        return {str(key): str(value) for key, value in tags.items()}
     return {
-        str(tag.get("Key", tag.get("TagKey", ""))): str(tag.get("Value", tag.get("TagValue", "")))
+        _spelt(tag, ("Key", "TagKey", "key", "tagKey")): _spelt(
+            tag, ("Value", "TagValue", "value", "tagValue")
+        )
         for tag in tags or ()
     }
+
+
+def _spelt(tag: Mapping[str, Any], names: Iterable[str]) -> str:
+    return next((str(tag[name]) for name in names if name in tag), "")
 
 
 class SubReads:

@@ -18,6 +18,8 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from tests.cloud.model_server import understood
+
 __all__ = ["Fault", "FaultyProxy", "Request", "denied", "not_implemented", "throttled"]
 
 
@@ -203,6 +205,16 @@ def _request(handler: BaseHTTPRequestHandler, body: bytes) -> Request:
     region = scope["region"] if scope else ""
     url = urlsplit(handler.path)
     operation = handler.headers.get("X-Amz-Target", "").rpartition(".")[2]
+    if not operation and service not in ("s3", ""):
+        # REST services say what they want by method and path only.
+        environ = {
+            "HTTP_AUTHORIZATION": handler.headers.get("Authorization", ""),
+            "REQUEST_METHOD": handler.command,
+            "PATH_INFO": url.path,
+            "QUERY_STRING": url.query,
+        }
+        known = understood(environ, body) if service not in ("iam", "sts") else None
+        operation = known.operation if known else ""
     if not operation and service != "s3":
         operation = parse_qs(body.decode("latin-1")).get("Action", [""])[0]
     if not operation:

@@ -29,7 +29,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import botocore.session
 
-__all__ = ["ACCOUNT", "Fidelity"]
+__all__ = ["ACCOUNT", "ANSWERED", "Fidelity"]
 
 ACCOUNT = "123456789012"
 """The account that moto gives to credentials it does not know."""
@@ -61,6 +61,14 @@ _LISTED_HERE: Mapping[str, tuple[str, str]] = {
         "NotebookInstanceLifecycleConfigs",
     ),
 }
+ANSWERED = frozenset(
+    {
+        *_LISTED_HERE,
+        *(f"{verb}{kind}" for kind in _OURS for verb in ("Create", "Describe", "Delete")),
+    }
+    | {f"Update{kind}" for kind in ("NotebookInstance", "Endpoint", "Domain", "UserProfile")}
+)
+"""SageMaker operations that are answered here and that moto does not have."""
 _UPDATED_HERE = frozenset({"NotebookInstance", "Endpoint", "Domain", "UserProfile"})
 
 _RENAMED: Mapping[str, Mapping[str, str]] = {

@@ -4,15 +4,53 @@ from __future__ import annotations
 
 import os
 import urllib.request
+from functools import cache
+from importlib import import_module
 from threading import Thread
 from types import TracebackType
 from typing import Any
 
-from tests.cloud.moto_fidelity import ACCOUNT, Fidelity
+from botocore import xform_name
 
-__all__ = ["AwsServer"]
+from tests.cloud.model_server import ModelCloud
+from tests.cloud.moto_fidelity import ACCOUNT, ANSWERED, Fidelity
+
+__all__ = ["AwsServer", "in_moto"]
 
 _MANAGED_POLICIES = "MOTO_IAM_LOAD_MANAGED_POLICIES"
+
+
+_NEVER_MOTO = frozenset(
+    {"bedrock", "bedrock-agent", "bedrock-agentcore-control", "bedrock-data-automation"}
+)
+"""Services of which moto has a part that forgets most of what it is told."""
+
+
+def _answered(service: str, operation: str) -> bool:
+    """Whether moto or what completes it answers an operation."""
+    return (service == "sagemaker" and operation in ANSWERED) or in_moto(service, operation)
+
+
+@cache
+def in_moto(service: str, operation: str) -> bool:
+    """Whether moto has an operation, and what it answers is worth having."""
+    from moto.core.responses import BaseResponse
+
+    if service in _NEVER_MOTO:
+        return False
+    try:
+        module = import_module(f"moto.{_MODULES.get(service, service)}.responses")
+    except ModuleNotFoundError:
+        return False
+    method = xform_name(operation)
+    return any(
+        isinstance(value, type) and issubclass(value, BaseResponse) and hasattr(value, method)
+        for value in vars(module).values()
+        if value is not BaseResponse
+    )
+
+
+_MODULES = {"lambda": "awslambda"}
 
 
 class AwsServer:
@@ -31,8 +69,10 @@ class AwsServer:
                 """Say nothing: a test run has thousands of requests."""
 
         self._fidelity = Fidelity(DomainDispatcherApplication(create_backend_app))
+        self.model = ModelCloud(self._fidelity, _answered)
+        """Answers what moto lacks: nothing there, unless records say otherwise."""
         self._server = make_server(
-            "127.0.0.1", port, self._fidelity, threaded=True, request_handler=Quiet
+            "127.0.0.1", port, self.model, threaded=True, request_handler=Quiet
         )
         self._thread = Thread(target=self._server.serve_forever, daemon=True, name="aws-server")
 
@@ -63,6 +103,7 @@ class AwsServer:
             else:
                 os.environ[_MANAGED_POLICIES] = before
         self._fidelity.reset()
+        self.model.reset()
 
     def post(self, path: str, body: bytes = b"") -> bytes:
         """Call one of moto's own switches."""

@@ -18,6 +18,8 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from collectors.aws.session import Clients
+from tests.cloud.model_server import ModelCloud, understood
+from tests.cloud.server import in_moto
 
 REGION = "us-east-1"
 ACCOUNT = "123456789012"
@@ -51,6 +53,9 @@ class Proxy:
 
     def __init__(self, moto: tuple[str, int]) -> None:
         self.moto = moto
+        self._model = ModelCloud()
+        self.completed = True
+        """What moto lacks is answered all the same."""
         self.seen: list[str] = []
         self.hosts: list[str] = []
         self.always: dict[str, Answer] = {}
@@ -76,7 +81,8 @@ class Proxy:
                 waiting = proxy.script.get(operation)
                 answer = waiting.popleft() if waiting else proxy.always.get(operation)
                 told = (proxy.about[text] for text in proxy.about if text.encode() in body)
-                answer = answer or next(told, None) or proxy.forward(self, body)
+                answer = answer or next(told, None) or proxy.modelled(self, body)
+                answer = answer or proxy.forward(self, body)
                 self.send_response(answer.status)
                 self.send_header("Content-Type", answer.content_type)
                 self.send_header("Content-Length", str(len(answer.body)))
@@ -92,6 +98,22 @@ class Proxy:
         self._thread = Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
         self._thread.start()
 
+    def modelled(self, request: BaseHTTPRequestHandler, body: bytes) -> Answer | None:
+        """What moto does not have: there is none of it."""
+        path, _, query = request.path.partition("?")
+        environ = {
+            "HTTP_AUTHORIZATION": request.headers.get("Authorization", ""),
+            "HTTP_X_AMZ_TARGET": request.headers.get("X-Amz-Target", ""),
+            "REQUEST_METHOD": request.command,
+            "PATH_INFO": path,
+            "QUERY_STRING": query,
+        }
+        call = understood(environ, body) if self.completed else None
+        if call is None or in_moto(call.service, call.operation):
+            return None
+        status, kind, content = self._model.answer(call)
+        return Answer(status, content, kind)
+
     def forward(self, request: BaseHTTPRequestHandler, body: bytes) -> Answer:
         connection = HTTPConnection(*self.moto)
         try:
@@ -102,6 +124,7 @@ class Proxy:
             connection.close()
 
     def reset(self) -> None:
+        self.completed = True
         self.seen.clear()
         self.hosts.clear()
         self.always.clear()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from collectors.aws.sagemaker import SageMakerList, SageMakerReferenced
+from collectors.aws.listed import KindList, SageMakerReferenced
 from collectors.aws.sagemaker_kinds import KINDS
 from collectors.aws.session import Clients
 from tests.collectors.aws.conftest import ACCOUNT, HTML_500, REGION, Answer, Proxy
@@ -63,7 +63,7 @@ def collect(
     now: datetime = NOW,
     limit: int = 100,
 ) -> Found:
-    collector = SageMakerList(clients, KIND[name], lambda: now, limit)
+    collector = KindList(clients, KIND[name], lambda: now, limit)
     (target,) = collector.targets(Scope("aws"), ())
     return Found(collector.collect(target, meter or Meter()))
 
@@ -708,7 +708,7 @@ def test_a_region_that_does_not_offer_the_service(
 ) -> None:
     clients.identity()
     monkeypatch.setenv("AWS_ENDPOINT_URL_SAGEMAKER", "http://127.0.0.1:9")
-    collector = SageMakerList(clients, KIND["model"], lambda: NOW)
+    collector = KindList(clients, KIND["model"], lambda: NOW)
 
     def coverage(region: str) -> Coverage:
         return Found(
@@ -729,7 +729,7 @@ def test_a_region_that_does_not_offer_the_service(
 
 
 def test_credentials_of_another_account_read_nothing(clients: Clients, aws: Proxy) -> None:
-    collector = SageMakerList(clients, KIND["model"], lambda: NOW)
+    collector = KindList(clients, KIND["model"], lambda: NOW)
     found = Found(collector.collect(Target(collector.name, "aws", "999999999999", REGION), Meter()))
     assert found.coverage.status is CoverageStatus.ERROR
     assert "belong to account 123456789012" in found.coverage.reason
@@ -737,7 +737,7 @@ def test_credentials_of_another_account_read_nothing(clients: Clients, aws: Prox
 
 
 def test_an_account_that_was_asked_for_is_not_replaced(clients: Clients, aws: Proxy) -> None:
-    collector = SageMakerList(clients, KIND["model"], lambda: NOW)
+    collector = KindList(clients, KIND["model"], lambda: NOW)
     (target,) = collector.targets(Scope("aws", accounts=("999999999999",)), ())
     assert target.scope == "999999999999"
 
@@ -780,7 +780,7 @@ def test_shared_dependencies_are_named_once(clients: Clients, aws: Proxy, seed: 
 
 
 def test_units_run_in_every_region_asked_for(clients: Clients, aws: Proxy) -> None:
-    collector = SageMakerList(clients, KIND["model"], lambda: NOW)
+    collector = KindList(clients, KIND["model"], lambda: NOW)
     scope = Scope("aws", locations=("eu-west-1", "us-east-1"), options={"trusted_accounts": ["1"]})
     targets = list(collector.targets(scope, ()))
     assert [target.location for target in targets] == ["eu-west-1", "us-east-1"]

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
+from functools import cache
 from typing import Any
 
 import botocore.session
 import pytest
+from botocore.model import StructureShape
 
 from collectors.aws import hosts, references
+from collectors.aws.catalogue import EVERY
 from collectors.aws.ec2_named import NAMED, NamedKind
-from collectors.aws.sagemaker_kinds import KINDS, Kind
-from collectors.aws.session import Clients
+from collectors.aws.guard import READS
+from collectors.aws.kinds import Kind
 
 
 def reaches(shape: Any, path: str) -> bool:
@@ -53,27 +56,134 @@ def api(model: Any, method: str) -> Any:
 
 
 def by_name(kind: Kind) -> str:
-    return kind.name
+    return f"{kind.family}.{kind.name}"
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=by_name)
-def test_sagemaker_references(kind: Kind, sagemaker: Any) -> None:
-    output = api(sagemaker, kind.describe_operation).output_shape
-    missing = [ref.path for ref in kind.references if not reaches(output, ref.path)]
+@pytest.fixture(scope="module")
+def model() -> Any:
+    session = botocore.session.Session()
+    return cache(session.get_service_model)
+
+
+def answer_of(kind: Kind, model: Any) -> Any:
+    """The shape that a kind's configuration has, and what its list says of it."""
+    service = model(kind.client)
+    listed = item_of(kind, model)
+    if not kind.describe_operation:
+        return listed or EMPTY
+    shape = api(service, kind.describe_operation).output_shape
+    if kind.answer:
+        shape = shape.members[kind.answer]
+        shape = shape.member if shape.type_name == "list" else shape
+    return shape
+
+
+EMPTY = StructureShape("Nothing", {"type": "structure", "members": {}}, None)
+"""What a kind has of its own that consists of further reads only."""
+
+
+def item_of(kind: Kind, model: Any) -> Any:
+    if not kind.list_operation:
+        return None
+    listing = api(model(kind.client), kind.list_operation)
+    return listing.output_shape.members[kind.list_key].member
+
+
+def fields_known(kind: Kind, model: Any) -> set[str]:
+    """Every field that an argument may come from."""
+    shapes = [item_of(kind, model), answer_of(kind, model)]
+    known = {name for s in shapes if s is not None for name in getattr(s, "members", ())}
+    inherited = {
+        argument
+        for parent in EVERY
+        for child in parent.children
+        if child.kind is kind
+        for argument in child.arguments
+    }
+    return known | inherited | {"$name", "$arn", *kind.identifiers} | {r.into for r in kind.reads}
+
+
+def source_of(text: str) -> str:
+    return text.removesuffix("[]").split(".")[0]
+
+
+def fits(kind: Kind, arguments: Any, operation: Any, model: Any) -> None:
+    """Every argument exists, every required one is given, every field it comes from exists."""
+    shape = operation.input_shape
+    members = set(shape.members) if shape else set()
+    required = set(shape.required_members) if shape else set()
+    assert set(arguments) <= members, (kind.name, operation.name)
+    assert required <= set(arguments), (kind.name, operation.name)
+    sources = {source_of(source) for source in arguments.values()}
+    assert {s for s in sources if not s.startswith("=")} <= fields_known(kind, model)
+
+
+@pytest.mark.parametrize("kind", EVERY, ids=by_name)
+def test_references(kind: Kind, model: Any) -> None:
+    output = answer_of(kind, model)
+    added = {read.into: read for read in kind.reads}
+    for ref in kind.references:
+        first, _, rest = ref.path.partition(".")
+        read = added.get(first.removesuffix("[]"))
+        if read is None:
+            assert reaches(output, ref.path), ref.path
+            continue
+        shape = api(model(read.client or kind.client), read.operation).output_shape
+        inside = shape.members[read.pick] if read.pick else shape
+        assert reaches(inside.member if read.listed else inside, rest), ref.path
+
+
+@pytest.mark.parametrize("kind", EVERY, ids=by_name)
+def test_names(kind: Kind, model: Any) -> None:
+    service, item, output = model(kind.client), item_of(kind, model), answer_of(kind, model)
+    if item is not None:
+        listing = api(service, kind.list_operation)
+        assert set(kind.list_arguments) <= set(listing.input_shape.members)
+        assert not kind.history or kind.history in listing.input_shape.members
+        inherited = fields_known(kind, model) - set(getattr(item, "members", ()))
+        assert item.type_name == "string" or set(kind.identifiers) <= {*item.members, *inherited}
+    if kind.describe_operation:
+        fits(kind, kind.describe_arguments, api(service, kind.describe_operation), model)
+    known = {*output.members, *getattr(item, "members", ())}
+    if kind.identifiers:
+        assert {kind.arn or kind.title, kind.title or kind.arn} - {""} <= known
+    if any(name.lower().startswith(("creat", "submit")) for name in output.members):
+        assert kind.created in output.members
+
+
+@pytest.mark.parametrize("kind", EVERY, ids=by_name)
+def test_further_reads(kind: Kind, model: Any) -> None:
+    for read in kind.reads:
+        operation = api(model(read.client or kind.client), read.operation)
+        fits(kind, read.arguments, operation, model)
+        assert not read.pick or read.pick in operation.output_shape.members
+        codes = {shape.name for shape in operation.error_shapes}
+        assert not codes or read.answers <= {*codes, "ValidationException"}
+    for child in kind.children:
+        operation = api(model(child.kind.client), child.kind.list_operation)
+        fits(kind, child.arguments, operation, model)
+    if kind.tags:
+        operation = api(model(kind.client), kind.tags.operation)
+        assert kind.tags.key in operation.output_shape.members
+        assert {kind.tags.argument} == set(operation.input_shape.required_members)
+
+
+@pytest.mark.parametrize("kind", EVERY, ids=by_name)
+def test_everything_a_kind_asks_may_be_asked(kind: Kind, model: Any) -> None:
+    asked = {(kind.client, kind.list_operation), (kind.client, kind.describe_operation)}
+    asked |= {(read.client or kind.client, read.operation) for read in kind.reads}
+    if kind.service and kind.tags:
+        asked.add((kind.client, kind.tags.operation))
+    missing = [
+        (service, method)
+        for service, method in asked
+        if method and api(model(service), method).name not in READS[service]
+    ]
     assert missing == []
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=by_name)
-def test_sagemaker_names(kind: Kind, sagemaker: Any) -> None:
-    describe = api(sagemaker, kind.describe_operation)
-    if kind.list_operation:
-        listing = api(sagemaker, kind.list_operation)
-        item = listing.output_shape.members[kind.list_key].member
-        assert set(kind.identifiers) <= set(item.members)
-    assert set(kind.identifiers) == set(describe.input_shape.members)
-    assert {*kind.identifiers, kind.arn, kind.title, "CreationTime"} <= set(
-        describe.output_shape.members
-    )
+def test_names_of_kinds_are_their_own() -> None:
+    assert len({(kind.family, kind.name) for kind in EVERY}) == len(EVERY)
 
 
 FIELDS_OF_HOSTS = {
@@ -173,8 +283,18 @@ def test_the_walker_notices_a_typo(sagemaker: Any) -> None:
     assert not reaches(output, "VpcConfig.Subnets")
 
 
-def test_every_listing_can_be_paged(aws: Any) -> None:
-    client = Clients().client("sagemaker")
-    listed = [kind.list_operation for kind in KINDS if kind.list_operation]
-    assert len(listed) >= 7
-    assert all(client.can_paginate(operation) for operation in listed)
+# Loops on a token that the SDK has no paginator for, or answers everything at once.
+UNPAGED = {"list_indices", "list_hubs"}
+
+
+def test_every_listing_can_be_paged(model: Any) -> None:
+    import botocore.session as sdk
+
+    session = sdk.Session()
+    for kind in (kind for kind in EVERY if kind.list_operation):
+        pagination = session.get_component("data_loader").load_service_model(
+            kind.client, "paginators-1"
+        )
+        operation = api(model(kind.client), kind.list_operation).name
+        if kind.list_operation not in UNPAGED:
+            assert operation in pagination["pagination"], kind.list_operation

@@ -112,6 +112,7 @@ def test_what_the_endpoint_does_not_speak_is_tried_twice_only(aws: Proxy) -> Non
 
 
 def test_an_unimplemented_operation_of_moto_itself(aws: Proxy) -> None:
+    aws.completed = False
     error = fails(Clients({"max_attempts": 8}), "list_user_profiles")
     assert aws.seen == ["ListUserProfiles"] * 2
     assert "not implemented by this endpoint" in error.reason

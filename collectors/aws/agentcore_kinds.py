@@ -1,0 +1,379 @@
+"""The Bedrock AgentCore types that are read: runtimes, gateways, memories, tools, identities."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from collectors.aws.arns import Place, bucket, by_arn, function, image, kms_key, model, role
+from collectors.aws.hosts import session_host
+from collectors.aws.kinds import ARN, Child, Kind, Read, Tags
+from collectors.aws.references import SECRET, vpc
+from collectors.aws.values import mappings
+from collectors.references import Reference
+from undercroft.model import Json, Layer
+from undercroft.relations import Relation
+
+__all__ = ["KINDS"]
+
+_CLIENT = "bedrock-agentcore-control"
+_PREFIX = "bedrock-agentcore"
+_ROLE = Relation.USES_IDENTITY
+_KEY = Relation.ENCRYPTED_WITH
+_READS = Relation.READS_DATA_FROM
+_WRITES = Relation.WRITES_TO
+_LOADS = Relation.LOADS_ARTIFACT_FROM
+_CALLS = Relation.INVOKES_TOOL
+
+_TAGS = Tags("list_tags_for_resource", "resourceArn", "tags")
+
+
+_RUNTIME = by_arn(_PREFIX, "runtime", "bedrock-agentcore:runtime", Layer.SERVICE)
+_GATEWAY = by_arn(_PREFIX, "gateway", "bedrock-agentcore:gateway", Layer.SERVICE)
+_MEMORY = by_arn(_PREFIX, "memory", "bedrock-agentcore:memory", Layer.STORAGE)
+_BROWSER = by_arn(_PREFIX, "browser-custom", "bedrock-agentcore:browser", Layer.SERVICE)
+_INTERPRETER = by_arn(
+    _PREFIX, "code-interpreter-custom", "bedrock-agentcore:code-interpreter", Layer.SERVICE
+)
+_PROVIDER = by_arn(_PREFIX, "token-vault", "bedrock-agentcore:credential-provider", Layer.IDENTITY)
+_ACCESS_POINT = by_arn("elasticfilesystem", "access-point", "efs:access-point", Layer.STORAGE)
+_S3_FILES = by_arn("s3files", "file-system", "s3files:file-system", Layer.STORAGE)
+
+
+def _policy(*actions: str) -> Read:
+    return Read(
+        "ResourcePolicy",
+        "get_resource_policy",
+        {"resourceArn": ARN},
+        pick="policy",
+        answers=frozenset({"ResourceNotFoundException"}),
+        grants=actions,
+    )
+
+
+def _network(at: str = "networkConfiguration.vpcConfig") -> tuple[Reference, ...]:
+    return vpc(at, "subnets", "securityGroups")
+
+
+def _jwt(_place: Place, config: Mapping[str, Json]) -> dict[str, Json]:
+    """Whether tokens are checked for whom they were made; nothing if no tokens are asked for."""
+    authorizer = config.get("authorizerConfiguration")
+    jwt = authorizer.get("customJWTAuthorizer") if isinstance(authorizer, Mapping) else None
+    if not isinstance(jwt, Mapping):
+        return {"jwt_open": False}
+    limits = ("allowedAudience", "allowedClients", "allowedScopes", "customClaims")
+    return {"jwt_open": not any(jwt.get(name) for name in limits)}
+
+
+def _external(_place: Place, config: Mapping[str, Json]) -> dict[str, Json]:
+    """Addresses outside AWS's own services that tools are served from."""
+    found: list[Json] = []
+    targets = config.get("targetConfiguration")
+    for protocol, field in (
+        ("mcp", "mcpServer"),
+        ("http", "passthrough"),
+        ("inference", "provider"),
+    ):
+        inner = targets.get(protocol) if isinstance(targets, Mapping) else None
+        server = inner.get(field) if isinstance(inner, Mapping) else None
+        if isinstance(server, Mapping) and server.get("endpoint"):
+            found.append(server["endpoint"])
+    for tool in mappings(config.get("tools")):
+        settings = tool.get("config")
+        remote = settings.get("remoteMcp") if isinstance(settings, Mapping) else None
+        if isinstance(remote, Mapping) and remote.get("url"):
+            found.append(remote["url"])
+    for skill in mappings(config.get("skills")):
+        git = skill.get("git")
+        if isinstance(git, Mapping) and git.get("url"):
+            found.append(git["url"])
+    outside: list[Json] = [url for url in found if not _of_aws(str(url))]
+    return {"external_tools": outside}
+
+
+def _of_aws(url: str) -> bool:
+    host = url.partition("://")[2].partition("/")[0].partition(":")[0].lower()
+    return host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".on.aws", ".api.aws"))
+
+
+_TARGET = Kind(
+    family="agentcore",
+    name="gateway-target",
+    type="bedrock-agentcore:gateway-target",
+    segment="gateway-target",
+    client=_CLIENT,
+    prefix=_PREFIX,
+    list_operation="list_gateway_targets",
+    list_key="items",
+    describe_operation="get_gateway_target",
+    identifiers=("gatewayIdentifier", "targetId"),
+    arn="",
+    title="name",
+    created="createdAt",
+    facts=_external,
+    derived=("external_tools",),
+    references=(
+        Reference("targetConfiguration.mcp.lambda.lambdaArn", function, _CALLS),
+        Reference("targetConfiguration.mcp.lambda.toolSchema.s3.uri", bucket, _LOADS),
+        Reference("targetConfiguration.mcp.openApiSchema.s3.uri", bucket, _LOADS),
+        Reference("targetConfiguration.mcp.smithyModel.s3.uri", bucket, _LOADS),
+        Reference("targetConfiguration.http.agentcoreRuntime.arn", _RUNTIME, _CALLS),
+        Reference(
+            "credentialProviderConfigurations[].credentialProvider.oauthCredentialProvider"
+            ".providerArn",
+            _PROVIDER,
+            _ROLE,
+        ),
+        Reference(
+            "credentialProviderConfigurations[].credentialProvider.apiKeyCredentialProvider"
+            ".providerArn",
+            _PROVIDER,
+            _ROLE,
+        ),
+        Reference("certificateConfigurations[].secretsManager.secretArn", SECRET, _ROLE),
+        *vpc("privateEndpoint.managedVpcResource", "subnetIds", "securityGroupIds"),
+    ),
+)
+
+KINDS: tuple[Kind, ...] = (
+    Kind(
+        family="agentcore",
+        name="runtime",
+        type="bedrock-agentcore:runtime",
+        segment="runtime",
+        client=_CLIENT,
+        prefix=_PREFIX,
+        list_operation="list_agent_runtimes",
+        list_key="agentRuntimes",
+        describe_operation="get_agent_runtime",
+        identifiers=("agentRuntimeId",),
+        arn="agentRuntimeArn",
+        title="agentRuntimeName",
+        created="createdAt",
+        service=True,
+        settings="bedrock",
+        tags=_TAGS,
+        hosts=session_host,
+        facts=_jwt,
+        derived=("jwt_open",),
+        reads=(_policy("bedrock-agentcore:InvokeAgentRuntime"),),
+        references=(
+            Reference("roleArn", role, _ROLE),
+            Reference(
+                "agentRuntimeArtifact.containerConfiguration.containerUri",
+                image,
+                Relation.RUNS_IMAGE,
+            ),
+            Reference("agentRuntimeArtifact.codeConfiguration.code.s3.bucket", bucket, _LOADS),
+            Reference(
+                "filesystemConfigurations[].efsAccessPoint.accessPointArn", _ACCESS_POINT, _READS
+            ),
+            Reference(
+                "filesystemConfigurations[].s3FilesAccessPoint.accessPointArn", _S3_FILES, _READS
+            ),
+            *_network("networkConfiguration.networkModeConfig"),
+        ),
+    ),
+    Kind(
+        family="agentcore",
+        name="gateway",
+        type="bedrock-agentcore:gateway",
+        segment="gateway",
+        client=_CLIENT,
+        prefix=_PREFIX,
+        list_operation="list_gateways",
+        list_key="items",
+        describe_operation="get_gateway",
+        identifiers=("gatewayId",),
+        arguments={"gatewayIdentifier": "gatewayId"},
+        arn="gatewayArn",
+        title="name",
+        created="createdAt",
+        service=True,
+        settings="bedrock",
+        tags=_TAGS,
+        facts=_jwt,
+        derived=("jwt_open",),
+        reads=(_policy("bedrock-agentcore:InvokeGateway"),),
+        children=(Child(_TARGET, {"gatewayIdentifier": "gatewayId"}, _CALLS, "Targets"),),
+        references=(
+            Reference("roleArn", role, _ROLE),
+            Reference("kmsKeyArn", kms_key, _KEY),
+            Reference("interceptorConfigurations[].interceptor.lambda.arn", function, _CALLS),
+            Reference("customTransformConfiguration.lambda.arn", function, _CALLS),
+        ),
+    ),
+    Kind(
+        family="agentcore",
+        name="memory",
+        type="bedrock-agentcore:memory",
+        segment="memory",
+        client=_CLIENT,
+        prefix=_PREFIX,
+        layer=Layer.STORAGE,
+        list_operation="list_memories",
+        list_key="memories",
+        describe_operation="get_memory",
+        answer="memory",
+        identifiers=("id",),
+        arguments={"memoryId": "id"},
+        arn="arn",
+        title="name",
+        created="createdAt",
+        references=(
+            Reference("encryptionKeyArn", kms_key, _KEY),
+            Reference("memoryExecutionRoleArn", role, _ROLE),
+        ),
+    ),
+    Kind(
+        family="agentcore",
+        name="browser",
+        type="bedrock-agentcore:browser",
+        segment="browser-custom",
+        client=_CLIENT,
+        prefix=_PREFIX,
+        list_operation="list_browsers",
+        list_key="browserSummaries",
+        list_arguments={"type": "CUSTOM"},
+        describe_operation="get_browser",
+        identifiers=("browserId",),
+        arn="browserArn",
+        title="name",
+        created="createdAt",
+        service=True,
+        settings="bedrock",
+        tags=_TAGS,
+        references=(
+            Reference("executionRoleArn", role, _ROLE),
+            Reference("recording.s3Location.bucket", bucket, _WRITES),
+            Reference("enterprisePolicies[].location.s3.bucket", bucket, _LOADS),
+            Reference("certificates[].location.secretsManager.secretArn", SECRET, _ROLE),
+            Reference(
+                "filesystemConfigurations[].efsConfiguration.accessPointArn", _ACCESS_POINT, _READS
+            ),
+            *_network(),
+        ),
+    ),
+    Kind(
+        family="agentcore",
+        name="code-interpreter",
+        type="bedrock-agentcore:code-interpreter",
+        segment="code-interpreter-custom",
+        client=_CLIENT,
+        prefix=_PREFIX,
+        list_operation="list_code_interpreters",
+        list_key="codeInterpreterSummaries",
+        list_arguments={"type": "CUSTOM"},
+        describe_operation="get_code_interpreter",
+        identifiers=("codeInterpreterId",),
+        arn="codeInterpreterArn",
+        title="name",
+        created="createdAt",
+        service=True,
+        settings="bedrock",
+        tags=_TAGS,
+        references=(
+            Reference("executionRoleArn", role, _ROLE),
+            Reference("certificates[].location.secretsManager.secretArn", SECRET, _ROLE),
+            Reference(
+                "filesystemConfigurations[].efsConfiguration.accessPointArn", _ACCESS_POINT, _READS
+            ),
+            *_network(),
+        ),
+    ),
+    Kind(
+        family="agentcore",
+        name="harness",
+        type="bedrock-agentcore:harness",
+        segment="harness",
+        client=_CLIENT,
+        prefix=_PREFIX,
+        list_operation="list_harnesses",
+        list_key="harnesses",
+        describe_operation="get_harness",
+        answer="harness",
+        identifiers=("harnessId",),
+        arn="arn",
+        title="harnessName",
+        created="createdAt",
+        service=True,
+        settings="bedrock",
+        tags=_TAGS,
+        facts=_external,
+        derived=("external_tools",),
+        references=(
+            Reference("executionRoleArn", role, _ROLE),
+            Reference("model.bedrockModelConfig.modelId", model, _LOADS),
+            Reference("tools[].config.agentCoreBrowser.browserArn", _BROWSER, _CALLS),
+            Reference("tools[].config.agentCoreGateway.gatewayArn", _GATEWAY, _CALLS),
+            Reference(
+                "tools[].config.agentCoreCodeInterpreter.codeInterpreterArn", _INTERPRETER, _CALLS
+            ),
+            Reference("skills[].s3.uri", bucket, _LOADS),
+            Reference(
+                "environment.agentCoreRuntimeEnvironment.agentRuntimeArn",
+                _RUNTIME,
+                Relation.RUNS_ON,
+            ),
+            Reference(
+                "environmentArtifact.containerConfiguration.containerUri",
+                image,
+                Relation.RUNS_IMAGE,
+            ),
+            Reference("memory.agentCoreMemoryConfiguration.arn", _MEMORY, _WRITES),
+            Reference("memory.managedMemoryConfiguration.arn", _MEMORY, _WRITES),
+            Reference("memory.managedMemoryConfiguration.encryptionKeyArn", kms_key, _KEY),
+        ),
+    ),
+    Kind(
+        family="agentcore",
+        name="oauth-provider",
+        type="bedrock-agentcore:credential-provider",
+        segment="token-vault",
+        client=_CLIENT,
+        prefix=_PREFIX,
+        layer=Layer.IDENTITY,
+        list_operation="list_oauth2_credential_providers",
+        list_key="credentialProviders",
+        describe_operation="get_oauth2_credential_provider",
+        identifiers=("name",),
+        by_arn=True,
+        arn="credentialProviderArn",
+        title="name",
+        created="createdTime",
+        references=(Reference("clientSecretArn.secretArn", SECRET, _ROLE),),
+    ),
+    Kind(
+        family="agentcore",
+        name="api-key-provider",
+        type="bedrock-agentcore:credential-provider",
+        segment="token-vault",
+        client=_CLIENT,
+        prefix=_PREFIX,
+        layer=Layer.IDENTITY,
+        list_operation="list_api_key_credential_providers",
+        list_key="credentialProviders",
+        describe_operation="get_api_key_credential_provider",
+        identifiers=("name",),
+        by_arn=True,
+        arn="credentialProviderArn",
+        title="name",
+        created="createdTime",
+        references=(Reference("apiKeySecretArn.secretArn", SECRET, _ROLE),),
+    ),
+    Kind(
+        family="agentcore",
+        name="workload-identity",
+        type="bedrock-agentcore:workload-identity",
+        segment="workload-identity-directory",
+        client=_CLIENT,
+        prefix=_PREFIX,
+        layer=Layer.IDENTITY,
+        list_operation="list_workload_identities",
+        list_key="workloadIdentities",
+        describe_operation="",
+        identifiers=("name",),
+        by_arn=True,
+        arn="workloadIdentityArn",
+        title="name",
+    ),
+)

@@ -1,0 +1,25 @@
+"""Every table of kinds in one place, for the collectors and for the tests that walk them."""
+
+from __future__ import annotations
+
+from collectors.aws import agentcore_kinds, bedrock_kinds, sagemaker_kinds
+from collectors.aws.account_kinds import BEDROCK_SETTINGS
+from collectors.aws.kinds import Kind
+
+__all__ = ["EVERY", "LISTED", "NAMED"]
+
+LISTED: tuple[Kind, ...] = (
+    *sagemaker_kinds.KINDS,
+    *bedrock_kinds.KINDS,
+    *agentcore_kinds.KINDS,
+)
+"""Kinds that are listed in every region."""
+
+NAMED: tuple[Kind, ...] = (BEDROCK_SETTINGS,)
+"""Kinds that are only read where something names one."""
+
+EVERY: tuple[Kind, ...] = (
+    *LISTED,
+    *(child.kind for kind in LISTED for child in kind.children),
+    *NAMED,
+)

@@ -1,0 +1,478 @@
+"""Reads kinds of resources: one unit per list, one describe per item, and by name what is referred to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any
+
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError
+
+from collectors.aws.arns import Arn, Place, settings
+from collectors.aws.errors import CallError
+from collectors.aws.hosts import hosts
+from collectors.aws.kinds import ARN, Child, Kind, Read
+from collectors.aws.policy.documents import PolicyError, decode, parse_policy
+from collectors.aws.policy.trust import grants
+from collectors.aws.sagemaker_kinds import KINDS
+from collectors.aws.session import Clients, call, pages
+from collectors.aws.subreads import SubReads, tag_map
+from collectors.aws.units import AwsCollector, Ended, Gaps, Reading, Unit, once, side_by_side
+from collectors.aws.values import jsonable
+from collectors.references import link
+from undercroft.model import Certainty, Coverage, CoverageStatus, Edge, Json, Presence, Resource
+from undercroft.protocols import Collected
+from undercroft.relations import Relation
+
+__all__ = ["KindList", "KindNamed", "SageMakerReferenced", "policy_facts"]
+
+JOB_DAYS = 90
+"""Jobs are history: only those this young are listed, and one that ages out is gone."""
+JOB_LIMIT = 2_000
+"""At most this many of a kind per region, newest first."""
+
+# SageMaker has no error code of its own for "does not exist".
+_MISSING = re.compile(r"not find|not found|does not exist|RecordNotFound", re.IGNORECASE)
+_MISSING_CODES = frozenset(
+    {
+        "ClusterNotFoundException",
+        "FileSystemNotFound",
+        "NotFoundException",
+        "ResourceNotFound",
+        "ResourceNotFoundException",
+    }
+)
+
+
+class KindList(AwsCollector):
+    """Everything of one kind in a region, with its children."""
+
+    def __init__(
+        self, clients: Clients, kind: Kind, clock: Callable[[], datetime], limit: int = JOB_LIMIT
+    ) -> None:
+        super().__init__(clients)
+        self.name = kind.collector
+        self.lists = kind.lists
+        self._kind = kind
+        self._clock = clock
+        self._limit = limit
+
+    def read(self, unit: Unit) -> Reading:
+        """List, describe each, follow what each refers to; then what belongs to them."""
+        from collectors.aws.catalogue import LISTED
+
+        count, ended = yield from self._list(unit, self._kind, self.name)
+        for kind in LISTED:
+            if (kind.family, kind.within) == (self._kind.family, self._kind.name):
+                yield from self._belonging(unit, kind, count)
+        return ended
+
+    def _belonging(self, unit: Unit, kind: Kind, owners: int) -> Iterator[Collected]:
+        """What belongs to the resources just read, as a part of the unit with its own coverage.
+
+        Where there is no owner there is nothing to ask, and that is a complete answer. If the
+        owners could not be listed, the whole unit speaks for this part.
+        """
+        part, place = f"{self.name}.{kind.name}", unit.place
+        status, reason = CoverageStatus.COMPLETE, ""
+        if owners:
+            try:
+                _, (reason, status) = yield from self._list(unit, kind, part)
+            except CallError as error:
+                reason, status = error.reason, error.status
+        lists = kind.lists if status is CoverageStatus.COMPLETE else ()
+        yield Coverage("aws", place.account, place.region, part, status, reason, lists)
+
+    def _list(
+        self, unit: Unit, kind: Kind, collector: str
+    ) -> Generator[Collected, None, tuple[int, Ended]]:
+        reader = _Reader(self.clients, unit, collector)
+        gaps, seen, count = Gaps(), set[tuple[str, str]](), 0
+        listed = reader.list_(kind, {**kind.list_arguments, **self._window(kind)})
+        wanted = islice(listed, self._limit) if kind.history else listed
+
+        def describe(item: dict[str, Json]) -> list[Collected]:
+            return reader.describe(kind, item)
+
+        for found in side_by_side(wanted, describe):
+            count += 1
+            gaps.note(found)
+            yield from once(found, seen)
+        if kind.history and count == self._limit and next(listed, None) is not None:
+            reason = f"only the newest {count:,} jobs of the last {JOB_DAYS} days were read"
+            return count, Ended(reason, CoverageStatus.TRUNCATED)
+        if reader.lost:
+            # Children that were not listed are not proven gone.
+            return count, Ended(reader.lost[0].reason, reader.lost[0].status)
+        return count, Ended(gaps.sentence())
+
+    def _window(self, kind: Kind) -> dict[str, Any]:
+        argument = kind.history
+        if not argument:
+            return {}
+        since = self._clock() - timedelta(days=JOB_DAYS)
+        by, order = ("SortBy", "SortOrder") if argument[0].isupper() else ("sortBy", "sortOrder")
+        return {argument: since, by: "CreationTime", order: "Descending"}
+
+
+class KindNamed(AwsCollector):
+    """What others name of a kind that is not worth listing: one unit per region that has any."""
+
+    def __init__(self, clients: Clients, kind: Kind) -> None:
+        super().__init__(clients)
+        self.name = kind.collector
+        self.reads = (kind.type,)
+        self._kind = kind
+
+    def read(self, unit: Unit) -> Reading:
+        """Describe each; what does not exist comes out as absent."""
+        reader = _Reader(self.clients, unit, self.name)
+        gaps, failed, seen = Gaps(), list[CallError](), set[tuple[str, str]]()
+
+        def describe(stub: Resource) -> list[Collected]:
+            item: dict[str, Json] = {"$name": stub.name, ARN: stub.native_id}
+            try:
+                found = reader.describe(self._kind, item, stub=stub)
+            except CallError as error:
+                failed.append(error)
+                return [replace(stub, unknown={"config": error.unknown}, collector=self.name)]
+            return found or [
+                replace(
+                    stub,
+                    presence=Presence.ABSENT,
+                    facts={"exists": False},
+                    collector=self.name,
+                )
+            ]
+
+        for found in side_by_side({stub.key: stub for stub in unit.wanted}.values(), describe):
+            gaps.note(found)
+            yield from once(found, seen)
+        if failed:
+            reason = f"{len(failed)} of {len(unit.wanted)} not read: {failed[0].reason}"
+            return Ended(reason, failed[0].status)
+        return Ended(gaps.sentence())
+
+
+class SageMakerReferenced(AwsCollector):
+    """What others name and no list gave: old training jobs of models, or kinds that cannot be listed."""
+
+    name = "aws.sagemaker.referenced"
+
+    reads = tuple(
+        dict.fromkeys(
+            kind.type
+            for kind in KINDS
+            if kind.name not in {"user-profile", "domain", "notebook-instance", "endpoint"}
+        )
+    )
+
+    def read(self, unit: Unit) -> Reading:
+        """Describe each by its name; what does not exist comes out as absent.
+
+        What cannot be described stays the stub it is.
+        """
+        reader = _Reader(self.clients, unit, self.name)
+        seen, failed = set[tuple[str, str]](), list[CallError]()
+
+        def describe(stub: Resource) -> list[Collected]:
+            segment, name = stub.key.split("/", 5)[5].split("/", 1)
+            kind = next((kind for kind in KINDS if kind.segment == segment), None)
+            if kind is None or not kind.describe_operation:
+                return []
+            item: dict[str, Json] = dict(
+                zip(kind.identifiers, name.split("/", len(kind.identifiers) - 1), strict=True)
+            )
+            try:
+                found = reader.describe(kind, item, stub=stub)
+            except CallError as error:
+                failed.append(error)
+                return []
+            return found or [replace(stub, presence=Presence.ABSENT, collector=self.name)]
+
+        for found in side_by_side(unit.wanted, describe):
+            yield from once(found, seen)
+        if failed:
+            reason = f"{len(failed)} of {len(unit.wanted)} not read: {failed[0].reason}"
+            return Ended(reason, failed[0].status)
+        return Ended()
+
+
+class _Reader:
+    """Lists and describes in one unit."""
+
+    def __init__(self, clients: Clients, unit: Unit, collector: str) -> None:
+        self._clients = clients
+        self._place = unit.place
+        self._meter = unit.meter
+        self._collector = collector
+        self.lost: list[CallError] = []
+        """Lists of children that could not be had."""
+
+    def list_(self, kind: Kind, arguments: Mapping[str, Any]) -> Iterator[dict[str, Json]]:
+        """The items of a list; where it holds bare names, as items with that one field."""
+        client = self._client(kind.client)
+        for item in pages(self._meter, client, kind.list_operation, kind.list_key, **arguments):
+            yield jsonable(item) if isinstance(item, Mapping) else {kind.identifiers[0]: str(item)}
+
+    def describe(
+        self, kind: Kind, item: dict[str, Json], *, stub: Resource | None = None
+    ) -> list[Collected]:
+        """One resource with everything it refers to and its children; empty if it is gone.
+
+        If it cannot be described, its list entry is kept and all that is missing is marked unknown;
+        a mere reference (``stub``) has no list entry, so the error goes on.
+        """
+        reads = SubReads(self._meter)
+        config = {name: value for name, value in item.items() if not name.startswith("$")}
+        if kind.describe_operation:
+            try:
+                config = self._answer(kind, item)
+            except CallError as error:
+                if _is_missing(error):
+                    return []
+                if stub is not None:
+                    raise
+                reads.unknown.update(_unread(kind, self._client(kind.client), item, error))
+        resource = self._resource(kind, item, config, stub)
+        arn = resource.native_id
+        facts: dict[str, Json] = _status(config)
+        for read in kind.reads:
+            self._more(kind, read, item, config, arn, reads, facts)
+        if kind.facts:
+            if "config" in reads.unknown or any(p.startswith("config.") for p in reads.unknown):
+                reads.lost([f"facts.{name}" for name in kind.derived], _first(reads.unknown))
+            facts.update(
+                {
+                    name: value
+                    for name, value in kind.facts(self._place, config).items()
+                    if f"facts.{name}" not in reads.unknown
+                }
+            )
+        tags = self._tags(kind, config, arn, reads) if kind.service else {}
+        resource = replace(resource, tags=tags, facts=facts, config=config, unknown=reads.unknown)
+        found: list[Collected] = [
+            resource,
+            *link(self._place, resource.key, config, kind.references),
+        ]
+        if kind.settings:
+            shared = settings(self._place, kind.settings)
+            found += [
+                shared,
+                Edge(resource.key, shared.key, Relation.CONTAINED_IN, "region", Certainty.DEFAULT),
+            ]
+        if kind.hosts:
+            found += hosts(resource, kind.hosts(config))
+        if kind.more:
+            found += kind.more(self._place, resource)
+        for child in kind.children:
+            found += self._children(child, {**item, **config}, resource)
+        # What children could not be listed is said where it shows.
+        return [replace(resource, unknown=reads.unknown), *found[1:]]
+
+    def _client(self, service: str) -> BaseClient:
+        return self._clients.client(service, self._place.region)
+
+    def _answer(self, kind: Kind, item: Mapping[str, Json]) -> dict[str, Json]:
+        arguments = _arguments(kind.describe_arguments, item, str(item.get(ARN) or ""))
+        answer = jsonable(
+            call(self._meter, self._client(kind.client), kind.describe_operation, **arguments or {})
+        )
+        inner = answer.get(kind.answer) if kind.answer else answer
+        if isinstance(inner, list):
+            # Described several at a time, or answered with an empty list where it is gone.
+            inner = inner[0] if inner else None
+        if not isinstance(inner, dict):
+            told: Any = {
+                "Error": {"Code": "ResourceNotFoundException", "Message": "not in the answer"}
+            }
+            gone = ClientError(told, kind.describe_operation)
+            raise CallError(kind.client, self._place.region, kind.describe_operation, gone)
+        return inner
+
+    def _resource(
+        self,
+        kind: Kind,
+        item: Mapping[str, Json],
+        config: Mapping[str, Json],
+        stub: Resource | None,
+    ) -> Resource:
+        said = config.get(kind.arn) or item.get(kind.arn)
+        if stub is not None:
+            key, name = stub.key, stub.name
+            arn = str(said or stub.native_id)
+        else:
+            parsed = Arn.parse(str(said)) if kind.by_arn else None
+            name = "/".join(str(item[field]) for field in kind.identifiers)
+            name = parsed.name if parsed else name
+            key = self._place.key(kind.prefix, kind.segment, name)
+            arn = str(said or self._place.arn(kind.prefix, f"{kind.segment}/{name}"))
+        created = config.get(kind.created)
+        return Resource(
+            key=key,
+            provider="aws",
+            account=self._place.account,
+            region=self._place.region,
+            type=kind.type,
+            layer=kind.layer,
+            name=str(config.get(kind.title) or item.get(kind.title) or name),
+            native_id=arn,
+            incarnation=created if isinstance(created, str) else None,
+            service=kind.service,
+            collector=self._collector,
+        )
+
+    def _more(
+        self,
+        kind: Kind,
+        read: Read,
+        item: Mapping[str, Json],
+        config: dict[str, Json],
+        arn: str,
+        reads: SubReads,
+        facts: dict[str, Json],
+    ) -> None:
+        arguments: Any = _arguments(read.arguments, {**item, **config}, arn)
+        if arguments is None:
+            return
+        paths = [f"config.{read.into}"]
+        if read.grants:
+            paths += ["facts.public", "facts.open_to"]
+        client = self._client(read.client or kind.client)
+        if read.listed:
+            try:
+                config[read.into] = [
+                    jsonable(entry)
+                    for entry in pages(self._meter, client, read.operation, read.pick, **arguments)
+                ]
+            except CallError as error:
+                if error.code in read.answers:
+                    config[read.into] = []
+                else:
+                    reads.lost(paths, error.unknown)
+            return
+        answer = reads.read(paths, client, read.operation, answers=read.answers, **arguments)
+        if answer is None:
+            return
+        value = jsonable(answer.get(read.pick) if read.pick else answer)
+        if read.grants:
+            found, unknown = policy_facts(value, read.grants, self._place, arn)
+            facts.update(found)
+            reads.unknown.update(unknown)
+            value = _readable(value)
+        if value not in (None, {}):
+            config[read.into] = value
+
+    def _tags(
+        self, kind: Kind, config: Mapping[str, Json], arn: str, reads: SubReads
+    ) -> dict[str, str]:
+        if kind.tags is None:
+            return tag_map(config.get("tags") or config.get("Tags"))
+        tags = kind.tags
+        client = self._client(kind.client)
+        arguments: Any = _arguments({tags.argument: tags.of}, config, arn) or {}
+        try:
+            if client.can_paginate(tags.operation):
+                return tag_map(
+                    list(pages(self._meter, client, tags.operation, tags.key, **arguments))
+                )
+            return tag_map(call(self._meter, client, tags.operation, **arguments).get(tags.key))
+        except CallError as error:
+            reads.lost(["tags"], error.unknown)
+            return {}
+
+    def _children(
+        self, child: Child, parent: Mapping[str, Json], resource: Resource
+    ) -> Iterator[Collected]:
+        arguments = _arguments(child.arguments, parent, resource.native_id) or {}
+        try:
+            for item in self.list_(child.kind, {**child.kind.list_arguments, **arguments}):
+                found = self.describe(child.kind, {**arguments, **item})
+                for one in found[:1]:
+                    if isinstance(one, Resource):
+                        yield from found
+                        yield Edge(resource.key, one.key, child.relation, child.via)
+        except CallError as error:
+            self.lost.append(error)
+
+
+def policy_facts(
+    document: Any, actions: tuple[str, ...], place: Place, arn: str
+) -> tuple[dict[str, Json], dict[str, str]]:
+    """``public`` and ``open_to`` of a resource policy, or why they are unknown.
+
+    No document is a policy that gives nobody anything.
+    """
+    try:
+        given = grants(parse_policy(document or {}), actions, place.trusted, arn)
+    except PolicyError as error:
+        reason = f"{CoverageStatus.ERROR}: {error}"
+        return {}, {"facts.public": reason, "facts.open_to": reason}
+    public = any(grant.public for grant in given)
+    outside = [who for grant in given for who in grant.foreign]
+    open_to: list[Json] = list(dict.fromkeys([*(["*"] if public else []), *outside]))
+    return {"public": public, "open_to": open_to}, {}
+
+
+def _readable(document: Json) -> Json:
+    """A policy as an object, if it is one."""
+    try:
+        found: Json = jsonable(decode(document)) if isinstance(document, str) else document
+    except PolicyError:
+        return document
+    return found
+
+
+def _arguments(
+    wanted: Mapping[str, str], known: Mapping[str, Json], arn: str
+) -> dict[str, Json] | None:
+    """The arguments of a call; None if a field that one of them comes from is not there."""
+    found: dict[str, Json] = {}
+    for argument, source in wanted.items():
+        listed = source.endswith("[]")
+        field = source.removesuffix("[]")
+        value: Json = field[1:] if field.startswith("=") else arn if field == ARN else None
+        if value is None:
+            value = known
+            for step in field.split("."):
+                value = value.get(step) if isinstance(value, Mapping) else None
+        if value in (None, ""):
+            return None
+        found[argument] = [value] if listed else value
+    return found
+
+
+def _status(config: Mapping[str, Json]) -> dict[str, Json]:
+    status = config.get("EndpointStatus")
+    return {"in_service": status == "InService"} if status is not None else {}
+
+
+def _first(unknown: Mapping[str, str]) -> str:
+    return next(iter(unknown.values()))
+
+
+def _unread(
+    kind: Kind, client: BaseClient, item: Mapping[str, Json], error: CallError
+) -> dict[str, str]:
+    """Every field of the answer that the list's item does not hold, and why it is unknown."""
+    operation = client.meta.method_to_api_mapping.get(kind.describe_operation)
+    shape: Any = operation and client.meta.service_model.operation_model(operation).output_shape
+    if shape and kind.answer:
+        shape = shape.members.get(kind.answer)
+        shape = shape.member if shape and shape.type_name == "list" else shape
+    if not shape:
+        return {"config": error.unknown}
+    unknown = {f"config.{name}": error.unknown for name in shape.members if name not in item}
+    # Secrets are looked for in fields that were not read.
+    return {**unknown, "facts.secrets": error.unknown}
+
+
+def _is_missing(error: CallError) -> bool:
+    if error.code in _MISSING_CODES:
+        return True
+    message = str(error.response.get("Error", {}).get("Message") or "")
+    return error.code == "ValidationException" and bool(_MISSING.search(message))

@@ -1,0 +1,171 @@
+"""Bedrock and AgentCore: what is read, what it stands on, and what is wrong with it."""
+
+from __future__ import annotations
+
+import pytest
+
+from collectors.aws.session import Clients
+from tests.cloud.model_server import ModelCloud, load_records
+from tests.collectors.aws.modelled import REGION, SETTINGS, findings, listed, named, unknowns
+from undercroft.model import CoverageStatus, Presence
+
+
+@pytest.fixture
+def bedrock(aws_model: ModelCloud) -> ModelCloud:
+    aws_model.add(load_records("bedrock", REGION))
+    return aws_model
+
+
+@pytest.fixture
+def clients(bedrock: ModelCloud) -> Clients:
+    return Clients({"max_attempts": 1})
+
+
+FAILS = {
+    "agent-bad": {
+        "aws-bedrock-agent-no-guardrail",
+        "aws-bedrock-agent-no-cmk",
+        "aws-bedrock-prompt-secret",
+    },
+    "agent-three": {"aws-bedrock-agent-no-cmk"},
+    "tools-bad": {"aws-bedrock-agent-no-confirmation"},
+    "code-bad": {"aws-bedrock-agent-code-tool"},
+    "guard-bad": {
+        "aws-bedrock-guardrail-prompt-attack",
+        "aws-bedrock-guardrail-no-pii",
+        "aws-bedrock-guardrail-no-grounding",
+        "aws-bedrock-guardrail-detect-only",
+        "aws-bedrock-resource-policy-foreign",
+    },
+    "docs-bad": {"aws-bedrock-kb-external-vector-store"},
+    "web-bad": {"aws-bedrock-kb-web-crawler", "aws-bedrock-kb-no-cmk"},
+    "foreign-bad": {"aws-bedrock-kb-foreign-bucket"},
+    "tuned-bad": {"aws-bedrock-custom-model-no-cmk"},
+    "tuning-bad": {"aws-bedrock-customization-no-vpc"},
+    "imported-bad": {"aws-bedrock-imported-model-no-cmk"},
+    "batch-bad": {"aws-bedrock-batch-unowned-bucket"},
+    "flow-bad": {"aws-bedrock-flow-no-guardrail", "aws-bedrock-prompt-no-cmk"},
+    "prompt-bad": {"aws-bedrock-prompt-secret", "aws-bedrock-prompt-no-cmk"},
+    "runtime-bad": {
+        "aws-agentcore-runtime-public-network",
+        "aws-agentcore-runtime-mmdsv1",
+        "aws-agentcore-runtime-env-secret",
+        "aws-agentcore-jwt-unrestricted",
+        "aws-agentcore-resource-policy-foreign",
+    },
+    "gateway-bad": {
+        "aws-agentcore-gateway-no-auth",
+        "aws-agentcore-gateway-no-cmk",
+        "aws-agentcore-gateway-no-policy",
+        "aws-agentcore-gateway-debug-errors",
+    },
+    "target-bad": {"aws-agentcore-gateway-external-tool"},
+    "harness-bad": {"aws-agentcore-gateway-external-tool"},
+    "memory-bad": {"aws-agentcore-memory-no-cmk"},
+    "browser-bad": {"aws-agentcore-browser-public", "aws-agentcore-browser-no-recording"},
+    "interpreter-bad": {"aws-agentcore-codeinterpreter-not-vpc"},
+}
+
+
+def test_everything_is_read_and_judged(clients: Clients) -> None:
+    read = listed(clients, "bedrock", "agentcore")
+    assert {c.status for c in read.coverage} == {CoverageStatus.COMPLETE}
+    assert [c.reason for c in read.coverage if c.reason] == []
+    assert findings(read) == FAILS
+    assert unknowns(read) == {}
+
+
+def test_what_a_region_has_for_all(clients: Clients, bedrock: ModelCloud) -> None:
+    read = named(clients, SETTINGS)
+    assert findings(read)["bedrock in us-east-1"] == {
+        "aws-bedrock-no-enforced-guardrail",
+        "aws-bedrock-data-retention-shared",
+        "aws-agentcore-token-vault-no-cmk",
+    }
+    # There is no S3 in this cloud, so nobody can say how the log's bucket is encrypted.
+    assert unknowns(read)["bedrock in us-east-1"] == {"aws-bedrock-invocation-log-unencrypted"}
+    assert ("writes_to", "s3/bucket/invocation-logs") in {
+        (edge.relation.value, edge.dst.split("/", 4)[-1]) for edge in read.edges
+    }
+    bedrock.reset()
+
+
+def test_an_agent_stands_on_its_tools_bases_and_models(clients: Clients) -> None:
+    read = listed(clients, "bedrock")
+    assert read.links("agent-bad") == {
+        ("uses_identity", "iam/role/agent"),
+        ("loads_artifact_from", "bedrock/foundation-model/anthropic.claude-3"),
+        ("reads_data_from", "bedrock/knowledge-base/KB1"),
+        ("invokes_tool", "bedrock/agent/AGCLEAN"),
+        ("invokes_tool", "bedrock/agent-action-group/AGBAD/TOOLS"),
+        ("invokes_tool", "bedrock/agent-action-group/AGBAD/CODE"),
+    }
+    assert read.links("tools-bad") >= {
+        ("invokes_tool", "lambda/function/tools"),
+        ("loads_artifact_from", "s3/bucket/api-schemas"),
+    }
+    assert ("protected_by", "bedrock/guardrail/gbad") in read.links("agent-three")
+    assert ("loads_artifact_from", _TUNED) in read.links("agent-clean")
+    assert ("reads_data_from", "aoss/collection/coll1") in read.links("docs-clean")
+    assert ("reads_data_from", "bedrock/data-source/KB1/WEB") in read.links("docs-bad")
+    assert read.links("serving") == {("same_workload", _TUNED)}
+    assert ("produces", _TUNED) in read.links("tuning-bad")
+    assert read.named("tuned-bad").key.endswith(_TUNED)
+
+
+_TUNED = "bedrock/custom-model/amazon.titan-text-lite-v1:0:4k/aaaa"
+
+
+def test_a_flow_stands_on_what_its_steps_name(clients: Clients) -> None:
+    assert listed(clients, "bedrock").links("flow-bad") >= {
+        ("same_workload", "bedrock/prompt/PR1"),
+        ("reads_data_from", "bedrock/knowledge-base/KB1"),
+        ("invokes_tool", "lambda/function/tools"),
+        ("invokes_tool", "bedrock/agent/AGCLEAN"),
+        ("writes_to", "s3/bucket/flow-results"),
+        ("protected_by", "bedrock/guardrail/gclean"),
+    }
+
+
+def test_agentcore_stands_on_images_code_and_secrets(clients: Clients) -> None:
+    read = listed(clients, "agentcore")
+    runtime = "bedrock-agentcore:runtime"
+    assert ("runs_on", "bedrock-agentcore/runtime/rtbad#host") in read.links("runtime-bad", runtime)
+    assert ("loads_artifact_from", "s3/bucket/agent-code") in read.links("runtime-clean", runtime)
+    provider = "bedrock-agentcore/token-vault/default/apikeycredentialprovider/key"
+    assert ("uses_identity", provider) in read.links("target-bad")
+    assert read.links("key") == {("uses_identity", "secretsmanager/secret/key-AbCdEf")}
+    assert ("invokes_tool", "bedrock-agentcore/gateway/gwclean") in read.links("harness-bad")
+
+
+def test_what_may_not_be_described_is_unknown_and_not_fine(
+    clients: Clients, bedrock: ModelCloud
+) -> None:
+    bedrock.fail("bedrock-agent", "GetAgent", "AccessDeniedException", 403)
+    read = listed(clients, "bedrock")
+    agent = read.named("agent-clean")
+    assert agent.presence is Presence.READ
+    assert agent.unknown["config.customerEncryptionKeyArn"] == "denied: needs bedrock:GetAgent"
+    # Its list entry names the guardrail.
+    assert unknowns(read)["agent-clean"] == {
+        "aws-bedrock-agent-no-cmk",
+        "aws-bedrock-prompt-secret",
+    }
+
+
+def test_children_that_may_not_be_listed_are_not_proven_gone(
+    clients: Clients, bedrock: ModelCloud
+) -> None:
+    bedrock.fail("bedrock-agent", "ListDataSources", "AccessDeniedException", 403)
+    read = listed(clients, "bedrock")
+    (coverage,) = (c for c in read.coverage if c.collector == "aws.bedrock.knowledge-base")
+    assert coverage.status is CoverageStatus.DENIED
+    assert "bedrock:ListDataSources" in coverage.reason
+    assert coverage.lists == ()
+    assert read.named("docs-bad").presence is Presence.READ
+
+
+def test_a_policy_that_may_not_be_read_is_unknown(clients: Clients, bedrock: ModelCloud) -> None:
+    bedrock.fail("bedrock", "GetResourcePolicy", "AccessDeniedException", 403)
+    read = listed(clients, "bedrock")
+    assert unknowns(read)["guard-bad"] == {"aws-bedrock-resource-policy-foreign"}
