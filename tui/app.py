@@ -35,7 +35,9 @@ PLACES: dict[str, tuple[str, str]] = {
     "findings": ("tui.screens.findings", "FindingsScreen"),
     "scans": ("tui.screens.scans", "ScansScreen"),
     "rules": ("tui.screens.rules", "RulesScreen"),
+    "changes": ("tui.screens.changes", "ChangesScreen"),
     "history": ("tui.screens.history", "HistoryScreen"),
+    "scopes": ("tui.screens.scopes", "ScopesScreen"),
     "first_run": ("tui.screens.first_run", "FirstRunScreen"),
     "scan_progress": ("tui.screens.scan_progress", "ScanProgressScreen"),
 }
@@ -329,6 +331,14 @@ class UndercroftApp(ViewingApp):
     def show_findings(self, filter: str = "") -> None:  # noqa: A002  (the command line's word)
         """The findings that a filter matches."""
         self.go("findings", filter=filter)
+
+    def show_changes(self, older: int) -> None:
+        """What changed since another scan."""
+        from tui.screens.changes import ChangesScreen
+
+        self.go("changes")
+        if isinstance(self.screen, ChangesScreen):
+            self.screen.compare_with(older)
 
     def show_finding(self, finding: str) -> None:
         """One finding, in the findings table."""

@@ -28,7 +28,9 @@ _SCREENS = {
     "scans": "saved scans and what they could not read",
     "scan_progress": "the scan that is running",
     "rules": "what is looked for, and how",
+    "changes": "two scans side by side",
     "history": "every decision, who, when and why",
+    "scopes": "rules that are accepted as a whole, and what they cover",
 }
 _HIDDEN = ("table.", "tower.", "detail.", "json.", "filter.", "view.back", "view.next_pane",
            "view.previous_pane", "layer.", "go.", "app.palette", "choices.")  # fmt: skip

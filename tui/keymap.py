@@ -58,6 +58,7 @@ KEYS: dict[str, Key] = {
     "view.export": Key("e", "export", "Export"),
     "view.save": Key("m", "save_view", "Save this view"),
     "view.go": Key("apostrophe", "go_view", "Go to a saved view"),
+    "view.today": Key("t", "today", "Today", tooltip="What calls for action, as a list"),
     "layer.1": Key("1", "layer(1)", "Service layer"),
     "layer.2": Key("2", "layer(2)", "Container layer"),
     "layer.3": Key("3", "layer(3)", "VM layer"),
@@ -75,6 +76,9 @@ KEYS: dict[str, Key] = {
     "detail.page_up": Key("pageup,ctrl+u", "page_up", "Page up"),
     # Decisions
     "finding.accept": Key("a", "accept", "Accept", tooltip="Accept the risk until a date"),
+    "finding.accept_again": Key(
+        "A", "accept_again", "Accept again", tooltip="As before it lapsed: same reason, new date"
+    ),
     "finding.fixed": Key("f", "fixed", "Fixed", tooltip="Claim it fixed; a scan verifies"),
     "finding.false_positive": Key("p", "false_positive", "False positive"),
     "finding.comment": Key("c", "comment", "Comment"),
@@ -91,6 +95,7 @@ KEYS: dict[str, Key] = {
     "go.findings": Key("F", "go('findings')", "Findings"),
     "go.scans": Key("C", "go('scans')", "Scans"),
     "go.rules": Key("R", "go('rules')", "Rules"),
+    "go.changes": Key("X", "go('changes')", "Changes"),
     "go.history": Key("D", "go('history')", "Decisions"),
     "app.palette": Key("colon,ctrl+p", "command_palette", "Commands"),
     "app.help": Key("question_mark", "help", "Help"),
@@ -115,6 +120,7 @@ FOOTER: tuple[str, ...] = (
     "finding.accept",
     "finding.fixed",
     "view.filter",
+    "view.today",
     "table.sort",
     "view.group",
     "table.mark",

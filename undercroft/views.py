@@ -34,6 +34,7 @@ __all__ = [
     "ScopeRow",
     "ScoreChange",
     "ServiceRow",
+    "StatusChange",
     "Step",
     "Today",
     "Tower",
@@ -328,6 +329,10 @@ class Today:
     """Acceptances that end within seven days."""
     unconfirmed: int
     gaps: tuple[Coverage, ...]
+    newly_covered: int = 0
+    """Findings that the acceptance of a rule has come to cover and nobody has marked as seen."""
+    conflicts: int = 0
+    """Findings about which copies decided differently."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,6 +355,8 @@ class EventRow:
     """For ``undo``: the event or batch that it takes back."""
     scope: str = ""
     """For the acceptance of a rule: within which boundary, in words."""
+    conflict: bool = False
+    """One of several decisions that copies made without knowing of each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -469,3 +476,15 @@ class Comparison:
     coverage: tuple[CoverageChange, ...]
     scores: tuple[ScoreChange, ...]
     """Services whose score is different, what became worse first."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatusChange:
+    """What a decision does, or would do, to one finding in the newest scan."""
+
+    finding: str
+    title: str
+    resource_name: str
+    before: tuple[str, str]
+    """Status and cause."""
+    after: tuple[str, str]

@@ -40,8 +40,8 @@ def test_shared_keys_do_not_clash_by_default() -> None:
 
 
 def test_remapping_is_normalised() -> None:
-    assert checked({"finding.accept": "A, ctrl+y"}, focus_chains()) == {
-        "finding.accept": "A,ctrl+y"
+    assert checked({"finding.accept": "Q, ctrl+y"}, focus_chains()) == {
+        "finding.accept": "Q,ctrl+y"
     }
     assert checked({"view.filter": "!"}, focus_chains()) == {"view.filter": "exclamation_mark"}
 
@@ -51,7 +51,7 @@ def test_remapping_is_normalised() -> None:
     [
         ({"finding.accept": "f"}, ("finding.accept", "finding.fixed", " f;")),
         ({"finding.accept": "j"}, ("finding.accept", "table.down")),
-        ({"finding.accept": "X", "finding.fixed": "X"}, ("finding.accept", "finding.fixed")),
+        ({"finding.accept": "Q", "finding.fixed": "Q"}, ("finding.accept", "finding.fixed")),
         ({"finding.acept": "X"}, ("finding.acept", "nearest is finding.accept")),
         ({"finding.accept": "X,"}, ("finding.accept", "empty")),
         ({"finding.accept": "X Y"}, ("finding.accept", "commas")),

@@ -18,6 +18,7 @@ from tui.dialogs.export import path_problem
 from tui.dialogs.exporting import export_dialog
 from tui.dialogs.prompts import ConfirmDialog, PromptDialog
 from tui.dialogs.results import Accept, FalsePositive
+from tui.dialogs.undo import UndoDialog
 from tui.scanning import ScanRequest
 from tui.screens.first_run import FirstRunScreen
 from tui.screens.help import HelpScreen
@@ -252,6 +253,9 @@ async def test_history_lists_filters_and_undoes(tmp_path: Path) -> None:
         assert "all 2" in screen_text(app)
         await pilot.press("enter")
         await settle(pilot)
+        assert "2 findings would change" in screen_text(app)
+        await pilot.press("enter")
+        await settle(pilot)
         assert app.store is not None
         assert app.scan is not None
         assert app.store.finding(app.scan.id, ADMIN).row.status == "open"
@@ -270,7 +274,7 @@ async def test_undoing_somebody_elses_decision_asks_for_a_reason(tmp_path: Path)
         await settle(pilot)
         await pilot.press("U")
         await settle(pilot)
-        assert isinstance(app.screen, PromptDialog)
+        assert isinstance(app.screen, UndoDialog)
         assert "bob <bob@example.com> made this decision" in screen_text(app)
         await pilot.press(*"it is in use", "enter")
         await settle(pilot)

@@ -7,9 +7,23 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
 
-from undercroft.triage.decide import Action, Triage
+from undercroft.triage.decide import Action, DecisionError, Triage
+from undercroft.triage.scopes import Scope
+from undercroft.triage.scoping import accept_scope, end_scope, mark_seen
 
-__all__ = ["Accept", "Decide", "FalsePositive", "Fixed", "Note", "Reopen", "TakeBack"]
+__all__ = [
+    "Accept",
+    "AcceptAgain",
+    "AcceptRule",
+    "Decide",
+    "EndScope",
+    "FalsePositive",
+    "Fixed",
+    "MarkSeen",
+    "Note",
+    "Reopen",
+    "TakeBack",
+]
 
 
 class Decide(Protocol):
@@ -92,3 +106,67 @@ class TakeBack:
     def apply(self, triage: Triage, findings: Sequence[str]) -> Action:  # noqa: ARG002  (the target says it all)
         """Record the undo."""
         return triage.undo(self.target, reason=self.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptAgain:
+    """Acceptances that no longer hold once more: same reason, new date."""
+
+    def apply(self, triage: Triage, findings: Sequence[str]) -> Action:
+        """Record them; what has no lapsed acceptance is left out if another has one."""
+        done: Action | None = None
+        refused: DecisionError | None = None
+        for finding in findings:
+            try:
+                done = triage.accept_again(finding)
+            except DecisionError as error:
+                refused = error
+        if done is None:
+            raise refused or DecisionError("no finding is selected: move to one, or select some")
+        return done
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptRule:
+    """A rule tolerated within a boundary, findings to come included."""
+
+    scope: Scope
+    covers: tuple[str, ...]
+    reason: str
+    until: date
+    owner: str
+
+    def apply(self, triage: Triage, findings: Sequence[str]) -> Action:  # noqa: ARG002  (the scope says it)
+        """Record the acceptance."""
+        return accept_scope(
+            triage,
+            self.scope,
+            self.covers,
+            reason=self.reason,
+            until=self.until,
+            owner=self.owner,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class EndScope:
+    """The acceptance of a rule ends before its day."""
+
+    event: str
+    reason: str
+
+    def apply(self, triage: Triage, findings: Sequence[str]) -> Action:  # noqa: ARG002  (the event says it)
+        """Record the end."""
+        return end_scope(triage, self.event, reason=self.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class MarkSeen:
+    """Somebody has seen what the acceptance of a rule has come to cover."""
+
+    event: str
+    newly: tuple[str, ...]
+
+    def apply(self, triage: Triage, findings: Sequence[str]) -> Action:  # noqa: ARG002  (the event says it)
+        """Record it."""
+        return mark_seen(triage, self.event, self.newly)

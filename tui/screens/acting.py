@@ -14,12 +14,14 @@ from tui.selection import Selection
 from tui.text import shown
 from tui.widgets.filter_line import FilterLine
 from tui.widgets.finding_text import copied
+from undercroft.model import Severity
 from undercroft.views import FindingRow
 
 __all__ = ["ACTING_IDS", "ActingScreen"]
 
 ACTING_IDS = (
     "finding.accept",
+    "finding.accept_again",
     "finding.fixed",
     "finding.false_positive",
     "finding.comment",
@@ -71,6 +73,22 @@ class ActingScreen(BaseScreen):
     def action_accept(self) -> None:
         """Tolerate until a date."""
         self._ask("accept")
+
+    def action_accept_again(self) -> None:
+        """An acceptance that no longer holds once more; what is critical asks as the first time did."""
+        app = self.undercroft
+        selection, row = self.selected_findings(), self.current_finding()
+        if app.read_only:
+            app.say_why("This cache was opened for reading only; decisions need --read-only off.")
+        elif not selection:
+            app.say_why(selection.why or self.why_no_finding())
+        elif row is not None and row.severity is Severity.CRITICAL:
+            self._ask("accept")
+        else:
+            from tui.dialogs.results import AcceptAgain
+
+            app.decide(AcceptAgain(), selection)
+            self.decided()
 
     def action_fixed(self) -> None:
         """Claim a fix."""

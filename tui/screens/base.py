@@ -59,6 +59,7 @@ class BaseScreen(Screen[None]):
         "go.services",
         "go.findings",
         "go.scans",
+        "go.changes",
         "go.rules",
         "go.history",
         "app.palette",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -13,15 +13,21 @@ from textual.content import Content
 from textual.widgets import Input, Static
 
 from tui.dialogs.base import Choice
-from tui.dialogs.prompts import ChooseDialog, PromptDialog
+from tui.dialogs.prompts import ChooseDialog
 from tui.dialogs.results import TakeBack
+from tui.dialogs.undo import UndoDialog
 from tui.screens.reading import ReadingScreen
 from tui.selection import Selection
 from tui.text import ago, content, count, styled
 from tui.widgets.columns import Column, Run
 from tui.widgets.table import VirtualTable
 from undercroft.model import Json
+from undercroft.triage.events import verify
+from undercroft.triage.previewing import Consequences, undo_consequences
 from undercroft.views import EventRow
+
+if TYPE_CHECKING:
+    from undercroft.store import Store
 
 __all__ = ["HistoryScreen", "event_words"]
 
@@ -34,6 +40,8 @@ _TONES = {
     "clear": "status-reopened",
     "note": "plain",
     "undo": "muted",
+    "scope_accept": "status-accepted",
+    "scope_end": "status-reopened",
 }
 _WORDS = {
     "accept": "accepted",
@@ -44,20 +52,31 @@ _WORDS = {
     "undo": "undone",
     "assign": "assigned",
     "override_severity": "severity set",
+    "scope_accept": "rule accepted",
+    "scope_end": "rule's end",
+    "scope_seen": "newly covered seen",
+    "alias.link": "two ids joined",
 }
 
-_SAID = frozenset({"reason", "text", "lapses_at", "fixed_at", "until", "category", "target"})
+_SAID = frozenset(
+    {"reason", "text", "lapses_at", "fixed_at", "until", "category", "target", "covers"}
+)
 """What the head of a decision says already."""
 
 
 def event_words(row: EventRow) -> str:
     """What the event did, with its date or category."""
     word = _WORDS.get(row.type, row.type.replace("_", " "))
-    extra = {"accept": "until", "false_positive": "category", "assign": "assignee"}.get(row.type)
+    extra = {
+        "accept": "until",
+        "scope_accept": "until",
+        "false_positive": "category",
+        "assign": "assignee",
+    }.get(row.type)
     value = row.payload.get(extra) if extra else None
     if not value:
         return word
-    joiner = "until" if row.type == "accept" else "·"
+    joiner = "until" if row.type in {"accept", "scope_accept"} else "·"
     return f"{word} {joiner} {str(value).replace('_', ' ')}"
 
 
@@ -87,7 +106,17 @@ class HistoryScreen(ReadingScreen):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]  # noqa: RUF012  (Textual's own shape)
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "Filter", key_display="/", id="history.filter"),
-        Binding("U", "undo_this", "Undo this one", id="history.undo"),
+        Binding(
+            "U",
+            "undo_this",
+            "Undo this one",
+            id="history.undo",
+            tooltip="Shows first what it would change",
+        ),
+        Binding(
+            "V", "verify", "Verify", id="history.verify", tooltip="Check that nothing was changed"
+        ),
+        Binding("W", "app_scopes", "Accepted rules", id="history.scopes"),
     ]
 
     def __init__(self) -> None:
@@ -99,7 +128,11 @@ class HistoryScreen(ReadingScreen):
         """The table with its filter line, and the selected decision in full."""
         with Horizontal(id="history-body"):
             with Vertical(id="history-left"):
-                yield Input(placeholder="words: who, why, what", id="history-filter", compact=True)
+                yield Input(
+                    placeholder="words, who:ann kind:accept since:30d live:yes finding:… conflict:yes",
+                    id="history-filter",
+                    compact=True,
+                )
                 yield VirtualTable[EventRow](
                     self._columns(), key=lambda row: row.id, id="events", markable=False
                 )
@@ -119,13 +152,24 @@ class HistoryScreen(ReadingScreen):
     def reload(self) -> None:
         """Read again; the cursor stays on its decision."""
         text = self._filter
-        self.read("history", lambda store: store.history(text=text, limit=LIMIT), self._show)
 
-    def _show(self, rows: list[EventRow]) -> None:
+        def work(store: Store) -> tuple[list[EventRow], str]:
+            try:
+                return store.history(text=text, limit=LIMIT), ""
+            except ValueError as error:
+                # Half a filter is wrong for as long as it is being typed.
+                return [], str(error)
+
+        self.read("history", work, self._show)
+
+    def _show(self, answer: tuple[list[EventRow], str]) -> None:
+        rows, problem = answer
         here = self.table.row
         self._rows = rows
         at = next((i for i, row in enumerate(rows) if here and row.id == here.id), 0)
-        if not rows and self._filter:
+        if problem:
+            self.table.say(problem[:1].upper() + problem[1:] + ".")
+        elif not rows and self._filter:
             self.table.say(f"Nothing in the history matches “{self._filter}”.")
         elif not rows:
             self.table.say(
@@ -150,12 +194,17 @@ class HistoryScreen(ReadingScreen):
             Content.assemble(
                 styled(self._words(row), f"bold ${_TONES.get(row.type, 'plain')}"),
                 styled("" if row.live else "  undone", "$muted"),
+                styled(
+                    "  ⚑ in conflict with another copy" if row.conflict else "", "$severity-high"
+                ),
             ),
             styled(f"{row.actor} · {row.at[:16].replace('T', ' ')}", "$muted"),
             Content(""),
         ]
         if row.title:
             lines.append(styled(row.title, "$strong"))
+        if row.scope:
+            lines.append(styled(row.scope, "$strong"))
         if row.resource_name:
             lines.append(styled(row.resource_name, "$muted"))
         lines.append(Content(""))
@@ -193,7 +242,7 @@ class HistoryScreen(ReadingScreen):
             return
         together = self._together(row)
         if row.batch is None or together < 2:
-            self._take_back(row, row.id)
+            self._take_back(row.id)
             return
         batch, event = row.batch, row.id
         options = (
@@ -203,23 +252,56 @@ class HistoryScreen(ReadingScreen):
 
         def undo(which: str | None) -> None:
             if which is not None:
-                self._take_back(row, batch if which == "batch" else event)
+                self._take_back(batch if which == "batch" else event)
 
         self.app.push_screen(ChooseDialog("Undo", event_words(row), options), undo)
 
-    def _take_back(self, row: EventRow, target: str) -> None:
-        """Undo; somebody else's decision asks for a reason first."""
+    def _take_back(self, target: str) -> None:
+        """Look what an undo would change, show it, then ask."""
         app = self.undercroft
-        if app.triage is None or row.actor == app.triage.actor:
-            app.decide(TakeBack(target), Selection())
+        triage = app.triage
+        if triage is None:
             return
+        if app.read_only:
+            app.say_why("This cache was opened for reading only; start without --read-only.")
+            return
+        self.run_slow(
+            "consequences",
+            lambda: undo_consequences(triage, target),
+            lambda found: self._ask(target, found),
+        )
 
+    def _ask(self, target: str, found: Consequences) -> None:
         def undo(reason: str | None) -> None:
             if reason is not None:
-                app.decide(TakeBack(target, reason), Selection())
+                said = reason if found.others else ""
+                self.undercroft.decide(TakeBack(target, said), Selection())
 
-        subject = f"{row.actor} made this decision; whoever made it will read why it was undone."
-        self.app.push_screen(PromptDialog("Why undo it?", subject, placeholder="reason"), undo)
+        self.app.push_screen(UndoDialog(found), undo)
+
+    def action_verify(self) -> None:
+        """Walk every chain of the log, and say whether it is whole."""
+
+        def work(store: Store) -> str:
+            events = store.events()
+            problems = verify(events)
+            if problems:
+                first = problems[0]
+                return f"▲ The log is broken at event {first.event[:10]}: {first.message}."
+            copies = count(len({event.replica for event in events}), "copy", "copies")
+            return f"✓ {count(len(events), 'event')} of {copies}: every chain is whole."
+
+        def said(sentence: str) -> None:
+            grave = sentence.startswith("▲")
+            self.notify(
+                sentence, markup=False, severity="error" if grave else "information", timeout=8
+            )
+
+        self.read("verify", work, said)
+
+    def action_app_scopes(self) -> None:
+        """To the rules that are accepted as a whole."""
+        self.undercroft.go("scopes")
 
     def _together(self, row: EventRow) -> int:
         """How many live decisions of the list were made in the same action."""
@@ -271,7 +353,7 @@ class HistoryScreen(ReadingScreen):
         return [
             Column("at", "WHEN", 10, self._when, sortable=False),
             Column("type", "WHAT", 25, self._what, most=25, sortable=False),
-            Column("title", "FINDING", 18, lambda row: _dim(row, row.title or "–"), grow=4, sortable=False),
+            Column("title", "FINDING", 18, lambda row: _dim(row, row.title or row.scope or "–"), grow=4, sortable=False),
             Column("resource", "RESOURCE", 14, lambda row: (row.resource_name, "muted"), grow=1, most=30, drop=3, sortable=False),
             Column("actor", "WHO", 12, lambda row: (_who(row.actor), "muted"), most=24, grow=1, drop=2, sortable=False),
         ]  # fmt: skip
@@ -286,7 +368,8 @@ class HistoryScreen(ReadingScreen):
 
     def _what(self, row: EventRow) -> Sequence[Run]:
         tone = _TONES.get(row.type, "plain") if row.live else "faint"
-        return ("↶ " if not row.live else "", "faint"), (self._words(row), tone)
+        mark = "⚑ " if row.conflict else "↶ " if not row.live else ""
+        return (mark, "severity-high" if row.conflict else "faint"), (self._words(row), tone)
 
     def _when(self, row: EventRow) -> Run:
         return ago(row.at, self.undercroft.clock()) or row.at[:10], "muted"

@@ -44,6 +44,9 @@ class ScansScreen(ReadingScreen):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012  (Textual's own shape)
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "new_scan", "New scan", id="scans.new", tooltip="Scan a cloud now"),
+        Binding(
+            "d", "compare", "Compare", id="scans.compare", tooltip="What changed since this scan"
+        ),
         Binding("r", "rename", "Rename", id="scans.rename"),
         Binding("x,delete", "delete", "Delete", id="scans.delete", tooltip="Asks first"),
         Binding("P", "progress", "Running scan", show=False, id="scans.progress"),
@@ -110,6 +113,16 @@ class ScansScreen(ReadingScreen):
             self._say("It was interrupted before it was saved; there is nothing to open.")
         else:
             self.undercroft.open_scan(row.id)
+
+    def action_compare(self) -> None:
+        """What changed between the selected scan and the one that is shown."""
+        row, current = self.table.row, self._current
+        if row is None or row.state in _NO_DATA:
+            self._say("This scan holds no data to compare.")
+        elif row.id == current:
+            self._say("This is the scan that is shown; move to the one to compare it with.")
+        else:
+            self.undercroft.show_changes(row.id)
 
     def action_new_scan(self) -> None:
         """Ask what to scan, then start."""

@@ -99,13 +99,14 @@ class ServicesScreen(ListingScreen[ServiceRow]):
     NOUN = "service"
     QUIET: ClassVar[frozenset[str]] = frozenset({*ACTING_IDS, "view.back"})
     BINDINGS: ClassVar[list[BindingType]] = bind(
-        "layer.1", "layer.2", "layer.3", "layer.4", "layer.5", "layer.6"
+        "layer.1", "layer.2", "layer.3", "layer.4", "layer.5", "layer.6", "view.today"
     )
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012  (Textual's own shape)
 
     def __init__(self) -> None:
         super().__init__()
         self._rest: Timer | None = None
+        self._today: Today | None = None
 
     def body(self) -> ComposeResult:
         """Counts of today; the table; the selected service beside it."""
@@ -140,6 +141,7 @@ class ServicesScreen(ListingScreen[ServiceRow]):
         self._look_closer()
 
     def _show_today(self, today: Today) -> None:
+        self._today = today
         self.query_one("#today", Static).update(today_text(today))
 
     def empty_words(self) -> tuple[str, ...]:
@@ -202,6 +204,40 @@ class ServicesScreen(ListingScreen[ServiceRow]):
         else:
             self.undercroft.show_service(row.key, LAYERS[number - 1])
 
+    def action_today(self) -> None:
+        """What calls for action today: choose one, and see its findings."""
+        from tui.dialogs.base import Choice
+        from tui.dialogs.prompts import ChooseDialog
+
+        today = self._today
+        if today is None:
+            self.undercroft.say_why("The counts of today are still being read.")
+            return
+        lines = [
+            (number, name, words)
+            for number, name, words in (
+                (today.new, "new:yes status:active", "first seen in this scan"),
+                (today.reopened, "status:reopened", "back again, each with its cause"),
+                (today.lapsing, "status:accepted lapses:7d", "acceptances that end within 7 days"),
+                (today.unconfirmed, "unconfirmed:yes", "this scan could not look at them again"),
+                (today.newly_covered, "scopes", "newly covered by the acceptance of a rule"),
+                (today.conflicts, "history", "decided differently on two copies"),
+            )
+            if number
+        ]
+        if not lines:
+            self.undercroft.say_why("Nothing calls for action today.")
+            return
+
+        def chosen(name: str | None) -> None:
+            if name in {"scopes", "history"}:
+                self.undercroft.go(name, filter="conflict:yes" if name == "history" else "")
+            elif name:
+                self.undercroft.show_findings(name)
+
+        choices = [Choice(name, f"{number:,}", words) for number, name, words in lines]
+        self.app.push_screen(ChooseDialog("Today", "what calls for action", choices), chosen)
+
     def action_back(self) -> None:
         """Out of the filter; there is nothing further out."""
         if self.query_now.filter:
@@ -222,6 +258,12 @@ def today_text(today: Today) -> Content:
         (today.reopened, "↻", "reopened", "$status-reopened"),
         (today.lapsing, "◔", "lapse within 7 days", "$status-accepted"),
         (today.unconfirmed, "?", "not confirmed", "$severity-medium"),
+        *(
+            [(today.newly_covered, "+", "newly covered", "$severity-medium")]
+            if today.newly_covered
+            else []
+        ),
+        *([(today.conflicts, "⚑", "in conflict", "$severity-high")] if today.conflicts else []),
     )
     parts: list[Content] = []
     for number, glyph, words, tone in counts:

@@ -57,6 +57,11 @@ def finding_text(
     decision = detail.decision or detail.lapsed
     if decision is not None:
         lines += _decision(decision, lapsed=detail.decision is None, now=now)
+    if detail.conflict:
+        lines += _section("⚑ Copies disagree: the first holds until you decide once more", [
+            line for decision in detail.conflict
+            for line in _decision(decision, lapsed=False, now=now)[1:]
+        ])  # fmt: skip
     if path:
         lines += _section("How it is reached", path_text(path))
     if advice.why:
@@ -180,7 +185,17 @@ def _decision(decision: DecisionView, *, lapsed: bool, now: datetime) -> list[Co
         head += f"; {decision.owner} answers for it"
     lines = [Content(""), styled(head, "$status-accepted" if not lapsed else "$muted")]
     if lapsed:
-        lines[1] = Content.assemble(lines[1], ("  (no longer holds)", "$severity-medium"))
+        lines[1] = Content.assemble(
+            lines[1],
+            (
+                "  (no longer holds; A accepts it again)"
+                if decision.kind == "accept"
+                else "  (no longer holds)",
+                "$severity-medium",
+            ),
+        )
+    if decision.scope:
+        lines.append(styled(f"as a rule: {decision.scope}", "$muted"))
     if decision.reason:
         lines.append(styled(f"“{decision.reason}”", "$plain"))
     return lines

@@ -14,7 +14,7 @@ from undercroft.store.encode import clean, dump
 from undercroft.store.refresh import refresh_findings
 from undercroft.store.scans import FINISHED
 from undercroft.store.scoped import covered, place_of
-from undercroft.store.sharing import in_conflict, known_ids, own_replica, report, standing
+from undercroft.store.sharing import disputes, in_conflict, known_ids, own_replica, report, standing
 from undercroft.store.statuses import EVENT_COLUMNS, book_for, event_of
 from undercroft.triage.events import Event, seal
 from undercroft.triage.resolve import dead_events
@@ -22,7 +22,7 @@ from undercroft.triage.scopes import scope_of
 from undercroft.triage.searching import searching
 from undercroft.views import EventRow, MergeReport
 
-__all__ = ["append", "concerned", "event_rows", "events", "history", "merge"]
+__all__ = ["append", "concerned", "event_rows", "events", "history", "merge", "place_events"]
 
 _TARGETED = ("undo", "scope_end", "scope_seen")
 _JSON = ("scope", "payload", "guards", "seen")
@@ -39,7 +39,7 @@ def append(database: Database, drafts: Sequence[Event]) -> list[Event]:
     try:
         with database.transaction() as connection:
             replica = own_replica(connection, database.path)
-            appended = _append(connection, replica, drafts)
+            appended = place_events(connection, replica, drafts)
             findings = concerned(connection, appended)
             refresh_findings(connection, findings, database.now())
             bump(connection)
@@ -76,6 +76,9 @@ def history(database: Database, text: str = "", limit: int | None = None) -> lis
     with database.snapshot() as connection:
         dead = dead_events(_all_that_undo(connection))
         found = event_rows(connection, "", (), dead)
+        disputed = {event.id for events in disputes(connection).values() for event in events}
+        if disputed:
+            found = [replace(row, conflict=row.id in disputed) for row in found]
         wanted = searching(text, database.now())
         found = [row for row in found if wanted(row)]
     found.reverse()
@@ -160,7 +163,10 @@ def concerned(
     return list(dict.fromkeys(name for fid in found for name in aliases.aliases(fid)))
 
 
-def _append(connection: sqlite3.Connection, replica: str, drafts: Sequence[Event]) -> list[Event]:
+def place_events(
+    connection: sqlite3.Connection, replica: str, drafts: Sequence[Event]
+) -> list[Event]:
+    """Give drafts their place in the log and write them, inside the caller's transaction."""
     new = [draft for draft in drafts if not draft.replica]
     # Events from another copy already have their place; ours get theirs after them.
     _insert(connection, [event for event in drafts if event.replica])

@@ -11,14 +11,15 @@ from undercroft.store.decisions import event_rows
 from undercroft.store.fresh import ensure_fresh
 from undercroft.store.read_findings import COLUMNS, JOINS, finding_row
 from undercroft.store.scans import FINISHED
-from undercroft.store.scoped import covered, place_of
+from undercroft.store.scoped import covered
+from undercroft.store.sharing import disputes
 from undercroft.store.statuses import EVENT_COLUMNS, event_of, whole_book
 from undercroft.triage.events import Event
 from undercroft.triage.scopes import Scope, scope_of
 from undercroft.triage.when import lapse_instant
 from undercroft.views import EventRow, FindingRow, ScopeRow
 
-__all__ = ["conflicts", "covered_now", "lapsed_acceptance", "scopes", "unused"]
+__all__ = ["conflicts", "covered_now", "lapsed_acceptance", "news", "scopes", "unused"]
 
 _OVER = "('fixed', 'gone', 'retired')"
 _PART = 500
@@ -98,21 +99,23 @@ def conflicts(database: Database) -> list[tuple[str, tuple[EventRow, ...]]]:
     first; findings in the order of their ids.
     """
     with database.snapshot() as connection:
-        book = whole_book(connection)
-        named = connection.execute(
-            "SELECT DISTINCT finding FROM event WHERE finding IS NOT NULL ORDER BY finding"
-        ).fetchall()
         found = []
-        for (finding,) in named:
-            resolved = book.resolved(finding, place_of(connection, book, finding))
-            if resolved is None or not resolved.conflict:
-                continue
-            ids = [event.id for event in resolved.decisions]
-            rows = event_rows(
-                connection, f"WHERE id IN ({','.join('?' * len(ids))})", ids, book.dead
-            )
-            found.append((str(finding), tuple(sorted(rows, key=lambda row: ids.index(row.id)))))
+        for finding, decisions in disputes(connection).items():
+            ids = [event.id for event in decisions]
+            marks = ",".join("?" * len(ids))
+            rows = event_rows(connection, f"WHERE id IN ({marks})", ids, frozenset())
+            found.append((finding, tuple(sorted(rows, key=lambda row: ids.index(row.id)))))
         return found
+
+
+def news(database: Database, scan_id: int) -> tuple[int, int]:
+    """Findings that scopes have come to cover and nobody has seen, and those in conflict."""
+    connection = database.connection()
+    scoped = connection.execute("SELECT 1 FROM event WHERE type = 'scope_accept' LIMIT 1")
+    newly = 0
+    if scoped.fetchone() is not None:
+        newly = sum(len(scope.newly) for scope in scopes(database, scan_id))
+    return newly, len(disputes(connection))
 
 
 def unused(database: Database, scan_id: int) -> list[EventRow]:

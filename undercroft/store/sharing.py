@@ -13,11 +13,11 @@ from pathlib import Path
 from undercroft.store.connection import Database
 from undercroft.store.scans import FINISHED
 from undercroft.store.scoped import place_of
-from undercroft.store.statuses import book_for
+from undercroft.store.statuses import book_for, whole_book
 from undercroft.triage.events import Event
 from undercroft.views import MergeReport
 
-__all__ = ["in_conflict", "known_ids", "own_replica", "report", "settle", "standing"]
+__all__ = ["disputes", "in_conflict", "known_ids", "own_replica", "report", "settle", "standing"]
 
 _PART = 500
 
@@ -80,6 +80,25 @@ def in_conflict(connection: sqlite3.Connection, findings: Iterable[str]) -> froz
         if (resolved := book.resolved(finding, place_of(connection, book, finding))) is not None
         and resolved.conflict
     )
+
+
+def disputes(connection: sqlite3.Connection) -> dict[str, tuple[Event, ...]]:
+    """Finding → the decisions that copies made without knowing of each other, the one in force
+    first; findings in the order of their ids.
+    """
+    copies = connection.execute("SELECT count(DISTINCT replica) FROM event").fetchone()[0]
+    if copies < 2:
+        # Whoever decides on one copy knows what was decided there.
+        return {}
+    book = whole_book(connection)
+    found = {}
+    for (finding,) in connection.execute(
+        "SELECT DISTINCT finding FROM event WHERE finding IS NOT NULL ORDER BY finding"
+    ).fetchall():
+        resolved = book.resolved(finding, place_of(connection, book, finding))
+        if resolved is not None and resolved.conflict:
+            found[str(finding)] = resolved.decisions
+    return found
 
 
 def _inode(path: Path) -> int:

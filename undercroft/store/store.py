@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Self
@@ -15,6 +16,7 @@ from undercroft.store import (
     decisions,
     facts,
     health,
+    previews,
     read_bills,
     read_details,
     read_exports,
@@ -42,6 +44,7 @@ from undercroft.views import (
     ScanRow,
     ScopeRow,
     ServiceRow,
+    StatusChange,
     Today,
     Tower,
 )
@@ -234,7 +237,9 @@ class Store:
 
     def today(self, scan_id: int) -> Today:
         """What calls for action."""
-        return read_services.today(self._db, scan_id)
+        newly, conflicts = read_scopes.news(self._db, scan_id)
+        today = read_services.today(self._db, scan_id)
+        return replace(today, newly_covered=newly, conflicts=conflicts)
 
     def compare(self, older: int, newer: int, other: Store | None = None) -> Comparison:
         """Two scans side by side. ``newer`` is a scan of ``other`` where that is given.
@@ -268,6 +273,13 @@ class Store:
         filled in. Returns what was appended. ReadOnlyError.
         """
         return decisions.append(self._db, events)
+
+    def preview(self, events: Sequence[Event]) -> list[StatusChange]:
+        """What appending these drafts would change in the newest scan; nothing is recorded.
+
+        ReadOnlyError.
+        """
+        return previews.preview(self._db, events)
 
     def merge_events(self, events: Sequence[Event]) -> MergeReport:
         """Take over events of other copies: a union, nothing is dropped or changed. Idempotent.

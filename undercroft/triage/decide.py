@@ -19,6 +19,7 @@ from undercroft.triage.guards import guards_for
 from undercroft.triage.resolve import touched
 from undercroft.triage.undoing import Log
 from undercroft.triage.when import day_end, local_zone, zone_info
+from undercroft.views import StatusChange
 
 __all__ = [
     "CATEGORIES",
@@ -64,6 +65,10 @@ class DecisionStore(Protocol):
 
     def events(self, finding: str | None = None) -> list[Event]:
         """The log."""
+        ...
+
+    def preview(self, events: Sequence[Event]) -> Sequence[StatusChange]:
+        """What appending drafts would change; nothing is recorded."""
         ...
 
     def lapsed_acceptance(self, finding: str, scan_id: int | None = None) -> Event | None:
@@ -280,6 +285,10 @@ class Triage:
     def checked_reason(self, text: str) -> str:
         """A reason as it is recorded. DecisionError if it is too short."""
         return _reason(text)
+
+    def now(self) -> datetime:
+        """What the clock says."""
+        return self._clock()
 
     def stamp(self) -> str:
         """The present moment with the offset of this person's zone."""

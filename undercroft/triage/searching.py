@@ -30,7 +30,7 @@ KINDS: Final[Mapping[str, tuple[str, ...]]] = {
     "link": ("alias.link",),
 }
 """Other words for types of event."""
-KEYS: Final = ("who", "kind", "finding", "since", "live", "batch", "resource")
+KEYS: Final = ("who", "kind", "finding", "since", "live", "batch", "resource", "conflict")
 
 
 def searching(text: str, now: datetime) -> Test:
@@ -67,10 +67,13 @@ def _test(word: str, now: datetime) -> Test:
             return lambda row: (row.batch or "").startswith(value)
         case "resource":
             return lambda row: wanted in row.resource_name.casefold()
-        case "live":
+        case "live" | "conflict":
             if wanted not in {"yes", "no"}:
-                raise DecisionError(f"live:{value} is neither live:yes nor live:no (undone)")
-            return lambda row: row.live is (wanted == "yes")
+                raise DecisionError(f"{name}:{value} is neither {name}:yes nor {name}:no")
+            yes = wanted == "yes"
+            if name == "live":
+                return lambda row: row.live is yes
+            return lambda row: row.conflict is yes
         case _:
             try:
                 start_at = span("since", value, now).start

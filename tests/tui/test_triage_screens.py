@@ -1,0 +1,231 @@
+"""Changes, accepted rules, the day's list, undo with its consequences, accepting again."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+from textual.pilot import Pilot
+
+from tests.tui.estate import ADMIN, HOSTILE, NOW, PUBLIC, ROOT
+from tests.tui.piloting import estate_app, screen_text, settle
+from tui.app import UndercroftApp
+from tui.dialogs.accept import AcceptDialog
+from tui.dialogs.undo import UndoDialog
+from tui.screens.changes import ChangesScreen
+from tui.screens.findings import FindingsScreen
+from tui.screens.history import HistoryScreen
+from tui.screens.scans import ScansScreen
+from tui.screens.scopes import ScopesScreen
+from tui.screens.services import ServicesScreen
+from undercroft.store import Store
+from undercroft.text import shown
+from undercroft.triage.decide import Triage
+from undercroft.triage.scopes import Scope
+from undercroft.triage.scoping import accept_scope
+from undercroft.views import Query
+
+ScreenT = TypeVar("ScreenT")
+SHOWN = shown(HOSTILE)
+ADA = "ada <ada@example.com>"
+
+
+def triage(app: UndercroftApp, actor: str = ADA) -> Triage:
+    assert app.store is not None
+    return Triage(app.store, actor=actor, clock=app.clock)
+
+
+def at(app: UndercroftApp, kind: type[ScreenT]) -> ScreenT:
+    """The screen on top, which has to be of this kind."""
+    screen: object = app.screen
+    assert isinstance(screen, kind)
+    return screen
+
+
+def status(app: UndercroftApp, finding: str) -> str:
+    assert app.store is not None
+    assert app.scan is not None
+    return app.store.finding(app.scan.id, finding).row.status
+
+
+async def press(pilot: Pilot[None], *keys: str) -> None:
+    await pilot.press(*keys)
+    await settle(pilot)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_changes_findings_configuration_and_back(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    app = estate_app(tmp_path)
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot)
+        await press(pilot, "X")
+        at(app, ChangesScreen)
+        text = screen_text(app)
+        assert "weekly" in text
+        assert f"after {SHOWN}" in text
+        assert "✦ 1 new" in text
+        assert "2 findings as before" in text
+        assert "Notebook users have root" in text
+        if size[0] > 80:
+            assert "+ Enabled" in text
+        await press(pilot, "z")
+        text = screen_text(app)
+        assert "configuration 1" in text
+        assert "research" in text
+        assert "− Disabled" in text
+        await press(pilot, "z")
+        assert "aws.kms" in screen_text(app)
+        await press(pilot, "z", "enter")
+        assert "research" in screen_text(app)
+        await press(pilot, "escape")
+        await press(pilot, "z", "enter")
+        found = at(app, FindingsScreen)
+        assert found.query_now.filter == f"id:{ROOT}"
+
+
+async def test_changes_against_a_chosen_scan(tmp_path: Path) -> None:
+    app = estate_app(tmp_path)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await press(pilot, "C", "d")
+        at(app, ScansScreen)
+        await press(pilot, "j", "d")
+        at(app, ChangesScreen)
+        assert "✦ 1 new" in screen_text(app)
+        await press(pilot, "o")
+        assert "What changed since which scan?" in screen_text(app)
+        await press(pilot, "enter")
+        at(app, ChangesScreen)
+
+
+async def test_the_days_list_leads_to_what_it_counts(tmp_path: Path) -> None:
+    app = estate_app(tmp_path)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await settle(pilot)
+        triage(app).accept(
+            [PUBLIC], reason="public sample data", until=NOW.date() + timedelta(days=3), owner="ml"
+        )
+        await settle(pilot)
+        at(app, ServicesScreen).reload()
+        await settle(pilot)
+        await press(pilot, "t")
+        text = screen_text(app)
+        assert "first seen in this scan" in text
+        assert "acceptances that end within 7 days" in text
+        await press(pilot, "down", "enter")
+        assert at(app, FindingsScreen).table.total == 1
+
+
+async def test_undo_shows_first_what_it_would_change(tmp_path: Path) -> None:
+    app = estate_app(tmp_path)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        until = NOW.date() + timedelta(days=30)
+        triage(app).claim_fixed([ADMIN])
+        triage(app).accept([ADMIN], reason=f"why not {HOSTILE}", until=until, owner="ml")
+        await press(pilot, "D", "U")
+        at(app, UndoDialog)
+        text = screen_text(app)
+        assert "1 finding would change" in text
+        assert "accepted → fix claimed" in text
+        assert status(app, ADMIN) == "accepted"
+        await press(pilot, "escape")
+        assert status(app, ADMIN) == "accepted"
+        await press(pilot, "U", "enter")
+        assert status(app, ADMIN) == "fix_claimed"
+        await press(pilot, "ctrl+r")
+        assert status(app, ADMIN) == "accepted"
+
+
+async def test_history_is_searched_by_keys_and_verified(tmp_path: Path) -> None:
+    app = estate_app(tmp_path)
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await settle(pilot)
+        triage(app).note([ADMIN], text="seen it")
+        triage(app, "bob").claim_fixed([ROOT])
+        await press(pilot, "D")
+        at(app, HistoryScreen)
+        await press(pilot, "slash", *"who:bob", "enter")
+        assert at(app, HistoryScreen).table.total == 1
+        await press(pilot, "escape", "slash", *"whom:bob")
+        assert "did you mean who" in screen_text(app)
+        await press(pilot, "escape", "V")
+        assert "every chain is whole" in screen_text(app)
+
+
+async def test_a_lapsed_acceptance_is_made_again_by_one_key(tmp_path: Path) -> None:
+    app = estate_app(tmp_path)
+    async with app.run_test(size=(160, 40), notifications=True) as pilot:
+        await settle(pilot)
+        assert app.store is not None
+        earlier = Triage(app.store, actor=ADA, clock=lambda: NOW - timedelta(days=31))
+        for finding in (PUBLIC, ADMIN):
+            earlier.accept(
+                [finding], reason="public sample data", until=earlier.today, owner="data-team"
+            )
+        await press(pilot, "F", "slash", *f"id:{PUBLIC}", "enter")
+        assert "A accepts it again" in screen_text(app)
+        await press(pilot, "A")
+        assert status(app, PUBLIC) == "accepted"
+        assert "undoes it" in screen_text(app)
+        await press(pilot, "A")
+        assert "no acceptance of this finding has lapsed" in screen_text(app).replace("\n", " ")
+        # What is critical asks again, with the reason of last time.
+        await press(pilot, "escape", "slash", *f"id:{ADMIN}", "enter", "A")
+        at(app, AcceptDialog)
+        assert "public sample data" in screen_text(app)
+
+
+async def test_accepted_rules_show_what_they_have_come_to_cover(tmp_path: Path) -> None:
+    app = estate_app(tmp_path)
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await settle(pilot)
+        assert app.store is not None
+        assert app.scan is not None
+        scope = Scope("bucket-public")
+        accept_scope(
+            triage(app),
+            scope,
+            [row.id for row in app.store.covered(scope, app.scan.id)],
+            reason=f"sample data {HOSTILE}",
+            until=NOW.date() + timedelta(days=9),
+            owner="ml",
+        )
+        # As if the finding had come later.
+        events = [event for event in app.store.events() if event.type == "scope_accept"]
+        assert events[0].payload["covers"] == [PUBLIC]
+        app.go("scopes")
+        await settle(pilot)
+        at(app, ScopesScreen)
+        text = screen_text(app)
+        assert "covers 1 finding now" in text
+        assert f"“sample data {SHOWN}”" in text
+        await press(pilot, "o")
+        assert "covers nothing that has not been seen" in screen_text(app)
+        await press(pilot, "x", *"the data is real now", "enter")
+        assert status(app, PUBLIC) == "open"
+        assert "ended" in screen_text(app)
+
+
+async def test_another_process_is_seen_within_two_seconds(tmp_path: Path) -> None:
+    app = estate_app(tmp_path)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await press(pilot, "F")
+        assert "= to" not in screen_text(app)
+        with Store.open(tmp_path / "cache.db", clock=lambda: NOW) as other:
+            scan = other.scan()
+            assert other.count_findings(scan.id, Query()) == 3
+            Triage(other, actor="bob", clock=lambda: NOW).accept(
+                [ADMIN], reason="agreed in the review", until=NOW.date(), owner="ml"
+            )
+        for _ in range(20):
+            await pilot.pause(0.1)
+            if "= to 2026-11-23" in screen_text(app):
+                break
+        else:
+            raise AssertionError(screen_text(app))

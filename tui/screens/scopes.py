@@ -1,0 +1,162 @@
+"""Accepted rules: what each covers now, and what it has come to cover since somebody looked."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.content import Content
+
+from tui.dialogs.prompts import PromptDialog
+from tui.dialogs.results import EndScope, MarkSeen
+from tui.glyphs import GLYPH, severity_tone
+from tui.screens.reading import ReadingScreen
+from tui.selection import Selection
+from tui.text import ago, count, days_left, styled
+from tui.widgets.columns import Column, Run
+from tui.widgets.detail import DetailPane
+from tui.widgets.table import VirtualTable
+from undercroft.views import ScopeRow
+
+__all__ = ["ScopesScreen"]
+
+_TONES = {"active": "status-accepted", "lapsed": "status-reopened"}
+
+
+class ScopesScreen(ReadingScreen):
+    """Newest first."""
+
+    NAME = "scopes"
+    AUTO_FOCUS = "#scopes"
+    CSS = """
+    ScopesScreen #scopes-body { height: 1fr; }
+    ScopesScreen #scopes { width: 3fr; height: 1fr; }
+    ScopesScreen DetailPane { width: 2fr; height: 1fr; border-left: solid $rule; }
+    ScopesScreen DetailPane:focus { border-left: solid $signature; }
+    ScopesScreen.-narrow #scopes-body { layout: vertical; }
+    ScopesScreen.-narrow #scopes { width: 1fr; }
+    ScopesScreen.-narrow DetailPane { width: 1fr; border-left: none; border-top: solid $rule; }
+    ScopesScreen.-narrow DetailPane:focus { border-left: none; border-top: solid $signature; }
+    """
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012  (Textual's own shape)
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(
+            "o", "seen", "Seen", id="scopes.seen", tooltip="You have seen what is newly covered"
+        ),
+        Binding("x", "end", "End it", id="scopes.end", tooltip="Asks why"),
+    ]
+
+    def body(self) -> ComposeResult:
+        """The table, and the selected one in full."""
+        with Horizontal(id="scopes-body"):
+            yield VirtualTable[ScopeRow](
+                self._columns(), key=lambda row: row.event, id="scopes", markable=False
+            )
+            yield DetailPane()
+
+    @property
+    def table(self) -> VirtualTable[ScopeRow]:
+        """The table of accepted rules."""
+        return self.query_one("#scopes", VirtualTable)
+
+    def reload(self) -> None:
+        """Read again; the cursor stays on its rule."""
+        self.fetch("scopes", lambda store, scan: store.scopes(scan), self._show)
+
+    def _show(self, rows: list[ScopeRow]) -> None:
+        here = self.table.row
+        at = next((i for i, row in enumerate(rows) if here and row.event == here.event), 0)
+        if not rows:
+            self.table.say(
+                "No rule is accepted as a whole.",
+                "Accept a finding (a) and choose a wider scope than this one finding;",
+                "what it covers, and what it comes to cover later, will stand here.",
+            )
+        self.table.show_rows(rows, cursor=at)
+        newly = sum(len(row.newly) for row in rows)
+        words = f"{count(newly, 'finding')} newly covered" if newly else "nothing newly covered"
+        self.note = styled(words, "$severity-medium" if newly else "$muted")
+
+    @on(VirtualTable.Highlighted, "#scopes")
+    def _describe(self) -> None:
+        row, pane = self.table.row, self.query_one(DetailPane)
+        if row is None:
+            pane.say("")
+            return
+        now = self.undercroft.clock()
+        left = days_left(row.until, now)
+        until = f"until {row.until}" + (
+            f", {count(left, 'day')} left" if left is not None and row.state == "active" else ""
+        )
+        lines = [
+            styled(row.words, "bold $strong"),
+            styled(f"{row.state}, {until}", f"${_TONES.get(row.state, 'muted')}"),
+            styled(f"{row.actor}, {ago(row.at, now) or row.at[:10]}", "$muted"),
+            styled(f"{row.owner} answers for it", "$muted"),
+            Content(""),
+            styled(f"“{row.reason}”", "$plain"),
+            Content(""),
+            styled(f"covers {count(row.covers, 'finding')} now", "$plain"),
+        ]
+        if row.newly:
+            lines += [Content(""), Content.styled("Newly covered", "bold $severity-medium")]
+            for finding in row.newly:
+                lines.append(
+                    Content.assemble(
+                        (f"{GLYPH[finding.severity]} ", f"${severity_tone(finding.severity)}"),
+                        styled(finding.title, "$plain"),
+                        ("  ", ""),
+                        styled(finding.resource_name, "$muted"),
+                    )
+                )
+        pane.show(row.event, Content("\n").join(lines))
+
+    @on(VirtualTable.Opened, "#scopes")
+    def _open(self) -> None:
+        row = self.table.row
+        if row is not None:
+            self.undercroft.show_findings(f"rule:{row.rule} status:accepted")
+
+    def action_seen(self) -> None:
+        """Mark what the selected rule has come to cover as seen."""
+        row = self.table.row
+        if row is None or not row.newly:
+            self.undercroft.say_why("It covers nothing that has not been seen.")
+            return
+        answer = MarkSeen(row.event, tuple(finding.id for finding in row.newly))
+        self.undercroft.decide(answer, Selection())
+
+    def action_end(self) -> None:
+        """End the selected acceptance before its day; asks why."""
+        row = self.table.row
+        if row is None or row.state != "active":
+            self.undercroft.say_why("It is not in force, so there is nothing to end.")
+            return
+        event, subject = (
+            row.event,
+            f"{row.words}: {count(row.covers, 'finding')} would be open again.",
+        )
+
+        def end(reason: str | None) -> None:
+            if reason is not None:
+                self.undercroft.decide(EndScope(event, reason), Selection())
+
+        self.app.push_screen(
+            PromptDialog("Why does it no longer hold?", subject, placeholder="reason"), end
+        )
+
+    def _columns(self) -> list[Column[ScopeRow]]:
+        return [
+            Column("state", "STATE", 8, lambda row: (row.state, _TONES.get(row.state, "faint")), sortable=False),
+            Column("words", "RULE AND WHERE", 24, lambda row: row.words, grow=4, sortable=False),
+            Column("until", "UNTIL", 10, lambda row: (row.until, "muted"), sortable=False, drop=2),
+            Column("covers", "COVERS", 6, lambda row: f"{row.covers:,}", right=True, sortable=False),
+            Column("newly", "NEWLY", 5, self._newly, right=True, sortable=False),
+            Column("owner", "OWNER", 10, lambda row: (row.owner, "muted"), most=20, grow=1, drop=3, sortable=False),
+        ]  # fmt: skip
+
+    def _newly(self, row: ScopeRow) -> Run:
+        return (f"+{len(row.newly):,}", "severity-medium") if row.newly else ("–", "faint")

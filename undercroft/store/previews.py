@@ -1,0 +1,49 @@
+"""What events would do: appended, worked out, and rolled back."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from undercroft.store.connection import Database
+from undercroft.store.decisions import concerned, place_events
+from undercroft.store.refresh import refresh_findings
+from undercroft.store.sharing import standing
+from undercroft.triage.events import Event
+from undercroft.views import StatusChange
+
+__all__ = ["preview"]
+
+
+class _NotMeant(Exception):  # noqa: N818  (no error: the way out of a transaction)
+    """Rolls back what was only tried."""
+
+
+def preview(database: Database, drafts: Sequence[Event]) -> list[StatusChange]:
+    """See ``Store.preview``."""
+    found: list[StatusChange] = []
+    try:
+        with database.transaction() as connection:
+            appended = place_events(connection, database.meta("replica"), drafts)
+            findings = concerned(connection, appended)
+            before = standing(connection, findings)
+            refresh_findings(connection, findings, database.now())
+            after = standing(connection, findings)
+            found = [
+                StatusChange(fid, *_names(connection, fid), before[fid], after[fid])
+                for fid in findings
+                if fid in after and before.get(fid) != after[fid]
+            ]
+            raise _NotMeant
+    except _NotMeant:
+        return found
+
+
+def _names(connection: sqlite3.Connection, finding: str) -> tuple[str, str]:
+    row = connection.execute(
+        "SELECT o.title, b.name FROM finding f JOIN state t ON t.finding = f.id "
+        "JOIN observation o ON o.id = t.observation JOIN body b ON b.id = t.body "
+        "WHERE f.fid = ? ORDER BY t.scan DESC LIMIT 1",
+        (finding,),
+    ).fetchone()
+    return (row[0], row[1]) if row else ("", "")
