@@ -33,6 +33,8 @@ __all__ = ["PLACES", "UndercroftApp"]
 PLACES: dict[str, tuple[str, str]] = {
     "services": ("tui.screens.services", "ServicesScreen"),
     "findings": ("tui.screens.findings", "FindingsScreen"),
+    "combinations": ("tui.screens.combinations", "CombinationsScreen"),
+    "fix_first": ("tui.screens.fix_first", "FixFirstScreen"),
     "scans": ("tui.screens.scans", "ScansScreen"),
     "rules": ("tui.screens.rules", "RulesScreen"),
     "changes": ("tui.screens.changes", "ChangesScreen"),

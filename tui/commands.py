@@ -25,6 +25,8 @@ _SERVICES = 2000
 _SCREENS = {
     "services": "every AI service, worst first",
     "findings": "everything that was found, as one table",
+    "combinations": "findings that are worse together, as attack paths",
+    "fix_first": "what to repair first, and what if",
     "scans": "saved scans and what they could not read",
     "scan_progress": "the scan that is running",
     "rules": "what is looked for, and how",

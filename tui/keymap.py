@@ -93,6 +93,8 @@ KEYS: dict[str, Key] = {
     # Places
     "go.services": Key("H", "go('services')", "Services"),
     "go.findings": Key("F", "go('findings')", "Findings"),
+    "go.combinations": Key("T", "go('combinations')", "Combinations", tooltip="Toxic combinations"),
+    "go.fix_first": Key("W", "go('fix_first')", "Fix first"),
     "go.scans": Key("C", "go('scans')", "Scans"),
     "go.rules": Key("R", "go('rules')", "Rules"),
     "go.changes": Key("X", "go('changes')", "Changes"),
@@ -131,6 +133,7 @@ FOOTER: tuple[str, ...] = (
     "app.undo",
     "view.export",
     "go.findings",
+    "go.fix_first",
     "go.scans",
     "app.palette",
 )

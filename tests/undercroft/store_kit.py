@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from undercroft.model import (
@@ -11,6 +11,7 @@ from undercroft.model import (
     CoverageStatus,
     Edge,
     Evidence,
+    Json,
     Layer,
     Observation,
     Outcome,
@@ -221,6 +222,25 @@ def tower_estate() -> Estate:
     estate.add(identity, fail(identity, "role-admin", Severity.MEDIUM))
     estate.link(nb, identity, Relation.USES_IDENTITY, "config.RoleArn")
     estate.link(nb, data, Relation.READS_DATA_FROM, "config.DefaultBucket")
+    return estate
+
+
+def poisoned() -> Estate:
+    """The notebook's tower with a combination of its root shell and the public bucket."""
+    estate = tower_estate()
+    nb, bucket, _ = estate.resources
+
+    def part(slot: int, key: str, any_of: Sequence[str]) -> Evidence:
+        value: dict[str, Json] = {"slot": slot, "need": f"part {slot}", "any_of": list(any_of)}
+        return Evidence(key, value)
+
+    estate.combinations[nb.key] = [
+        replace(
+            fail(nb, "toxic", Severity.CRITICAL),
+            evidence=(part(0, nb.key, ["nb-root"]), part(1, bucket.key, ["trait:exposed"])),
+            weight=1.2,
+        )
+    ]
     return estate
 
 

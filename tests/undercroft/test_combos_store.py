@@ -2,48 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.undercroft.store_kit import (
     Clock,
-    Estate,
     accept,
-    fail,
     only,
+    poisoned,
     save,
     statuses,
-    tower_estate,
     undo,
 )
-from undercroft.model import Evidence, Json, Severity
 from undercroft.store import Store
 from undercroft.triage.decide import Triage
 from undercroft.views import Query, ScanRow
 
 ACTOR = "Ann <ann@example.com>"
-
-
-def poisoned() -> Estate:
-    """The notebook's tower with a combination of its root shell and the public bucket."""
-    estate = tower_estate()
-    nb, bucket, _ = estate.resources
-
-    def part(slot: int, key: str, any_of: Sequence[str]) -> Evidence:
-        value: dict[str, Json] = {"slot": slot, "need": f"part {slot}", "any_of": list(any_of)}
-        return Evidence(key, value)
-
-    estate.combinations[nb.key] = [
-        replace(
-            fail(nb, "toxic", Severity.CRITICAL),
-            evidence=(part(0, nb.key, ["nb-root"]), part(1, bucket.key, ["trait:exposed"])),
-            weight=1.2,
-        )
-    ]
-    return estate
 
 
 @pytest.fixture

@@ -58,6 +58,8 @@ class BaseScreen(Screen[None]):
         "view.go",
         "go.services",
         "go.findings",
+        "go.combinations",
+        "go.fix_first",
         "go.scans",
         "go.changes",
         "go.rules",

@@ -9,7 +9,7 @@ accepted one does not: accepting an ingredient must not silence the dish.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from undercroft.model import LAYERS
@@ -81,6 +81,31 @@ class Components:
             ]
         return self._known[key]
 
+    def resource(self, key: str) -> int:
+        """Number of the resource of that key, as far as it has living findings; else 0."""
+        found = self.of(key)
+        return found[0][-1] if found else 0
+
+    def groups(self, key: str, value: Mapping[str, Any]) -> list[list[Item]]:
+        """Per thing that an ingredient asks of this resource the living findings that make it.
+
+        Empty if it asks for nothing but the resource; an empty group is one that has ended.
+        """
+        groups: list[list[Item]] = []
+        for asked in ("any_of", "also_any_of"):
+            tokens = set(value.get(asked, ()))
+            if not tokens:
+                continue
+            layers = set(value.get("layers", ())) if asked == "any_of" else set()
+            groups.append(
+                [
+                    item
+                    for item, answers, _ in self.of(key)
+                    if answers & tokens and (not layers or item.layer in layers)
+                ]
+            )
+        return groups
+
 
 def combo_of(finding: int, hazard: float, evidence: Iterable[Any], components: Components) -> Combo:
     """A combination from its evidence (see ``rules.combine``), with what each ingredient hangs on."""
@@ -89,19 +114,10 @@ def combo_of(finding: int, hazard: float, evidence: Iterable[Any], components: C
     for key, value in evidence:
         if not isinstance(value, dict) or "slot" not in value:
             continue
-        groups: list[frozenset[int]] = []
-        for asked in ("any_of", "also_any_of"):
-            tokens = set(value.get(asked, ()))
-            if not tokens:
-                continue
-            layers = set(value.get("layers", ())) if asked == "any_of" else set()
-            living = [
-                (item, resource)
-                for item, answers, resource in components.of(key)
-                if answers & tokens and (not layers or item.layer in layers)
-            ]
-            groups.append(frozenset(item.finding for item, _ in living))
-            repairs.update(RepairKey(resource, item.mend) for item, resource in living)
+        living = components.groups(key, value)
+        groups = [frozenset(item.finding for item in group) for group in living]
+        resource = components.resource(key)
+        repairs.update(RepairKey(resource, item.mend) for group in living for item in group)
         # More resources than were listed make this ingredient: no repair is known to end it.
         if "more" in value:
             groups = []

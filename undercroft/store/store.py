@@ -52,6 +52,7 @@ from undercroft.views import (
 if TYPE_CHECKING:
     from undercroft.fields import FieldChange
     from undercroft.risk.bills import FindingExplanation, ServiceExplanation
+    from undercroft.risk.paths import AttackPath, Possible
     from undercroft.store.planning import RepairPlan
     from undercroft.triage.events import Event, FindingFacts
     from undercroft.triage.scopes import Scope
@@ -227,6 +228,18 @@ class Store:
     def explain_finding(self, scan_id: int, finding_id: str, most: int = 20) -> FindingExplanation:
         """A finding's own score, and its part in the ``most`` worst services above. NotFoundError."""
         return read_bills.explain_finding(self._db, scan_id, finding_id, most)
+
+    def attack_path(self, scan_id: int, finding_id: str) -> AttackPath:
+        """A toxic combination part by part, and the cheapest link to cut. NotFoundError."""
+        from undercroft.store.read_combinations import attack_path
+
+        return attack_path(self._db, scan_id, finding_id)
+
+    def possible_combinations(self, scan_id: int) -> list[Possible]:
+        """Combinations that may hold: something that they hang on could not be read."""
+        from undercroft.store.read_combinations import possible
+
+        return possible(self._db, scan_id)
 
     def repair_plan(self, scan_id: int) -> RepairPlan:
         """What to repair first in a scan as it is now, and what if. Reads it all: use a worker."""

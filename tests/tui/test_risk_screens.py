@@ -1,0 +1,147 @@
+"""Fix first and combinations, by key press: what if without a trace, claims, a checklist, a path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.tui.piloting import PACK, screen_text, settle, text_of
+from tests.undercroft.store_kit import Clock, only, poisoned, save
+from tui.app import UndercroftApp
+from tui.dialogs.fixed import FixedDialog
+from tui.screens.combinations import CombinationsScreen
+from tui.screens.fix_first import FixFirstScreen
+from tui.screens.resource import ResourceScreen
+from undercroft.store import Store
+from undercroft.views import Query
+
+SIZES = [(80, 24), (140, 40)]
+
+
+def an_app(tmp_path: Path, screen: str) -> UndercroftApp:
+    clock = Clock()
+    path = tmp_path / "cache.db"
+    with Store.open(path, clock=clock) as store:
+        save(store, poisoned(), clock, name="here")
+    return UndercroftApp(
+        path, actor="ada <ada@example.com>", clock=clock, rules_pack=lambda: PACK, screen=screen
+    )
+
+
+def total(app: UndercroftApp) -> float:
+    assert app.store is not None
+    assert app.scan is not None
+    return sum(row.score for row in app.store.services(app.scan.id, Query()))
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_what_if_leaves_no_trace(tmp_path: Path, size: tuple[int, int]) -> None:
+    app = an_app(tmp_path, "fix_first")
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot)
+        assert isinstance(app.screen, FixFirstScreen)
+        before = total(app)
+        assert "Close train to outsiders" in screen_text(app)
+        assert f"risk over all services {before:.1f}" in text_of(app, "#total")
+        await pilot.press("space")
+        await settle(pilot)
+        assert "would be" in text_of(app, "#total")
+        assert "by 1 repair, 1 service helped" in text_of(app, "#total")
+        assert "If this were done" in screen_text(app)
+        await pilot.press("asterisk")
+        await settle(pilot)
+        assert "would be 0.0" in text_of(app, "#total")
+        await pilot.press("escape")
+        await settle(pilot)
+        assert "space plans a repair" in text_of(app, "#total")
+        assert isinstance(app.screen, FixFirstScreen), "the first escape leaves the plan"
+        assert total(app) == before
+        assert app.store is not None
+        assert app.store.events() == []
+
+
+async def test_a_plan_becomes_claims(tmp_path: Path) -> None:
+    app = an_app(tmp_path, "fix_first")
+    async with app.run_test(size=(140, 40)) as pilot:
+        await settle(pilot)
+        await pilot.press("space", "space")
+        await settle(pilot)
+        await pilot.press("f")
+        await settle(pilot)
+        assert isinstance(app.screen, FixedDialog)
+        assert "2 planned repairs" in screen_text(app)
+        await pilot.press("enter")
+        await settle(pilot)
+        assert isinstance(app.screen, FixFirstScreen)
+        assert app.store is not None
+        assert app.scan is not None
+        claimed = app.store.findings(app.scan.id, Query(filter="status:fix_claimed"))
+        assert {row.rule for row in claimed} == {"bucket-public", "nb-root"}
+        assert "planned" not in screen_text(app)
+
+
+async def test_a_plan_becomes_a_checklist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    app = an_app(tmp_path, "fix_first")
+    async with app.run_test(size=(140, 40)) as pilot:
+        await settle(pilot)
+        await pilot.press("space")
+        await settle(pilot)
+        await pilot.press("e")
+        await settle(pilot)
+        assert "1 repair as a Markdown checklist" in screen_text(app)
+        await pilot.press("enter")
+        await settle(pilot)
+        (written,) = tmp_path.glob("undercroft-repairs-*.md")
+        text = written.read_text()
+        assert text.count("- [ ] ") == 1
+        assert "**Close train to outsiders**" in text
+        assert "## Scores as they would be" in text
+
+
+async def test_a_repair_leads_to_its_resource_and_back(tmp_path: Path) -> None:
+    app = an_app(tmp_path, "fix_first")
+    async with app.run_test(size=(140, 40)) as pilot:
+        await settle(pilot)
+        before = app.screen
+        await pilot.press("enter")
+        await settle(pilot)
+        resource = app.screen
+        assert isinstance(resource, ResourceScreen)
+        assert "train" in resource.trail
+        await pilot.press("escape")
+        await settle(pilot)
+        assert app.screen is before
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_combination_is_a_path(tmp_path: Path, size: tuple[int, int]) -> None:
+    app = an_app(tmp_path, "services")
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot)
+        await pilot.press("T")
+        await settle(pilot)
+        await pilot.pause(0.2)
+        await settle(pilot)
+        assert isinstance(app.screen, CombinationsScreen)
+        assert "1 combination" in screen_text(app)
+        assert app.store is not None
+        assert app.scan is not None
+        finding = only(app.store.findings(app.scan.id, Query()), "toxic")
+        path = app.store.attack_path(app.scan.id, finding.id)
+        assert [(link.need, link.alive) for link in path.links] == [
+            ("part 0", True),
+            ("part 1", True),
+        ]
+        assert [step.via for step in path.links[1].path] == ["config.DefaultBucket"]
+        assert path.cuts[0].repairs == ("Close train to outsiders",)
+        if size[0] > 100:
+            text = screen_text(app)
+            assert "├─ part 0" in text
+            assert "bucket-public on train on train" in text
+            assert "via DefaultBucket → train" in text
+            assert "✂ Close train to outsiders" in text
+        await pilot.press("enter")
+        await settle(pilot)
+        assert "services › nb" in screen_text(app)
