@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from tests.cli.conftest import Command
 
 
@@ -51,3 +53,20 @@ def test_a_file_that_is_no_cache(fresh_undercroft: Command, tmp_path: object) ->
     assert str(path) in done.err
     assert "--debug" not in done.err, "it was to be expected"
     assert path.read_text().startswith("these are my notes")
+
+
+def test_feeds(undercroft: Command, tmp_path: Path) -> None:
+    assert "no feed imported" in undercroft("feeds").err
+    file = tmp_path / "epss.csv"
+    file.write_text(
+        "#model_version:v1,score_date:2026-11-19T00:00:00+0000\n"
+        "cve,epss,percentile\nCVE-2023-38545,0.9,0.99\n"
+    )
+    assert "EPSS v1 of 2026-11-19: 1 vulnerability" in undercroft("feeds", "import", file).err
+    (row,) = undercroft("feeds", "list", "--format", "json").json["feeds"]
+    assert (row["name"], row["dated"], row["entries"]) == ("epss", "2026-11-19", 1)
+    assert undercroft("findings", "--format", "json").json["feeds"][0].startswith("EPSS v1")
+    file.write_text("nonsense")
+    done = undercroft("feeds", "import", file, status=2)
+    assert "neither a KEV catalogue" in done.err
+    undercroft("feeds", "import", tmp_path / "missing", status=2)

@@ -225,14 +225,16 @@ def tower_estate() -> Estate:
     return estate
 
 
+def part(slot: int, key: str, any_of: Sequence[str]) -> Evidence:
+    """One ingredient of a combination, as the rules say it."""
+    value: dict[str, Json] = {"slot": slot, "need": f"part {slot}", "any_of": list(any_of)}
+    return Evidence(key, value)
+
+
 def poisoned() -> Estate:
     """The notebook's tower with a combination of its root shell and the public bucket."""
     estate = tower_estate()
     nb, bucket, _ = estate.resources
-
-    def part(slot: int, key: str, any_of: Sequence[str]) -> Evidence:
-        value: dict[str, Json] = {"slot": slot, "need": f"part {slot}", "any_of": list(any_of)}
-        return Evidence(key, value)
 
     estate.combinations[nb.key] = [
         replace(

@@ -77,7 +77,7 @@ def _score(bill: Bill) -> str:
 
 
 def _head(feeds: tuple[str, ...], as_of: str, scan: str) -> None:
-    said = "; ".join(feeds) or "none imported"
+    said = "; ".join(feeds) or "none imported (undercroft feeds import)"
     click.echo(f"risk model {RISK_MODEL} · as of {minute(as_of)} UTC · scan {shown(scan)}")
     click.echo(f"feeds: {shown(said)}")
 

@@ -36,6 +36,7 @@ _COMMANDS = {
     "history": ("history", "List decisions, newest first."),
     "decisions": ("decisions", "Share decisions with others, check the log."),
     "diff": ("diff", "Compare two scans."),
+    "feeds": ("feeds", "List or import what is known about exploitation (KEV, EPSS)."),
     "rules": ("rules", "List, show or test the rules."),
     "doctor": ("doctor", "Check credentials, permissions, terminal and cache."),
     "config": ("config", "Show or edit the configuration file."),

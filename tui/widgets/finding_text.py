@@ -81,6 +81,9 @@ def finding_text(
                 )
             )
         lines += _section("Fix", fix)
+    if detail.hazard:
+        factors = [_factor(letter, *factor) for letter, factor in detail.hazard.items()]
+        lines += _section(f"Score {row.score:.1f}", factors)
     if detail.services:
         names = [styled(f"  {ref.name}", "$plain") for ref in detail.services[:8]]
         more = len(detail.services) - len(names)
@@ -144,6 +147,12 @@ def copied(row: FindingRow) -> str:
 
 def _section(title: str, lines: Sequence[Content]) -> list[Content]:
     return [Content(""), Content.styled(title, "bold $muted"), *lines]
+
+
+def _factor(letter: str, value: float, reason: str) -> Content:
+    return Content.assemble(
+        (f"  {letter} ", "$faint"), (f"{value:<7.4g}", "$plain"), styled(reason, "$muted")
+    )
 
 
 def _fact(name: str, value: Json) -> Content:

@@ -19,7 +19,6 @@ def explain_service_document(head: Head, found: ServiceExplanation) -> dict[str,
     """Both bills of a service."""
     return {
         **opening(EXPLAIN_SCHEMA, head),
-        "feeds": list(found.feeds),
         "constants": {name: dict(values) for name, values in constants().items()},
         "service": service_record(found.service),
         "residual": _bill(found.residual),
@@ -32,7 +31,6 @@ def explain_finding_document(head: Head, found: FindingExplanation) -> dict[str,
     row = found.row
     return {
         **opening(EXPLAIN_SCHEMA, head),
-        "feeds": list(found.feeds),
         "constants": {name: dict(values) for name, values in constants().items()},
         "finding": {
             "id": row.id,

@@ -65,11 +65,14 @@ class Head:
     filter: str
     as_of: str
     """RFC 3339: the moment for which statuses were computed."""
+    feeds: tuple[str, ...] = ()
+    """What was known about exploitation, each feed with its day; says so where one is stale."""
 
     @classmethod
     def of(cls, store: Store, scan: ScanRow, filter_text: str, now: datetime) -> Self:
         """The head of what ``store`` says about a scan at the moment ``now``."""
-        return cls(__version__, scan, store.coverage(scan.id), filter_text, stamp(now))
+        feeds = tuple(feed.words(now) for feed in store.feeds())
+        return cls(__version__, scan, store.coverage(scan.id), filter_text, stamp(now), feeds)
 
 
 def opening(schema: str, head: Head) -> dict[str, Json]:
@@ -78,6 +81,7 @@ def opening(schema: str, head: Head) -> dict[str, Json]:
         "schema": schema,
         "undercroft": head.version,
         "risk_model": RISK_MODEL,
+        "feeds": list(head.feeds),
         "as_of": head.as_of,
         "filter": head.filter,
         "scan": scan_record(head.scan, head.coverage),

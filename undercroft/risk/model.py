@@ -29,6 +29,7 @@ __all__ = [
     "band",
     "combination_hazard",
     "constants",
+    "exploitation",
     "finding_score",
     "hazard",
     "printed",
@@ -178,7 +179,7 @@ def hazard(
     """
     factors = {
         "B": _impact(severity, cvss),
-        "T": _vulnerability(epss, kev, exploit) if threat is None else _declared(threat),
+        "T": exploitation(epss, kev=kev, exploit=exploit) if threat is None else _declared(threat),
         "X": _exposure(exposure),
         "A": _automatable(vector),
         "M": _criticality(criticality),
@@ -314,7 +315,10 @@ def _declared(threat: Threat) -> tuple[float, str]:
     return THREAT[threat], THREAT_REASON[threat]
 
 
-def _vulnerability(epss: float | None, kev: bool, exploit: bool) -> tuple[float, str]:
+def exploitation(
+    epss: float | None, *, kev: bool = False, exploit: bool = False
+) -> tuple[float, str]:
+    """T of a vulnerability with its reason: evidence first, then the estimate, then the neutral value."""
     if kev:
         return KNOWN_EXPLOITED, "known exploited"
     if epss is not None and 0.0 <= epss <= 1.0:

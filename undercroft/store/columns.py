@@ -21,6 +21,7 @@ __all__ = ["Lookup", "condition", "finding_columns", "service_columns"]
 
 _SEVERITIES: Mapping[str, Bindable] = {severity.value: severity.rank for severity in Severity}
 _LAYERS: Mapping[str, Bindable] = {layer.value: number for number, layer in enumerate(LAYERS)}
+_FEEDS = "SELECT {} FROM finding g JOIN vulnerability v ON v.cve = g.cve WHERE g.id = t.finding"
 _TAGS = "json_each(c.tags) j"
 _MANY = 200
 """Numbers that one lookup hands over; what names more stays a subquery, which is then no worse."""
@@ -134,9 +135,8 @@ def finding_columns(lookup: Lookup, scan: int) -> Columns:
         "rule": Column("u.name", "name", place=rule),
         "cve": Column("f.cve", "name", place=finding),
         "package": Column("f.package", "name", place=finding),
-        # No feed yet says whether something is exploited, or how likely that is.
-        "kev": Column("NULL", "flag"),
-        "epss": Column("NULL", "number"),
+        "kev": Column(f"({_FEEDS.format('v.kev IS NOT NULL')})", "flag"),
+        "epss": Column(f"({_FEEDS.format('v.epss')})", "number"),
         "score": Column("t.score", "number"),
         "owner": Column("t.owner", "name"),
         "tag": Column(

@@ -18,6 +18,7 @@ from undercroft.store.coverage import Units, assign_units
 from undercroft.store.decisions import concerned
 from undercroft.store.encode import load
 from undercroft.store.errors import StoreError
+from undercroft.store.feeds import apply_to
 from undercroft.store.plain import Plain, spans
 from undercroft.store.reach import write_closure
 from undercroft.store.refresh import refresh_findings
@@ -54,6 +55,7 @@ def finish(
         _write_states(database, scan_id, above, now)
         with database.transaction() as connection:
             settle_scan(connection, scan_id)
+            apply_to(connection, scan_id)
         rollup.build(database, scan_id)
         with database.transaction() as connection:
             if _basis(connection, scan_id)[0] == newest:

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 from undercroft import risk
 from undercroft.clock import stamp
+from undercroft.feeds import FeedInfo
 from undercroft.model import Outcome
 from undercroft.risk.bills import Bill, BillLine, FindingExplanation, Reach, ServiceExplanation
-from undercroft.store import read_details, read_services, scans
+from undercroft.store import feeds, read_details, read_services, scans
 from undercroft.store.connection import Database
 from undercroft.store.encode import REF_COLUMNS, ref_of, severity_of
 from undercroft.store.errors import NotFoundError
@@ -37,12 +38,14 @@ def explain_service(database: Database, scan_id: int, service_key: str) -> Servi
             raise NotFoundError(msg)
         number = _number(connection, service_key)
         items = score_items(connection, scan_id, number)
-        parts = _parts(connection, scan_id, number, [item.finding for item, _ in items])
+        known = feeds.listing(database)
+        findings = [item.finding for item, _ in items]
+        parts = _parts(connection, scan_id, number, findings, known)
         return ServiceExplanation(
             service=found[0],
             scan=scans.row(connection, scan_id),
             as_of=stamp(database.now()),
-            feeds=(),
+            feeds=tuple(feed.words(database.now()) for feed in feeds.listing(database)),
             residual=_bill([pair for pair in items if not pair[0].accepted], parts),
             inherent=_bill(items, parts),
         )
@@ -83,7 +86,7 @@ def explain_finding(
             row=detail.row,
             scan=scans.row(connection, scan_id),
             as_of=stamp(database.now()),
-            feeds=(),
+            feeds=tuple(feed.words(database.now()) for feed in feeds.listing(database)),
             hazard=risk.Hazard(_product(detail.hazard.values()), detail.hazard),
             services=tuple(reaches),
             above=len(above),
@@ -137,13 +140,17 @@ def _residual(items: Iterable[tuple[Item, float]]) -> Iterable[tuple[str, str, f
 
 
 def _parts(
-    connection: sqlite3.Connection, scan_id: int, service: int, findings: Sequence[str]
+    connection: sqlite3.Connection,
+    scan_id: int,
+    service: int,
+    findings: Sequence[str],
+    dates: Sequence[FeedInfo],
 ) -> dict[str, _Part]:
     found: dict[str, _Part] = {}
     paths: dict[int, Path] = {}
     for start in range(0, len(findings), _PART):
         part = findings[start : start + _PART]
-        for row in connection.execute(
+        rows = connection.execute(
             "SELECT f.fid, u.name, o.title, t.severity, t.status, t.resource, c.attenuation, "
             "o.severity, o.threat, o.cvss, o.vector, o.weight, f.cve, t.exposure, "
             f"{REF_COLUMNS} FROM finding f "
@@ -154,7 +161,9 @@ def _parts(
             "JOIN closure c ON c.scan = t.scan AND c.service = ? AND c.resource = t.resource "
             f"WHERE f.fid IN ({','.join('?' * len(part))})",
             (scan_id, service, *part),
-        ).fetchall():
+        ).fetchall()
+        exploited = feeds.known(connection, [row[12] for row in rows if row[12]])
+        for row in rows:
             fid, rule, title, rank, status, resource, attenuation, *rest = row[:14]
             rated, threat, cvss, vector, weight, cve, exposure = rest
             if resource not in paths:
@@ -186,7 +195,7 @@ def _parts(
                 ref_of(row[14:]),
                 paths[resource],
                 attenuation,
-                weigh(seen, severity),
+                feeds.dated(weigh(seen, severity), exploited.get(cve), dates),
             )
     return found
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from undercroft.identity import short_id
 from undercroft.model import Outcome, Presence
-from undercroft.store import decisions, scans
+from undercroft.store import decisions, feeds, scans
 from undercroft.store.connection import Database
 from undercroft.store.encode import (
     BODY_COLUMNS,
@@ -108,7 +108,11 @@ def finding(database: Database, scan_id: int, finding_id: str) -> FindingDetail:
             conflict=tuple(decision_view(event) for event in resolved.decisions)
             if resolved is not None and resolved.conflict
             else (),
-            hazard=weigh(seen, shown.severity).factors,
+            hazard=feeds.dated(
+                weigh(seen, shown.severity),
+                feeds.known(connection, [shown.cve]).get(shown.cve) if shown.cve else None,
+                feeds.listing(database),
+            ).factors,
         )
 
 

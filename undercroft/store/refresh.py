@@ -13,6 +13,7 @@ from undercroft.model import Outcome
 from undercroft.store import rollup
 from undercroft.store.combos import alive_among, combined_among, dependants, settle
 from undercroft.store.connection import Database, bump
+from undercroft.store.feeds import apply_to_rows
 from undercroft.store.fresh import stale
 from undercroft.store.scans import FINISHED
 from undercroft.store.scoped import place
@@ -84,6 +85,7 @@ def _work_out(
     ids = [int(row[-1]) for row in updates]
     before = alive_among(connection, ids)
     connection.executemany(_UPDATE, updates)
+    apply_to_rows(connection, ids)
     turned: _ByScan = {}
     for scan_id, resource, _ in before ^ alive_among(connection, ids):
         turned.setdefault(scan_id, set()).add(resource)

@@ -17,7 +17,7 @@ __all__ = ["APPLICATION_ID", "FINDING_INDEX", "SCHEMA_VERSION", "STATE_INDEXES",
 
 APPLICATION_ID = 0x55435246
 """``UCRF`` in the file's header: tells our files from other SQLite databases."""
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Kept in the header too, so that reading it needs no table and no library."""
 
 _TABLES = (
@@ -177,6 +177,16 @@ _FINDING = (
 )
 
 
+_FEEDS = (
+    """CREATE TABLE feed (
+        name TEXT PRIMARY KEY, version TEXT NOT NULL, dated TEXT NOT NULL,
+        imported_at TEXT NOT NULL, entries INTEGER NOT NULL) STRICT, WITHOUT ROWID""",
+    # What feeds say about a vulnerability: a probability, and since when it is known exploited.
+    """CREATE TABLE vulnerability (
+        cve TEXT PRIMARY KEY, epss REAL, kev TEXT) STRICT, WITHOUT ROWID""",
+)
+
+
 def migrations() -> Migrations:
     """The migration set, oldest first; each runs once, together with the record that it ran.
 
@@ -203,6 +213,11 @@ def migrations() -> Migrations:
     @found(name="0002_finding_index_by_name")
     def finding_index_by_name(db: Database) -> None:
         for statement in _FINDING:
+            db.execute(statement)
+
+    @found(name="0003_feeds")
+    def feeds(db: Database) -> None:
+        for statement in _FEEDS:
             db.execute(statement)
 
     return found

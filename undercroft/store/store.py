@@ -15,6 +15,7 @@ from undercroft.store import compare as comparing
 from undercroft.store import (
     decisions,
     facts,
+    feeds,
     health,
     previews,
     read_bills,
@@ -50,6 +51,7 @@ from undercroft.views import (
 )
 
 if TYPE_CHECKING:
+    from undercroft.feeds import FeedInfo, ParsedFeed
     from undercroft.fields import FieldChange
     from undercroft.risk.bills import FindingExplanation, ServiceExplanation
     from undercroft.risk.paths import AttackPath, Possible
@@ -164,6 +166,19 @@ class Store:
     ) -> ScanWriter:
         """Begin a scan. ``rules``: id → logic version of every enabled rule; ``pack``: its version."""
         return ScanWriter(self._db, name=name, kind=kind, scope=scope, rules=rules, pack=pack)
+
+    # feeds
+
+    def feeds(self) -> list[FeedInfo]:
+        """What is known about exploitation, and of which day."""
+        return feeds.listing(self._db)
+
+    def import_feed(self, feed: ParsedFeed) -> int:
+        """Take a feed instead of the one of its kind that is there, and weigh every saved scan anew.
+
+        Returns how many resources had findings that weigh another than before. ReadOnlyError.
+        """
+        return feeds.import_feed(self._db, feed)
 
     # lists
 

@@ -1,0 +1,187 @@
+"""Feeds in the cache: what is known about the exploitation of a vulnerability, and its weight.
+
+One feed of a kind at a time, with its date. It is applied to every saved scan, so that scans are
+compared under the same knowledge; what an import changed is said when it is made.
+"""
+
+# ruff: noqa: S608  (only names of our own tables are put together; values are bound)
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from undercroft import risk
+from undercroft.clock import stamp
+from undercroft.feeds import EPSS, KEV, FeedInfo, ParsedFeed
+from undercroft.model import Severity
+from undercroft.store.connection import Database, bump
+from undercroft.store.scans import FINISHED
+
+__all__ = ["Known", "apply_to", "apply_to_rows", "dated", "import_feed", "known", "listing"]
+
+_PART = 400
+_ROWS = (
+    "SELECT t.id, t.severity, o.severity, o.cvss, o.vector, t.exposure, v.epss, "
+    "v.kev IS NOT NULL, t.hazard FROM "
+)
+
+
+class Known(NamedTuple):
+    """What feeds say about one vulnerability."""
+
+    epss: float | None
+    kev: str | None
+    """Day on which it was added to the catalogue."""
+
+
+def listing(database: Database) -> list[FeedInfo]:
+    """See ``Store.feeds``."""
+    return [
+        FeedInfo(*row)
+        for row in database.connection().execute(
+            "SELECT name, version, dated, imported_at, entries FROM feed ORDER BY name"
+        )
+    ]
+
+
+def import_feed(database: Database, feed: ParsedFeed) -> int:
+    """See ``Store.import_feed``."""
+    from undercroft.store import rollup
+
+    column = feed.name
+    with database.transaction() as connection:
+        connection.execute(f"UPDATE vulnerability SET {column} = NULL")
+        connection.executemany(
+            f"INSERT INTO vulnerability (cve, {column}) VALUES (?, ?) "
+            f"ON CONFLICT (cve) DO UPDATE SET {column} = excluded.{column}",
+            feed.values.items(),
+        )
+        connection.execute("DELETE FROM vulnerability WHERE epss IS NULL AND kev IS NULL")
+        connection.execute(
+            "INSERT OR REPLACE INTO feed (name, version, dated, imported_at, entries) "
+            "VALUES (?, ?, ?, ?, ?)",
+            (feed.name, feed.version, feed.dated, stamp(database.now()), len(feed.values)),
+        )
+        touched = {
+            scan_id: _reweigh(connection, _of_scan(connection, scan_id))
+            for (scan_id,) in connection.execute(
+                f"SELECT id FROM scan WHERE state IN {FINISHED}"
+            ).fetchall()
+        }
+        for scan_id, resources in touched.items():
+            rollup.refresh(connection, scan_id, resources)
+        bump(connection)
+    return sum(len(resources) for resources in touched.values())
+
+
+def apply_to(connection: sqlite3.Connection, scan_id: int) -> None:
+    """Give the vulnerabilities of a scan whose rows were just written what feeds know of them."""
+    if _any(connection):
+        _reweigh(connection, _of_scan(connection, scan_id))
+
+
+def apply_to_rows(connection: sqlite3.Connection, rows: Sequence[int]) -> None:
+    """The same for some rows that were just worked out again."""
+    if not _any(connection):
+        return
+    for start in range(0, len(rows), _PART):
+        part = rows[start : start + _PART]
+        found = connection.execute(
+            f"{_ROWS} state t JOIN finding f ON f.id = t.finding "
+            "JOIN vulnerability v ON v.cve = f.cve JOIN observation o ON o.id = t.observation "
+            f"WHERE t.id IN ({','.join('?' * len(part))})",
+            part,
+        ).fetchall()
+        _reweigh(connection, found)
+
+
+def known(connection: sqlite3.Connection, cves: Iterable[str]) -> dict[str, Known]:
+    """CVE → what feeds say, of those that they name."""
+    found: dict[str, Known] = {}
+    wanted = list(dict.fromkeys(cves))
+    for start in range(0, len(wanted), _PART):
+        part = wanted[start : start + _PART]
+        for cve, epss, kev in connection.execute(
+            f"SELECT cve, epss, kev FROM vulnerability WHERE cve IN ({','.join('?' * len(part))})",
+            part,
+        ):
+            found[cve] = Known(epss, kev)
+    return found
+
+
+def dated(hazard: risk.Hazard, what: Known | None, feeds: Sequence[FeedInfo]) -> risk.Hazard:
+    """A vulnerability's hazard with what feeds know, each reason with the day of the feed."""
+    if what is None:
+        return hazard
+    value, reason = risk.exploitation(what.epss, kev=what.kev is not None)
+    day = {feed.name: feed.dated for feed in feeds}
+    if what.kev is not None:
+        reason = (
+            f"known exploited since {what.kev or 'an unknown day'} (KEV of {day.get(KEV, '?')})"
+        )
+    elif what.epss is not None:
+        reason = f"{reason} of {day.get(EPSS, '?')}"
+    factors = {**hazard.factors, "T": (value, reason)}
+    return risk.Hazard(math.prod(number for number, _ in factors.values()), factors)
+
+
+def _any(connection: sqlite3.Connection) -> bool:
+    return connection.execute("SELECT 1 FROM feed LIMIT 1").fetchone() is not None
+
+
+def _of_scan(connection: sqlite3.Connection, scan_id: int) -> Iterator[Sequence[Any]]:
+    # Every vulnerability, also those that the feed no longer names: they go back to the neutral value.
+    yield from connection.execute(
+        f"{_ROWS} finding f CROSS JOIN state t ON t.finding = f.id AND t.scan = ? "
+        "JOIN observation o ON o.id = t.observation LEFT JOIN vulnerability v ON v.cve = f.cve "
+        "WHERE f.cve IS NOT NULL",
+        (scan_id,),
+    ).fetchall()
+
+
+def _reweigh(connection: sqlite3.Connection, rows: Iterable[Sequence[Any]]) -> set[int]:
+    """Write the hazards that have changed; returns the resources whose findings they are."""
+    changes: list[tuple[float, float, int]] = []
+    for row in rows:
+        number, *deciding, before = row
+        hazard, score = _rated(*deciding)
+        if hazard != before:
+            changes.append((hazard, score, number))
+    connection.executemany("UPDATE state SET hazard = ?, score = ? WHERE id = ?", changes)
+    touched: set[int] = set()
+    for start in range(0, len(changes), _PART):
+        part = [number for _, _, number in changes[start : start + _PART]]
+        touched.update(
+            resource
+            for (resource,) in connection.execute(
+                f"SELECT resource FROM state WHERE id IN ({','.join('?' * len(part))})", part
+            )
+        )
+    return touched
+
+
+@lru_cache(maxsize=65536)
+def _rated(
+    severity: int,
+    rated: int,
+    cvss: float | None,
+    vector: str | None,
+    exposure: str,
+    epss: float | None,
+    kev: int,
+) -> tuple[float, float]:
+    """Hazard and score of a vulnerability. A base score belongs to the severity that it came with."""
+    hazard = risk.hazard(
+        Severity.from_rank(severity),
+        None,
+        risk.Exposure(exposure),
+        cvss if severity == rated else None,
+        vector,
+        epss,
+        bool(kev),
+    )
+    return hazard.value, risk.finding_score(hazard)
