@@ -229,3 +229,46 @@ async def test_another_process_is_seen_within_two_seconds(tmp_path: Path) -> Non
                 break
         else:
             raise AssertionError(screen_text(app))
+
+
+async def test_accepting_a_rule_counts_as_one_chooses(tmp_path: Path) -> None:
+    app = estate_app(tmp_path)
+    async with app.run_test(size=(100, 30), notifications=True) as pilot:
+        await settle(pilot)
+        await press(pilot, "F", "slash", *f"id:{PUBLIC}", "enter", "a")
+        assert "this one only" in screen_text(app)
+        await press(pilot, *"public sample data", "tab", "tab", *"ml", "tab", "right")
+        assert "1 finding now, and what the rule finds there later" in screen_text(app)
+        await press(pilot, "right", "right", "tab", *"env=none")
+        assert "0 findings now" in screen_text(app)
+        await press(pilot, "enter")
+        assert "It covers nothing" in screen_text(app)
+        await press(pilot, "ctrl+u", *"broken", "enter")
+        assert "Write tags as name=value" in screen_text(app)
+        await press(pilot, "ctrl+u", "enter")
+        assert status(app, PUBLIC) == "accepted"
+        assert "accepted a rule" in screen_text(app).lower()
+        assert app.store is not None
+        (event,) = app.store.events()
+        assert (event.type, event.scope) == ("scope_accept", {"rule": "bucket-public"})
+        await press(pilot, "u")
+        assert status(app, PUBLIC) == "open"
+
+
+async def test_a_critical_rule_names_the_services_and_asks_twice(tmp_path: Path) -> None:
+    app = estate_app(tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "F", "slash", *f"id:{ADMIN}", "enter", "a")
+        await press(pilot, *"bounded by its boundary", "tab", "tab", *"ml", "tab", "right", "right")
+        await press(pilot, "enter")
+        text = screen_text(app)
+        assert "Press enter once more" in text
+        assert "fraud-scoring" in text
+        assert "research" in text
+        assert status(app, ADMIN) == "open"
+        await press(pilot, "enter")
+        assert status(app, ADMIN) == "accepted"
+        assert app.store is not None
+        (event,) = app.store.events()
+        assert event.scope == {"rule": "role-admin", "prefix": "aws/aws/123456789012/"}

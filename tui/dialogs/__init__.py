@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rules.schema import Pack
     from tui.dialogs.decision import DecisionDialog
     from undercroft.store import Store
+    from undercroft.triage.scopes import Scope
 
 __all__ = ["decision_dialog"]
 
@@ -39,7 +40,7 @@ def decision_dialog(
         pack: The rules, for the fix texts; slow, called in a worker.
     """
     from tui.dialogs.accept import AcceptDialog
-    from tui.dialogs.context import Context, load_context
+    from tui.dialogs.context import Context, Reach, load_context, load_reach
     from tui.dialogs.decision import FalsePositiveDialog, NoteDialog, ReopenDialog
     from tui.dialogs.fixed import FixedDialog
 
@@ -48,7 +49,11 @@ def decision_dialog(
 
     label, count = selection.label, selection.count or len(selection.ids)
     if kind == "accept":
-        return AcceptDialog(label, count, today=today, load=load)
+
+        def reach(scope: Scope) -> Reach:
+            return load_reach(store, scan_id, scope)
+
+        return AcceptDialog(label, count, today=today, load=load, reach=reach)
     if kind == "fixed":
         return FixedDialog(label, count, load=load)
     if kind == "false_positive":

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from rules.schema import Fix, Pack
 from undercroft.model import Severity
 from undercroft.store import Store
-from undercroft.views import DecisionView, FindingDetail, ResourceRef
+from undercroft.triage.scopes import Scope
+from undercroft.views import DecisionView, FindingDetail, FindingRow, ResourceRef
 
-__all__ = ["Context", "load_context"]
+__all__ = ["Context", "Reach", "load_context", "load_reach", "wider_scopes"]
 
 _SAMPLE = 25
 """So many findings of a selection are looked at for one common fix."""
@@ -34,6 +35,8 @@ class Context:
     lapsed: DecisionView | None = None
     fixes: tuple[Fix, ...] = ()
     """Distinct fixes of the selection's rules."""
+    scopes: tuple[tuple[str, Scope], ...] = ()
+    """Wider boundaries that a single finding's rule can be accepted within, narrowest first."""
 
     @property
     def weighty(self) -> bool:
@@ -56,7 +59,41 @@ def load_context(
         in_force=single.decision if single else None,
         lapsed=single.lapsed if single else None,
         fixes=_fixes(sample, pack() if pack is not None else None),
+        scopes=wider_scopes(single.row) if single else (),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What a rule scope covers now."""
+
+    covers: tuple[str, ...]
+    """Finding ids."""
+    critical: int
+    exploited: int
+    services: tuple[ResourceRef, ...]
+
+
+def load_reach(store: Store, scan_id: int, scope: Scope) -> Reach:
+    """Count what a scope covers in a scan; reads the store."""
+    covers = tuple(row.id for row in store.covered(scope, scan_id))
+    facts = store.facts_for(covers, scan_id)
+    return Reach(
+        covers,
+        sum(fact.severity == Severity.CRITICAL for fact in facts.values()),
+        sum(bool(fact.kev) for fact in facts.values()),
+        tuple(store.services_of(scan_id, covers)),
+    )
+
+
+def wider_scopes(row: FindingRow) -> tuple[tuple[str, Scope], ...]:
+    """The boundaries to offer for a finding's rule: its resource, its account, everywhere."""
+    found = [("resource", Scope(row.rule, row.cve, resource=row.resource_key))]
+    head, account, _ = row.resource_key.partition(f"/{row.account}/")
+    # A key without the account in it (an image of a public registry) is in no account.
+    if account and row.account:
+        found.append(("account", Scope(row.rule, row.cve, prefix=head + account)))
+    return (*found, ("everywhere", Scope(row.rule, row.cve)))
 
 
 def _owners(store: Store, scan_id: int) -> tuple[str, ...]:
