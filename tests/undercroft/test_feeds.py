@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,9 @@ from undercroft.feeds import FeedError, ParsedFeed, read_feed
 from undercroft.model import Layer, Severity, Threat
 from undercroft.relations import Relation
 from undercroft.store import Store
+from undercroft.triage.decide import Triage
+from undercroft.triage.scopes import Scope
+from undercroft.triage.scoping import accept_scope
 from undercroft.views import Query, ScanRow
 
 VECTOR = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"
@@ -235,3 +239,42 @@ def test_the_day_is_told_everywhere(saved: tuple[Store, ScanRow, Clock]) -> None
     )
     clock.forward(days=40)
     assert "older than 30 days" in Head.of(store, scan, "", clock()).feeds[0]
+
+
+@pytest.mark.parametrize("scoped", [False, True])
+def test_t8_a_vulnerability_that_becomes_exploited_ends_its_acceptance(
+    tmp_path: Path, saved: tuple[Store, ScanRow, Clock], scoped: bool
+) -> None:
+    store, scan, clock = saved
+    ada = Triage(store, actor="ada", clock=clock, zone="UTC")
+    until = ada.today + timedelta(days=30)
+    reason = "not reachable in this image"
+
+    def decide() -> None:
+        rows = store.findings(scan.id, Query(filter="rule:cve"))
+        if scoped:
+            ids = [row.id for row in rows]
+            accept_scope(ada, Scope("cve"), ids, reason=reason, until=until, owner="ml")
+        else:
+            ada.accept([row.id for row in rows], reason=reason, until=until, owner="ml")
+
+    def states(of: ScanRow) -> dict[str | None, str]:
+        rows = store.findings(of.id, Query(filter="rule:cve"))
+        return {row.cve: f"{row.status} {row.cause}".strip() for row in rows}
+
+    decide()
+    assert set(states(scan).values()) == {"accepted"}
+    store.import_feed(read_feed(written(tmp_path / "kev.json", json.dumps(KEV))))
+    # Of two at once, as a rule, the one that is exploited is worse than what was accepted.
+    assert states(scan) == {CURL: "reopened guard:kev", OTHER: "accepted"}
+    assert states(save(store, example(), clock, rules=RULES)) == states(scan)
+    assert [facts.finding for facts in ada.must_confirm([
+        row.id for row in store.findings(scan.id, Query(filter=f"cve:{CURL}"))
+    ])]  # fmt: skip
+    decide()
+    assert set(states(scan).values()) == {"accepted"}
+    store.import_feed(epss(tmp_path, EPSS.replace("0.26", "0.6").replace("0.01", "0.2")))
+    expected = "accepted" if scoped else "reopened guard:epss"
+    # A rule's acceptance was based on the worst that it covered, an EPSS of 0.26.
+    assert states(scan) == {CURL: "reopened guard:epss", OTHER: expected}
+    assert states(save(store, example(), clock, rules=RULES)) == states(scan)

@@ -55,10 +55,13 @@ def facts_for(
                 outcome,
                 status,
                 title,
+                kev,
+                epss,
             ) in reading.execute(
                 "SELECT f.fid, o.severity, t.exposure, b.incarnation, o.evidence_hash, u.name, "
-                "s.rules, s.uid, t.collected_at, t.outcome, t.status, o.title "
-                "FROM finding f JOIN state t ON t.finding = f.id JOIN scan s ON s.id = t.scan "
+                "s.rules, s.uid, t.collected_at, t.outcome, t.status, o.title, "
+                "v.kev IS NOT NULL, v.epss "
+                "FROM finding f LEFT JOIN vulnerability v ON v.cve = f.cve JOIN state t ON t.finding = f.id JOIN scan s ON s.id = t.scan "
                 "JOIN observation o ON o.id = t.observation JOIN rule u ON u.id = f.rule "
                 f"JOIN body b ON b.id = t.body WHERE f.fid IN ({marks}) "
                 f"AND s.state IN {FINISHED} AND (? IS NULL OR t.scan = ?) ORDER BY t.scan",
@@ -67,6 +70,8 @@ def facts_for(
                 found[fid] = FindingFacts(
                     finding=fid,
                     severity=Severity.from_rank(severity),
+                    kev=bool(kev) or None,
+                    epss=epss,
                     exposure=exposure,
                     incarnation=incarnation,
                     evidence_hash=evidence_hash,

@@ -20,8 +20,18 @@ from undercroft.feeds import EPSS, KEV, FeedInfo, ParsedFeed
 from undercroft.model import Severity
 from undercroft.store.connection import Database, bump
 from undercroft.store.scans import FINISHED
+from undercroft.triage.scopes import scope_of
 
-__all__ = ["Known", "apply_to", "apply_to_rows", "dated", "import_feed", "known", "listing"]
+__all__ = [
+    "NOTHING_KNOWN",
+    "Known",
+    "apply_to",
+    "apply_to_rows",
+    "dated",
+    "import_feed",
+    "known",
+    "listing",
+]
 
 _PART = 400
 _ROWS = (
@@ -38,6 +48,9 @@ class Known(NamedTuple):
     """Day on which it was added to the catalogue."""
 
 
+NOTHING_KNOWN = Known(None, None)
+
+
 def listing(database: Database) -> list[FeedInfo]:
     """See ``Store.feeds``."""
     return [
@@ -51,6 +64,7 @@ def listing(database: Database) -> list[FeedInfo]:
 def import_feed(database: Database, feed: ParsedFeed) -> int:
     """See ``Store.import_feed``."""
     from undercroft.store import rollup
+    from undercroft.store.refresh import refresh_findings
 
     column = feed.name
     with database.transaction() as connection:
@@ -74,8 +88,31 @@ def import_feed(database: Database, feed: ParsedFeed) -> int:
         }
         for scan_id, resources in touched.items():
             rollup.refresh(connection, scan_id, resources)
+        # Decisions that are guarded by what feeds say may lapse by it.
+        refresh_findings(connection, _decided(connection), database.now())
         bump(connection)
     return sum(len(resources) for resources in touched.values())
+
+
+def _decided(connection: sqlite3.Connection) -> list[str]:
+    """Vulnerabilities that somebody accepted or called a false positive, one by one or as a rule."""
+    from undercroft.store.scoped import covered
+    from undercroft.store.statuses import EVENT_COLUMNS, event_of
+
+    found = {
+        str(row[0]): None
+        for row in connection.execute(
+            "SELECT DISTINCT f.fid FROM event e JOIN finding f ON f.fid = e.finding "
+            "WHERE e.type IN ('accept', 'false_positive') AND f.cve IS NOT NULL"
+        )
+    }
+    for row in connection.execute(
+        f"SELECT {EVENT_COLUMNS} FROM event WHERE type = 'scope_accept'"
+    ).fetchall():
+        scope = scope_of(event_of(row))
+        if scope is not None:
+            found |= dict.fromkeys(covered(connection, scope))
+    return list(found)
 
 
 def apply_to(connection: sqlite3.Connection, scan_id: int) -> None:

@@ -114,7 +114,8 @@ def _states(
     for row in connection.execute(
         "SELECT t.scan, t.id, t.resource, s.uid, s.rules, t.collected_at, t.outcome, "
         "t.incarnation, t.reason, o.severity, o.threat, o.cvss, o.vector, o.weight, f.cve, "
-        "t.exposure, o.evidence_hash, u.name, b.owner, t.body FROM finding f "
+        "t.exposure, o.evidence_hash, u.name, b.owner, t.body, v.kev IS NOT NULL, v.epss "
+        "FROM finding f LEFT JOIN vulnerability v ON v.cve = f.cve "
         "JOIN state t ON t.finding = f.id JOIN scan s ON s.id = t.scan "
         "JOIN observation o ON o.id = t.observation JOIN body b ON b.id = t.body "
         "JOIN rule u ON u.id = f.rule "
@@ -124,7 +125,20 @@ def _states(
         scan_id, state_id, resource, uid, rules, collected_at, outcome, incarnation, reason = row[
             :9
         ]
-        severity, threat, cvss, vector, weight, cve, exposure, evidence, rule, owner, body = row[9:]
+        (
+            severity,
+            threat,
+            cvss,
+            vector,
+            weight,
+            cve,
+            exposure,
+            evidence,
+            rule,
+            owner,
+            body,
+            *known,
+        ) = row[9:]
         found.append(
             (
                 scan_id,
@@ -149,6 +163,8 @@ def _states(
                     evidence_hash=evidence,
                     rule_version=versions_of(rules).get(rule),
                     owner_tag=owner,
+                    kev=bool(known[0]) or None,
+                    epss=known[1],
                 ),
             )
         )

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from undercroft.model import Outcome, Presence
 from undercroft.store.coverage import Absence, Units
 from undercroft.store.encode import load
+from undercroft.store.feeds import NOTHING_KNOWN, Known, known
 from undercroft.store.scans import FINISHED
 from undercroft.store.scoped import place
 from undercroft.store.statuses import Derived, Seen, derive
@@ -250,6 +251,20 @@ class _Step:
         else:
             return None
         sightings = before.sightings if before else []
+        where = (
+            place(
+                self._connection,
+                finding.rule_name,
+                finding.cve,
+                finding.resource,
+                body,
+                tagged=scan.book.tagged(finding.rule_name),
+            )
+            if scan.book.scoped(finding.rule_name)
+            else None
+        )
+        said = scan.book.resolved(finding.fid, where)
+        exploited = self._exploited(finding.cve) if said is not None else NOTHING_KNOWN
         seen = Seen(
             finding=finding.fid,
             scan=scan.uid,
@@ -266,21 +281,10 @@ class _Step:
             evidence_hash=fail.evidence_hash,
             rule_version=scan.rules.get(finding.rule_name),
             owner_tag=here.owner if here else "",
+            kev=exploited.kev is not None or None,
+            epss=exploited.epss,
         )
         sighting = Sighting(scan.uid, collected_at, outcome, incarnation, reason)
-        where = (
-            place(
-                self._connection,
-                finding.rule_name,
-                finding.cve,
-                finding.resource,
-                body,
-                tagged=scan.book.tagged(finding.rule_name),
-            )
-            if scan.book.scoped(finding.rule_name)
-            else None
-        )
-        said = scan.book.resolved(finding.fid, where)
         derived = derive([*sightings, sighting], said, seen, scan.now)
         if derived is None:
             return None
@@ -307,6 +311,12 @@ class _Step:
             finding.tie,
             *derived,
         )
+
+    def _exploited(self, cve: str | None) -> Known:
+        """What feeds know about a vulnerability: guards of decisions look at it."""
+        if cve is None:
+            return NOTHING_KNOWN
+        return known(self._connection, [cve]).get(cve, NOTHING_KNOWN)
 
     def _outcome(self, finding: _Finding, here: _Here | None) -> tuple[Outcome | None, str]:
         """What the scan says about a finding that it did not report."""

@@ -93,6 +93,9 @@ class Seen:
     evidence_hash: str
     rule_version: str | None
     owner_tag: str
+    kev: bool | None = None
+    """In a known-exploited catalogue; None: no feed says. Asked only of what was decided about."""
+    epss: float | None = None
 
 
 def weigh(seen: Seen, severity: Severity) -> risk.Hazard:
@@ -183,6 +186,8 @@ def derive(
     facts = FindingFacts(
         finding=seen.finding,
         severity=rated,
+        kev=seen.kev,
+        epss=seen.epss,
         exposure=seen.exposure,
         incarnation=seen.incarnation,
         evidence_hash=seen.evidence_hash,
