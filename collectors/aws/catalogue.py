@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from collectors.aws import agentcore_kinds, bedrock_kinds, sagemaker_kinds
+from collectors.aws import (
+    agentcore_kinds,
+    bedrock_kinds,
+    sagemaker_asset_kinds,
+    sagemaker_job_kinds,
+    sagemaker_kinds,
+)
 from collectors.aws.account_kinds import BEDROCK_SETTINGS
 from collectors.aws.kinds import Kind
 
@@ -10,6 +16,8 @@ __all__ = ["EVERY", "LISTED", "NAMED"]
 
 LISTED: tuple[Kind, ...] = (
     *sagemaker_kinds.KINDS,
+    *sagemaker_job_kinds.KINDS,
+    *sagemaker_asset_kinds.KINDS,
     *bedrock_kinds.KINDS,
     *agentcore_kinds.KINDS,
 )

@@ -131,6 +131,8 @@ class Kind:
     tags: Tags | None = None
     settings: str = ""
     """The service whose settings in the region apply to all of this kind."""
+    gone: tuple[str, ...] = ()
+    """Values of ``Status`` in the list that mean it is no longer there."""
     within: str = ""
     """The kind that all of this belong to: where there is none of that, this is not listed."""
 

@@ -12,13 +12,13 @@ from typing import Any
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
+from collectors.aws import sagemaker_asset_kinds, sagemaker_job_kinds, sagemaker_kinds
 from collectors.aws.arns import Arn, Place, settings
 from collectors.aws.errors import CallError
 from collectors.aws.hosts import hosts
 from collectors.aws.kinds import ARN, Child, Kind, Read
 from collectors.aws.policy.documents import PolicyError, decode, parse_policy
 from collectors.aws.policy.trust import grants
-from collectors.aws.sagemaker_kinds import KINDS
 from collectors.aws.session import Clients, call, pages
 from collectors.aws.subreads import SubReads, tag_map
 from collectors.aws.units import AwsCollector, Ended, Gaps, Reading, Unit, once, side_by_side
@@ -158,6 +158,13 @@ class KindNamed(AwsCollector):
         return Ended(gaps.sentence())
 
 
+SAGEMAKER: tuple[Kind, ...] = (
+    *sagemaker_kinds.KINDS,
+    *sagemaker_job_kinds.KINDS,
+    *sagemaker_asset_kinds.KINDS,
+)
+
+
 class SageMakerReferenced(AwsCollector):
     """What others name and no list gave: old training jobs of models, or kinds that cannot be listed."""
 
@@ -166,8 +173,9 @@ class SageMakerReferenced(AwsCollector):
     reads = tuple(
         dict.fromkeys(
             kind.type
-            for kind in KINDS
-            if kind.name not in {"user-profile", "domain", "notebook-instance", "endpoint"}
+            for kind in SAGEMAKER
+            # Those that a list gives completely are not asked for again.
+            if not kind.list_operation or kind.history or kind.name in {"model", "endpoint-config"}
         )
     )
 
@@ -181,12 +189,14 @@ class SageMakerReferenced(AwsCollector):
 
         def describe(stub: Resource) -> list[Collected]:
             segment, name = stub.key.split("/", 5)[5].split("/", 1)
-            kind = next((kind for kind in KINDS if kind.segment == segment), None)
+            kind = next((kind for kind in SAGEMAKER if kind.segment == segment), None)
             if kind is None or not kind.describe_operation:
                 return []
-            item: dict[str, Json] = dict(
-                zip(kind.identifiers, name.split("/", len(kind.identifiers) - 1), strict=True)
-            )
+            names = name.split("/", len(kind.identifiers) - 1) if kind.identifiers else ()
+            item: dict[str, Json] = {
+                ARN: stub.native_id,
+                **dict(zip(kind.identifiers, names, strict=True)),
+            }
             try:
                 found = reader.describe(kind, item, stub=stub)
             except CallError as error:
@@ -217,7 +227,10 @@ class _Reader:
         """The items of a list; where it holds bare names, as items with that one field."""
         client = self._client(kind.client)
         for item in pages(self._meter, client, kind.list_operation, kind.list_key, **arguments):
-            yield jsonable(item) if isinstance(item, Mapping) else {kind.identifiers[0]: str(item)}
+            if not isinstance(item, Mapping):
+                yield {kind.identifiers[0]: str(item)}
+            elif item.get("Status") not in kind.gone:
+                yield jsonable(item)
 
     def describe(
         self, kind: Kind, item: dict[str, Json], *, stub: Resource | None = None

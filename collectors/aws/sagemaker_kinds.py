@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from collectors.aws import hosts, references
 from collectors.aws.arns import Place, file_system, sagemaker
-from collectors.aws.kinds import Kind, Tags
+from collectors.aws.kinds import Kind, Read, Tags
 from collectors.values import find
 from undercroft.model import Certainty, Edge, Layer, Resource
 from undercroft.relations import Relation
@@ -197,6 +197,23 @@ KINDS: tuple[Kind, ...] = (
         service=True,
         tags=_TAGS,
         references=references.ENDPOINT,
+        reads=(
+            Read(
+                "ResourcePolicy",
+                "get_endpoint_policy",
+                {"EndpointName": "EndpointName"},
+                pick="ResourcePolicy",
+                answers=frozenset({"ValidationException"}),
+                grants=("sagemaker:InvokeEndpoint",),
+            ),
+            Read(
+                "MonitoringSchedules",
+                "list_monitoring_schedules",
+                {"EndpointName": "EndpointName"},
+                pick="MonitoringScheduleSummaries",
+                listed=True,
+            ),
+        ),
     ),
     _TRAINING_JOB,
 )

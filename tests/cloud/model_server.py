@@ -27,9 +27,11 @@ import botocore.session
 import yaml
 from botocore.validate import ParamValidator
 
-__all__ = ["Call", "ModelCloud", "Record", "load_records", "understood"]
+__all__ = ["RECORDS", "Call", "ModelCloud", "Record", "load_records", "understood"]
 
 ACCOUNT = "123456789012"
+RECORDS = "/model-api/records"
+"""Where records can be posted to: a list of ``[service, noun, region, members]``."""
 _FOLDER = Path(__file__).parent / "records"
 _TIME = 1_790_000_000
 _TOKENS = ("nextToken", "NextToken", "Marker", "marker")
@@ -107,6 +109,10 @@ class ModelCloud:
         """Answer here what has a model and is ours; pass on the rest."""
         length = int(environ.get("CONTENT_LENGTH") or 0)
         body = environ["wsgi.input"].read(length) if length else b""
+        if environ.get("PATH_INFO") == RECORDS:
+            self.add(Record(*entry) for entry in json.loads(body))
+            start_response("200 OK", [("Content-Length", "0")])
+            return [b""]
         call = understood(environ, body)
         if call is not None:
             with self._lock:
@@ -351,12 +357,10 @@ def _nouns(operation: str) -> frozenset[str]:
 @cache
 def _list_member(output: Any, operation: str) -> str:
     """The member that an operation lists things in; empty if it describes one thing."""
-    if operation.startswith(("Get", "Describe")) and not set(_TOKENS) & set(output.members):
+    if operation.startswith(("Get", "Describe")):
         plural = operation.endswith("s") and not operation.endswith(("Status", "ss"))
-        if not plural:
+        if not plural or (operation.startswith("Get") and operation != "GetEnabledStandards"):
             return ""
-    elif operation.startswith("Get") and operation != "GetEnabledStandards":
-        return ""
     lists = [name for name, shape in output.members.items() if shape.type_name == "list"]
     return min(lists, key=lambda name: name in ("failures", "errors", "failedAccounts"), default="")
 

@@ -13,6 +13,7 @@ from urllib.request import Request, urlopen
 import boto3
 
 from tests.cloud.estate import Entry, Estate, Expected
+from tests.cloud.model_server import RECORDS
 from tests.cloud.moto_fidelity import ACCOUNT
 from tests.cloud.texts import (
     basic,
@@ -270,6 +271,7 @@ class _Builder:
         model, config = f"{entry.name}-model", f"{entry.name}-config"
         container = {
             "Image": self._image_ref(entry),
+            "ImageConfig": {"RepositoryAccessMode": "Vpc"},
             "ModelDataUrl": f"s3://{self._bucket_name(entry)}/models/{entry.name}/model.tar.gz",
             "Environment": entry.get("environment", {"LOG_LEVEL": "info"}),
         }
@@ -306,6 +308,19 @@ class _Builder:
             EndpointConfigName=config, **entry.request(clean_config, "config_set")
         )
         sagemaker.create_endpoint(EndpointName=entry.name, EndpointConfigName=config)
+        # moto has no monitoring schedules: the model-driven cloud before it is told of one.
+        watched = {
+            "MonitoringScheduleName": f"{entry.name}-watch",
+            "MonitoringScheduleStatus": "Scheduled",
+            "EndpointName": entry.name,
+            "MonitoringScheduleConfig": {"MonitoringJobDefinitionName": f"{entry.name}-watch"},
+        }
+        self._record("sagemaker", "MonitoringSchedule", entry.region, watched)
+
+    def _record(self, service: str, noun: str, region: str, members: dict[str, Any]) -> None:
+        body = json.dumps([[service, noun, region, members]]).encode()
+        with urlopen(Request(f"{self._endpoint}{RECORDS}", data=body, method="POST")):
+            pass
 
     def _training_job(self, entry: Entry) -> None:
         key, bucket = self._key_arn(entry), self._bucket_name(entry)

@@ -268,7 +268,12 @@ def test_a_domain_stands_on_its_profiles(clients: Clients, lab: Proxy) -> None:
         (Relation.SAME_WORKLOAD, "UserProfiles", "sagemaker/user-profile/d-1/ann")
     }
     assert found.resources[f"{HERE}/sagemaker/user-profile/d-1/ann"].collector == PROFILES
-    (profiles,) = found.parts
+    profiles = found.parts[0]
+    assert [part.collector.rpartition(".")[2] for part in found.parts] == [
+        "user-profile",
+        "space",
+        "app",
+    ]
     assert (profiles.collector, profiles.lists) == (PROFILES, ("sagemaker:user-profile",))
     assert found.coverage.lists == ("sagemaker:domain",)
 
@@ -276,7 +281,7 @@ def test_a_domain_stands_on_its_profiles(clients: Clients, lab: Proxy) -> None:
 def test_without_a_domain_nobody_asks_for_profiles(clients: Clients, aws: Proxy) -> None:
     found = collect(clients, "domain")
     assert aws.seen == ["GetCallerIdentity", "ListDomains"]
-    (profiles,) = found.parts
+    profiles = found.parts[0]
     assert profiles.status is CoverageStatus.COMPLETE
     assert profiles.lists == ("sagemaker:user-profile",), "none can exist, so none is left"
 
@@ -284,7 +289,7 @@ def test_without_a_domain_nobody_asks_for_profiles(clients: Clients, aws: Proxy)
 def test_profiles_that_are_denied_leave_the_domains_complete(clients: Clients, lab: Proxy) -> None:
     lab.always["ListUserProfiles"] = DENIED
     found = collect(clients, "domain")
-    (profiles,) = found.parts
+    profiles = found.parts[0]
     assert (profiles.status, profiles.lists) == (CoverageStatus.DENIED, ())
     assert "needs sagemaker:ListUserProfiles" in profiles.reason
     assert found.coverage.status is CoverageStatus.COMPLETE
@@ -452,7 +457,7 @@ def test_endpoint(clients: Clients, aws: Proxy) -> None:
     )
     found = collect(clients, "endpoint")
     endpoint = found.resources[f"{HERE}/sagemaker/endpoint/e"]
-    assert endpoint.facts == {"in_service": True}
+    assert endpoint.facts == {"in_service": True, "public": False, "open_to": []}
     assert endpoint.tags == {"team": "ml"}
     assert endpoint.service
     assert found.links("sagemaker/endpoint/e") == {

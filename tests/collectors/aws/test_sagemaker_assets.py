@@ -1,0 +1,126 @@
+"""The rest of SageMaker: jobs, clusters, registries, servers and workspaces."""
+
+from __future__ import annotations
+
+import pytest
+
+from collectors.aws.arns import sagemaker
+from collectors.aws.listed import SageMakerReferenced
+from collectors.aws.session import Clients
+from tests.cloud.model_server import ModelCloud, load_records
+from tests.collectors.aws.modelled import PLACE, REGION, Read, findings, listed, unknowns
+from undercroft.model import CoverageStatus, Layer, Resource
+from undercroft.protocols import Meter, Scope
+
+
+@pytest.fixture
+def cloud(aws_model: ModelCloud) -> ModelCloud:
+    aws_model.add(load_records("sagemaker", REGION))
+    return aws_model
+
+
+@pytest.fixture
+def clients(cloud: ModelCloud) -> Clients:
+    return Clients({"max_attempts": 1})
+
+
+FAILS = {
+    "clean-up-bad": {"aws-sagemaker-processing-open-network", "aws-sagemaker-batch-no-cmk"},
+    "batch-bad": {"aws-sagemaker-batch-no-cmk"},
+    "quality-bad": {
+        "aws-sagemaker-monitor-no-network-isolation",
+        "aws-sagemaker-monitor-no-traffic-encryption",
+        "aws-sagemaker-monitor-no-cmk",
+    },
+    "shadow-bad": {"aws-sagemaker-inference-experiment-no-cmk"},
+    "pod-bad": {
+        "aws-sagemaker-hyperpod-node-image-outdated",
+        "aws-sagemaker-hyperpod-no-vpc",
+    },
+    "tracking-bad": {
+        "aws-sagemaker-mlflow-bucket-owner-unverified",
+        "aws-sagemaker-mlflow-outdated",
+    },
+    "features-bad": {
+        "aws-sagemaker-feature-offline-no-cmk",
+        "aws-sagemaker-feature-online-no-cmk",
+    },
+    "group-bad": {"aws-sagemaker-model-package-group-foreign"},
+    "review-bad": {"aws-sagemaker-flow-definition-no-cmk"},
+    "space-bad": {"aws-sagemaker-space-remote-access"},
+    "lonely-bad": {
+        "aws-sagemaker-endpoint-public-policy",
+        "aws-sagemaker-endpoint-unmonitored",
+        "aws-sagemaker-endpoint-no-data-capture",
+    },
+    "churn": {"aws-sagemaker-endpoint-no-data-capture"},
+}
+
+
+def test_everything_is_read_and_judged(clients: Clients) -> None:
+    read = listed(clients, "sagemaker")
+    assert {c.status for c in read.coverage} == {CoverageStatus.COMPLETE}
+    assert [c.reason for c in read.coverage if c.reason] == []
+    assert findings(read) == FAILS
+    # No variants were described, so nobody can say which images run.
+    assert unknowns(read) == {
+        key: {"aws-sagemaker-endpoint-frozen-image"} for key in ("churn", "lonely-bad")
+    }
+
+
+def test_a_cluster_stands_on_its_bootstrap_nodes_and_orchestrator(clients: Clients) -> None:
+    assert listed(clients, "sagemaker").links("pod-bad") == {
+        ("runs_on", "eks/cluster/gpu"),
+        ("runs_on", "sagemaker/cluster/pod-bad#host/workers"),
+        ("uses_identity", "iam/role/pod"),
+        ("loads_artifact_from", "s3/bucket/pod-bootstrap"),
+        ("reads_data_from", "fsx/file-system/fs-0123456789abcdef0"),
+    }
+
+
+def test_an_endpoint_stands_on_its_components_and_feeds_what_watches_it(clients: Clients) -> None:
+    assert listed(clients, "sagemaker").links("churn") >= {
+        ("same_workload", "sagemaker/inference-component/part"),
+        ("writes_to", "sagemaker/monitoring-schedule/hourly-clean"),
+        ("writes_to", "sagemaker/data-quality-job-definition/quality-bad"),
+    }
+
+
+def test_a_pipeline_stands_on_what_its_steps_name(clients: Clients) -> None:
+    links = listed(clients, "sagemaker").links("weekly")
+    assert ("reads_data_from", "s3/bucket/pipeline-in") in links
+    assert any(relation == "runs_image" for relation, _ in links)
+
+
+def test_a_domain_stands_on_its_spaces_and_running_apps(clients: Clients) -> None:
+    read = listed(clients, "sagemaker")
+    assert read.links("studio") >= {
+        ("same_workload", "sagemaker/space/d-1/space-bad"),
+        ("same_workload", "sagemaker/app/d-1/JupyterLab/lab"),
+    }
+    assert read.links("lab", "sagemaker:app") == {
+        ("runs_on", "sagemaker/app/d-1/JupyterLab/lab#host")
+    }
+    assert not [r for r in read.resources.values() if r.name == "old-lab"], "it was deleted"
+
+
+def test_what_is_only_named_is_read_by_its_name(clients: Clients) -> None:
+    named = {
+        "model-package": "arn:aws:sagemaker:us-east-1:123456789012:model-package/group-bad/1",
+        "image": "arn:aws:sagemaker:us-east-1:123456789012:image/studio-image",
+        "code-repository": "team-code",
+    }
+    stubs: list[Resource] = []
+    for kind, text in named.items():
+        target = sagemaker(kind, f"sagemaker:{kind}", Layer.SERVICE)(PLACE, text)
+        assert target is not None
+        stubs.append(target.stub)
+    collector = SageMakerReferenced(clients)
+    (unit,) = collector.targets(Scope("aws"), stubs)
+    read = Read(collector.collect(unit, Meter()))
+    assert len(read.resources) == 3
+    package = read.named("group-bad/1")
+    assert package.config["ModelApprovalStatus"] == "PendingManualApproval"
+    assert ("loads_artifact_from", "s3/bucket/weights") in read.links("group-bad/1")
+    assert any(relation == "runs_image" for relation, _ in read.links("studio-image"))
+    assert read.links("team-code") == {("uses_identity", "secretsmanager/secret/git-AbCdEf")}
