@@ -313,8 +313,10 @@ class UndercroftApp(ViewingApp):
 
     def go(self, name: str, filter: str = "") -> None:  # noqa: A002  (the command line's word)
         """To a screen by name; one that is on the stack is gone back to, as it was left."""
+        asked, name = name, name.replace("-", "_")  # commands are spelt fix-first
         if name not in PLACES:
-            self.say_why(f"There is no screen {name!r}; there are {', '.join(PLACES)}.")
+            known = ", ".join(PLACES).replace("_", "-")
+            self.say_why(f"There is no screen {asked!r}; there are {known}.")
             return
         screen = self._place(name)
         if screen in self.screen_stack:

@@ -357,3 +357,20 @@ async def test_the_frame_is_there_before_the_cache(tmp_path: Path) -> None:
         assert "undercroft" in text
         assert "SERVICE" in text
         assert "judging 12 of 40 resources" in text
+
+
+@pytest.mark.parametrize("name", ["fix-first", "fix_first"])
+async def test_a_screen_is_named_as_its_command_is(large_app: AppMaker, name: str) -> None:
+    app = large_app(screen=name)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await settle(pilot)
+        assert type(app.screen).__name__ == "FixFirstScreen"
+
+
+async def test_a_screen_that_is_not_there_is_said(large_app: AppMaker) -> None:
+    app = large_app(screen="fix-last")
+    async with app.run_test(size=(100, 30)) as pilot:
+        await settle(pilot)
+        (said,) = app._notifications
+        assert "'fix-last'" in said.message
+        assert "fix-first" in said.message
