@@ -296,13 +296,13 @@ async def test_another_process_decides_and_the_list_follows(tmp_path: Path) -> N
 
 
 async def test_a_remapped_key_works_and_is_shown(large_app: AppMaker) -> None:
-    app = large_app(config=Settings(keys={"table.sort": "t", "app.help": "f1"}))
+    app = large_app(config=Settings(keys={"table.sort": "f3", "app.help": "f1"}))
     async with app.run_test(size=(120, 30)) as pilot:
         screen = await findings(pilot)
-        await press(pilot, "t")
+        await press(pilot, "f3")
         assert screen.table.sort_key == "severity"
         bar = screen_text(app).splitlines()[-1]
-        assert "t sort" in bar
+        assert "f3 sort" in bar
         assert "f1 help" in bar
 
 
