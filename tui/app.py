@@ -33,6 +33,7 @@ __all__ = ["PLACES", "UndercroftApp"]
 PLACES: dict[str, tuple[str, str]] = {
     "services": ("tui.screens.services", "ServicesScreen"),
     "findings": ("tui.screens.findings", "FindingsScreen"),
+    "overview": ("tui.screens.overview", "OverviewScreen"),
     "combinations": ("tui.screens.combinations", "CombinationsScreen"),
     "fix_first": ("tui.screens.fix_first", "FixFirstScreen"),
     "scans": ("tui.screens.scans", "ScansScreen"),
@@ -353,6 +354,12 @@ class UndercroftApp(ViewingApp):
         from tui.screens.service import ServiceScreen
 
         self.push_screen(ServiceScreen(key, layer=layer))
+
+    def show_bill(self, key: str, name: str) -> None:
+        """The whole bill behind a service's score."""
+        from tui.screens.bill import BillScreen
+
+        self.push_screen(BillScreen(key, name))
 
     def show_resource(self, key: str, path: str = "", pane: str = "") -> None:
         """One resource: configuration, what is beneath and above it."""

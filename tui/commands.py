@@ -25,6 +25,7 @@ _SERVICES = 2000
 _SCREENS = {
     "services": "every AI service, worst first",
     "findings": "everything that was found, as one table",
+    "overview": "every service by layer as a heat map, and the trend over scans",
     "combinations": "findings that are worse together, as attack paths",
     "fix_first": "what to repair first, and what if",
     "scans": "saved scans and what they could not read",

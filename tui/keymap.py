@@ -74,6 +74,7 @@ KEYS: dict[str, Key] = {
     "detail.bottom": Key("G,end", "scroll_end", "To the end"),
     "detail.page_down": Key("pagedown,ctrl+d", "page_down", "Page down"),
     "detail.page_up": Key("pageup,ctrl+u", "page_up", "Page up"),
+    "service.bill": Key("i", "bill", "Bill", tooltip="The whole bill behind the score"),
     # Decisions
     "finding.accept": Key("a", "accept", "Accept", tooltip="Accept the risk until a date"),
     "finding.accept_again": Key(
@@ -93,6 +94,7 @@ KEYS: dict[str, Key] = {
     # Places
     "go.services": Key("H", "go('services')", "Services"),
     "go.findings": Key("F", "go('findings')", "Findings"),
+    "go.overview": Key("O", "go('overview')", "Overview", tooltip="Heat map and trend"),
     "go.combinations": Key("T", "go('combinations')", "Combinations", tooltip="Toxic combinations"),
     "go.fix_first": Key("W", "go('fix_first')", "Fix first"),
     "go.scans": Key("C", "go('scans')", "Scans"),

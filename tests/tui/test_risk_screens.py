@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from tests.tui.piloting import PACK, screen_text, settle, text_of
-from tests.undercroft.store_kit import Clock, only, poisoned, save
+from tests.undercroft.store_kit import Clock, notebook, only, poisoned, save
 from tui.app import UndercroftApp
 from tui.dialogs.fixed import FixedDialog
 from tui.screens.combinations import CombinationsScreen
 from tui.screens.fix_first import FixFirstScreen
 from tui.screens.resource import ResourceScreen
+from undercroft.relations import Relation
 from undercroft.store import Store
 from undercroft.views import Query
 
@@ -145,3 +146,62 @@ async def test_a_combination_is_a_path(tmp_path: Path, size: tuple[int, int]) ->
         await pilot.press("enter")
         await settle(pilot)
         assert "services › nb" in screen_text(app)
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_the_overview_is_a_heat_map(tmp_path: Path, size: tuple[int, int]) -> None:
+    app = an_app(tmp_path, "services")
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot)
+        await pilot.press("O")
+        await settle(pilot)
+        text = screen_text(app)
+        assert f"risk over all services  █  {total(app):.1f}  1 service, 1 scan" in text
+        assert "no scan before it" in text
+        (row,) = [line for line in text.splitlines() if " nb " in line]
+        assert row.count("◆C") == 2, "the combination, and the bucket"
+        await pilot.press("enter")
+        await settle(pilot)
+        assert "services › nb" in screen_text(app)
+
+
+async def test_the_whole_bill_on_a_key(tmp_path: Path) -> None:
+    app = an_app(tmp_path, "services")
+    async with app.run_test(size=(140, 50)) as pilot:
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+        await pilot.press("i")
+        await settle(pilot)
+        text = screen_text(app)
+        assert "services › nb › bill" in text
+        assert "no feed imported" in text
+        assert "0.5^0 · 0.6^0" in text
+        printed = [
+            float(line[:7])
+            for line in text.splitlines()
+            if line[:7].strip().replace(".", "").isdigit()
+        ]
+        assert round(sum(printed[:-1]), 1) == printed[-1]
+        await pilot.press("escape")
+        await settle(pilot)
+        assert "services › nb" in screen_text(app)
+
+
+async def test_a_choke_point_is_marked(tmp_path: Path) -> None:
+    clock = Clock()
+    path = tmp_path / "cache.db"
+    estate = poisoned()
+    bucket = estate.resources[1]
+    for name in ("second", "third"):
+        other = estate.add(notebook(name))
+        estate.link(other, bucket, Relation.READS_DATA_FROM)
+    with Store.open(path, clock=clock) as store:
+        save(store, estate, clock)
+    app = UndercroftApp(path, clock=clock, rules_pack=lambda: PACK, screen="fix_first")
+    async with app.run_test(size=(140, 40)) as pilot:
+        await settle(pilot)
+        assert "choke point: 3 AI services stand on it" in screen_text(app)
+        await pilot.press("b")
+        await settle(pilot)
+        assert "◈ choke point" in screen_text(app)

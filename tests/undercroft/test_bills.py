@@ -92,7 +92,7 @@ def test_what_is_not_there(saved: tuple[Store, ScanRow, Clock]) -> None:
 def test_the_documents_carry_every_number(saved: tuple[Store, ScanRow, Clock]) -> None:
     store, scan, clock = saved
     head = Head.of(store, scan, "", clock())
-    document = explain_service_document(head, store.explain_service(scan.id, NB))
+    document = explain_service_document(head, store.explain_service(scan.id, NB), None)
     assert document["risk_model"] == 1
     bill = document["residual"]
     assert isinstance(bill, dict)

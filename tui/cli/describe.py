@@ -7,6 +7,7 @@ import json
 import click
 
 from tui.cli.output import severity_style
+from undercroft.risk.repairs import CHOKE_POINT
 from undercroft.text import minute, shown
 from undercroft.views import FindingDetail, Path, ResourceDetail
 
@@ -63,6 +64,8 @@ def describe_resource(detail: ResourceDetail) -> None:
         _line("not read", f"{unread}: {reason}")
     for edge, ref in detail.beneath:
         _line("beneath", f"{edge.via}: {ref.name} ({ref.type})")
+    if len(detail.services) >= CHOKE_POINT:
+        _line("choke point", f"{len(detail.services):,} AI services stand on it")
     for ref, path in detail.services:
         _line("above", path_words(path) or ref.name)
     for finding in detail.findings:

@@ -13,6 +13,7 @@ from undercroft.relations import ATTENUATION, Relation
 from undercroft.risk import RISK_MODEL, band
 from undercroft.risk.bills import Bill, BillLine, FindingExplanation, ServiceExplanation
 from undercroft.risk.model import Hazard
+from undercroft.risk.trends import Change
 from undercroft.text import count, minute, shown
 from undercroft.views import Path as Reached
 
@@ -43,10 +44,11 @@ def explain_command(
             if what.startswith("f1-"):
                 raise
             found = store.explain_service(scan.id, store.resolve_resource(scan.id, what))
+            change = store.change_of(scan.id, found.service.key)
             if form == "json":
-                print_json(explain_service_document(head, found))
+                print_json(explain_service_document(head, found, change))
             else:
-                _service(found, everything=everything)
+                _service(found, change, everything=everything)
             return
         alone = store.explain_finding(scan.id, finding)
         if form == "json":
@@ -55,12 +57,18 @@ def explain_command(
             _finding(alone)
 
 
-def _service(found: ServiceExplanation, *, everything: bool) -> None:
+def _service(found: ServiceExplanation, change: Change | None, *, everything: bool) -> None:
     row, residual, inherent = found.service, found.residual, found.inherent
     click.echo(f"{shown(row.name)}  {shown(row.type)}  {shown(row.account)} {shown(row.region)}")
     click.echo(f"score {_score(residual)}, H = {residual.hazard:.4f}   (100 · (1 − e^−H))")
     if inherent.hazard != residual.hazard:
         click.echo(f"without acceptances {_score(inherent)}, H = {inherent.hazard:.4f}")
+    if change is not None:
+        moved = ", ".join(f"{one.name} {one.points:+.1f} ({one.findings})" for one in change.causes)
+        since = shown(change.since.name or change.since.uid)
+        click.echo(
+            f"{change.after - change.before:+.1f} since {since}{': ' if moved else ''}{moved}"
+        )
     _head(found.feeds, found.as_of, found.scan.name or found.scan.uid)
     click.echo("each line: h · a · 0.5^k · 0.6^j = effective, and its share of the score\n")
     _lines(residual, everything=everything)

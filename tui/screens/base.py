@@ -58,6 +58,7 @@ class BaseScreen(Screen[None]):
         "view.go",
         "go.services",
         "go.findings",
+        "go.overview",
         "go.combinations",
         "go.fix_first",
         "go.scans",

@@ -32,6 +32,7 @@ from tui.widgets.json_tree import JsonTree, Mark
 from tui.widgets.lines import side_by_side
 from tui.widgets.table import VirtualTable
 from undercroft.model import Evidence, Presence
+from undercroft.risk.repairs import CHOKE_POINT
 from undercroft.store import Store
 from undercroft.views import FindingRow, ResourceDetail
 
@@ -227,6 +228,8 @@ class ResourceScreen(ActingScreen):
             beside = self.has_class("-wide") and pane in {"json", self._side}
             style = "bold $signature underline" if on else "$plain" if beside else "$muted"
             parts.append(styled(text, style))
+        if (self._number("above") or 0) >= CHOKE_POINT:
+            parts.append(Content.styled("◈ choke point", "bold $signature"))
         self.query_one("#tabs", Static).update(Content("   ").join(parts))
 
     def watch_pane(self) -> None:

@@ -51,7 +51,7 @@ class ServiceScreen(ActingScreen):
     NAME = "service"
     AUTO_FOCUS: ClassVar[str | None] = "#tower"
     BINDINGS: ClassVar[list[BindingType]] = bind(
-        *(f"layer.{number}" for number in range(1, 7)), "view.filter", "view.export"
+        *(f"layer.{number}" for number in range(1, 7)), "view.filter", "view.export", "service.bill"
     )
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-middle"), (136, "-wide")]  # noqa: RUF012  (Textual's own shape)
 
@@ -193,6 +193,11 @@ class ServiceScreen(ActingScreen):
             table.say(words)
         table.show_rows(rows, cursor=at)
         self._draw_note()
+
+    def action_bill(self) -> None:
+        """The whole bill behind the score."""
+        if self._tower is not None:
+            self.undercroft.show_bill(self.key, self._tower.service.name)
 
     # The three panes
 

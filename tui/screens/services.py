@@ -99,7 +99,14 @@ class ServicesScreen(ListingScreen[ServiceRow]):
     NOUN = "service"
     QUIET: ClassVar[frozenset[str]] = frozenset({*ACTING_IDS, "view.back"})
     BINDINGS: ClassVar[list[BindingType]] = bind(
-        "layer.1", "layer.2", "layer.3", "layer.4", "layer.5", "layer.6", "view.today"
+        "layer.1",
+        "layer.2",
+        "layer.3",
+        "layer.4",
+        "layer.5",
+        "layer.6",
+        "view.today",
+        "service.bill",
     )
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012  (Textual's own shape)
 
@@ -195,6 +202,14 @@ class ServicesScreen(ListingScreen[ServiceRow]):
         row = self.table.row
         if row is not None:
             self.undercroft.show_service(row.key)
+
+    def action_bill(self) -> None:
+        """The whole bill of the service under the cursor."""
+        row = self.table.row
+        if row is None:
+            self.undercroft.say_why("There is no service here.")
+        else:
+            self.undercroft.show_bill(row.key, row.name)
 
     def action_layer(self, number: int) -> None:
         """Into a layer of the selected service."""

@@ -8,6 +8,7 @@ from undercroft.relations import ATTENUATION, Relation
 from undercroft.risk import band, constants
 from undercroft.risk.bills import Bill, BillLine, FindingExplanation, ServiceExplanation
 from undercroft.risk.model import Hazard
+from undercroft.risk.trends import Change
 from undercroft.views import Path
 
 __all__ = ["EXPLAIN_SCHEMA", "explain_finding_document", "explain_service_document"]
@@ -15,12 +16,15 @@ __all__ = ["EXPLAIN_SCHEMA", "explain_finding_document", "explain_service_docume
 EXPLAIN_SCHEMA = "undercroft/explain/1"
 
 
-def explain_service_document(head: Head, found: ServiceExplanation) -> dict[str, Json]:
-    """Both bills of a service."""
+def explain_service_document(
+    head: Head, found: ServiceExplanation, change: Change | None
+) -> dict[str, Json]:
+    """Both bills of a service, and what moved its score since the scan before."""
     return {
         **opening(EXPLAIN_SCHEMA, head),
         "constants": {name: dict(values) for name, values in constants().items()},
         "service": service_record(found.service),
+        "change": _change(change),
         "residual": _bill(found.residual),
         "inherent": _bill(found.inherent),
     }
@@ -57,6 +61,20 @@ def explain_finding_document(head: Head, found: FindingExplanation) -> dict[str,
                 "j": reach.layer_rank,
             }
             for reach in found.services
+        ],
+    }
+
+
+def _change(change: Change | None) -> Json:
+    if change is None:
+        return None
+    return {
+        "since": change.since.uid,
+        "before": change.before,
+        "after": change.after,
+        "causes": [
+            {"cause": cause.name, "points": cause.points, "findings": cause.findings}
+            for cause in change.causes
         ],
     }
 

@@ -10,7 +10,10 @@ from collections.abc import Collection
 
 from undercroft.model import Layer
 
-__all__ = ["SETTING", "cost_of", "mend_of", "words_of"]
+__all__ = ["CHOKE_POINT", "SETTING", "cost_of", "mend_of", "words_of"]
+
+CHOKE_POINT = 3
+"""From so many AI services above it on, a resource is a choke point."""
 
 SETTING = "setting:"
 """Begins the mend of a single rule: one setting of one resource."""

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from undercroft.risk.plan import Planner, RepairKey, Step
+from undercroft.risk.repairs import CHOKE_POINT
 from undercroft.store.read_plan import PlanWorld
 from undercroft.views import ResourceRef
 
@@ -51,7 +52,7 @@ class Repair:
     @property
     def choke_point(self) -> bool:
         """Whether three or more AI services stand on it."""
-        return self.blast >= 3
+        return self.blast >= CHOKE_POINT
 
 
 @dataclass(frozen=True, slots=True)

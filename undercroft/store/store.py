@@ -24,6 +24,7 @@ from undercroft.store import (
     read_findings,
     read_scopes,
     read_services,
+    read_trends,
     scans,
     sharing,
     suggest,
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from undercroft.fields import FieldChange
     from undercroft.risk.bills import FindingExplanation, ServiceExplanation
     from undercroft.risk.paths import AttackPath, Possible
+    from undercroft.risk.trends import Change, TrendPoint
     from undercroft.store.planning import RepairPlan
     from undercroft.triage.events import Event, FindingFacts
     from undercroft.triage.scopes import Scope
@@ -243,6 +245,22 @@ class Store:
     def explain_finding(self, scan_id: int, finding_id: str, most: int = 20) -> FindingExplanation:
         """A finding's own score, and its part in the ``most`` worst services above. NotFoundError."""
         return read_bills.explain_finding(self._db, scan_id, finding_id, most)
+
+    def trend(self, scan_id: int) -> list[TrendPoint]:
+        """Points over all services in every saved scan up to this one, oldest first."""
+        return read_trends.trend(self._db, scan_id)
+
+    def trends_of(self, scan_id: int, keys: Sequence[str]) -> dict[str, list[float | None]]:
+        """Service → its score in every saved scan up to this one; None where it was not there."""
+        return read_trends.trends_of(self._db, scan_id, keys)
+
+    def change_of(self, scan_id: int, service_key: str) -> Change | None:
+        """What moved a service's score since the scan before; None if that did not have it."""
+        return read_trends.change_of(self._db, scan_id, service_key)
+
+    def change_of_all(self, scan_id: int) -> Change | None:
+        """The same over all services (of very many, those that moved most)."""
+        return read_trends.change_of_all(self._db, scan_id)
 
     def attack_path(self, scan_id: int, finding_id: str) -> AttackPath:
         """A toxic combination part by part, and the cheapest link to cut. NotFoundError."""
