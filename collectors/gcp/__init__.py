@@ -41,20 +41,43 @@ def collectors(
     Options: ``organization`` (number), ``quota_project``, ``max_attempts``, ``first_wait``; units
     read ``trusted_projects`` from the scope's own options.
     """
+    from collectors.gcp.artifacts import ImageCollector
     from collectors.gcp.clients import Clients
+    from collectors.gcp.clusters import ClusterCollector, TpuCollector
+    from collectors.gcp.fences import FenceCollector
     from collectors.gcp.identity import ServiceAccountCollector
+    from collectors.gcp.keys import CryptoKeyCollector, DatasetCollector
     from collectors.gcp.listing import ProjectList
+    from collectors.gcp.machines import MachineCollector
+    from collectors.gcp.run import RunCollector
     from collectors.gcp.storage import BucketCollector
     from collectors.gcp.vertex import VertexCollector
+    from collectors.gcp.workbench import WorkbenchCollector
 
     clients = Clients(options)
     stages: list[list[Collector]] = [
         # Which projects; the plans of all others are made from it.
         [ProjectList(clients)],
         # Services, and what belongs to them.
-        [VertexCollector(clients, clock)],
-        # What they stand on.
-        [BucketCollector(clients), ServiceAccountCollector(clients)],
+        [
+            VertexCollector(clients, clock),
+            WorkbenchCollector(clients),
+            RunCollector(clients),
+            ClusterCollector(clients),
+            TpuCollector(clients),
+        ],
+        # Machines of notebooks, and those that do AI themselves.
+        [MachineCollector(clients)],
+        # What all of them stand on.
+        [
+            BucketCollector(clients),
+            ServiceAccountCollector(clients),
+            ImageCollector(clients),
+            DatasetCollector(clients),
+            FenceCollector(clients),
+        ],
+        # The keys of that.
+        [CryptoKeyCollector(clients)],
     ]
     for stage, found in enumerate(stages):
         for collector in found:

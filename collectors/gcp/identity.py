@@ -10,7 +10,12 @@ from collectors.gcp.clients import Clients, name_in_path
 from collectors.gcp.errors import CallError
 from collectors.gcp.names import SERVICE_ACCOUNT
 from collectors.gcp.policies import Policies
-from collectors.gcp.principals import grants_of, is_default_account, is_google_account
+from collectors.gcp.principals import (
+    grants_of,
+    holds_power,
+    is_default_account,
+    is_google_account,
+)
 from collectors.gcp.units import GcpCollector, Unit, Unread
 from collectors.reading import Gaps, Reading, side_by_side
 from undercroft.model import Json, Presence, Resource
@@ -114,14 +119,29 @@ class ServiceAccountCollector(GcpCollector):
 
     def _roles(self, email: str, meter: Meter) -> tuple[list[Json], dict[str, str]]:
         """What the account may do in the projects of the scan and in what is above them."""
-        found: list[Json] = []
+        found: list[dict[str, Json]] = []
         unknown: dict[str, str] = {}
         for resource, policy in self._all_policies(meter):
             if isinstance(policy, CallError):
                 unknown.setdefault("facts.roles", policy.unknown)
             else:
                 found += grants_of(email, [(resource, policy)])
-        return found, unknown
+        for grant in found:
+            if not grant["broad"] and not str(grant["role"]).startswith("roles/"):
+                try:
+                    grant["broad"] = holds_power(self._permissions(str(grant["role"]), meter))
+                except CallError as error:
+                    unknown.setdefault("facts.roles", error.unknown)
+        return [*found], unknown
+
+    def _permissions(self, role: str, meter: Meter) -> list[str]:
+        """What a custom role holds."""
+        path = "/".join(name_in_path(part) for part in role.split("/"))
+        answer = self.clients.remember(
+            ("role", role), lambda: self.clients.get(meter, "iam", f"/v1/{path}")
+        )
+        listed = answer.get("includedPermissions")
+        return [str(name) for name in listed] if isinstance(listed, list) else []
 
     def _all_policies(self, meter: Meter) -> Iterable[tuple[str, Mapping[str, Any] | CallError]]:
         """(resource, policy) of every project and everything above one, each once."""

@@ -21,6 +21,7 @@ __all__ = [
 
 _ARTIFACT_REGISTRY = re.compile(r"(?P<location>[a-z0-9-]+)-docker\.pkg\.dev")
 _CONTAINER_REGISTRY = re.compile(r"(?:(?P<location>us|eu|asia)\.)?gcr\.io")
+_OLD_REGISTRIES = {"gcr.io": "us", "us.gcr.io": "us", "eu.gcr.io": "europe", "asia.gcr.io": "asia"}
 _GOOGLE_PROJECTS = frozenset(
     {
         "cloud-aiplatform",
@@ -85,6 +86,9 @@ class ImageRef:
     def store(self) -> str:
         """The repository's name: ``projects/p/locations/l/repositories/r``; empty if it has none."""
         parts = self.repository.split("/")
+        if self.location and self.registry in _OLD_REGISTRIES and len(parts) > 1:
+            # The old registry lives on as a repository that is named like its host.
+            return f"projects/{parts[0]}/locations/{self.location}/repositories/{self.registry}"
         if not self.location or len(parts) < 3:
             return ""
         return f"projects/{parts[0]}/locations/{self.location}/repositories/{parts[1]}"
@@ -92,7 +96,8 @@ class ImageRef:
     @property
     def package(self) -> str:
         """The image within its repository: ``team/model``."""
-        return "/".join(self.repository.split("/")[2:])
+        above = 1 if self.registry in _OLD_REGISTRIES else 2
+        return "/".join(self.repository.split("/")[above:])
 
 
 def parse_image(ref: str, own: Collection[str] = ()) -> ImageRef:
@@ -114,6 +119,8 @@ def parse_image(ref: str, own: Collection[str] = ()) -> ImageRef:
         owner = "google"
     else:
         owner = "third_party"
+    if not location and project and "/" not in project:
+        location = _OLD_REGISTRIES.get(registry, "")
     return ImageRef(
         ref, image_key(registry, name), registry, name, tag, digest, project, location, owner
     )

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from collectors.gcp.clients import Clients, name_in_path
 from collectors.gcp.errors import CallError
+from collectors.values import mappings
 from undercroft.model import Json
 from undercroft.protocols import Meter
 
-__all__ = ["PUBLIC", "Policies", "bindings", "members"]
+__all__ = ["PUBLIC", "Policies", "bindings", "logged", "members"]
 
 PUBLIC = frozenset({"allUsers", "allAuthenticatedUsers", "principalSet://goog/public:all"})
 """Members that mean everybody."""
@@ -68,6 +69,28 @@ class Policies:
                 f"only Cloud Asset Inventory tells, which could not be read: {error.unknown}"
             )
 
+    def attach_or_ask(
+        self,
+        project: str,
+        name: str,
+        meter: Meter,
+        config: dict[str, Any],
+        unknown: dict[str, str],
+        question: tuple[str, str],
+    ) -> None:
+        """The same, and where there is no inventory ask (service, path) for this one policy."""
+        try:
+            policy = self.get(project, name, meter)
+        except CallError:
+            try:
+                service, path = question
+                version: dict[str, Any] = {"options.requestedPolicyVersion": 3}
+                policy = self._clients.get(meter, service, path, **version)
+            except CallError as error:
+                unknown["config.iamPolicy"] = error.unknown
+                return
+        config["iamPolicy"] = {"bindings": [], **policy}
+
     def _name(self, name: str) -> str:
         return _PROJECT.sub(
             lambda found: f"/projects/{self._clients.numbers.get(found[1], found[1])}/",
@@ -90,3 +113,15 @@ def members(binding: Mapping[str, Any]) -> list[str]:
     """The members of a binding, as text."""
     found = binding.get("members")
     return [str(member) for member in found] if isinstance(found, list) else []
+
+
+def logged(configs: Sequence[Mapping[str, Any]], service: str) -> dict[str, Json]:
+    """Whether reads and writes of data are logged, for a service by its own or by all services' rule."""
+    kinds: set[str] = set()
+    exempted = False
+    for config in configs:
+        if config.get("service") in {service, "allServices"}:
+            for entry in mappings(config.get("auditLogConfigs")):
+                kinds.add(str(entry.get("logType")))
+                exempted = exempted or bool(entry.get("exemptedMembers"))
+    return {"read": "DATA_READ" in kinds, "write": "DATA_WRITE" in kinds, "exempted": exempted}

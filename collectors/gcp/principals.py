@@ -12,8 +12,8 @@ from undercroft.model import Json
 
 __all__ = [
     "bucket_facts",
-    "emails_in",
     "grants_of",
+    "holds_power",
     "is_broad",
     "is_default_account",
     "is_foreign",
@@ -71,6 +71,15 @@ def is_broad(role: str) -> bool:
     """Whether a predefined role, bound above single resources, is worth nearly everything."""
     return role in BROAD_ROLES or (
         role.startswith("roles/resourcemanager.") and role.endswith("Admin")
+    )
+
+
+def holds_power(permissions: Iterable[str]) -> bool:
+    """Whether a custom role is worth nearly everything: it can grant, become others or make keys."""
+    return any(
+        name.endswith(".setIamPolicy")
+        or name in {"iam.serviceAccounts.actAs", "iam.serviceAccountKeys.create"}
+        for name in permissions
     )
 
 
@@ -160,13 +169,3 @@ def _is_sensitive(labels: Any) -> bool:
         )
         for key, value in labels.items()
     )
-
-
-def emails_in(policy: Any) -> set[str]:
-    """Every service account that a policy names."""
-    return {
-        member.partition(":")[2]
-        for binding in bindings(policy)
-        for member in members(binding)
-        if member.startswith("serviceAccount:")
-    }

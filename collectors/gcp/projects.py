@@ -12,6 +12,7 @@ from typing import Any
 from collectors.gcp.clients import Clients, name_in_path
 from collectors.gcp.errors import CallError
 from collectors.reading import side_by_side
+from collectors.values import mappings
 from undercroft.model import CoverageStatus, Json
 from undercroft.protocols import Meter, Scope
 
@@ -173,6 +174,12 @@ class Projects:
             ("policy", resource),
             lambda: self._clients.policy(meter, "cloudresourcemanager", f"/v3/{resource}"),
         )
+
+    def audit_configs(self, project: Project, meter: Meter) -> list[Mapping[str, Any]]:
+        """Audit settings of a project and of everything above it. Raises ``CallError``."""
+        names = (f"projects/{project.id}", *self.ancestors(project, meter))
+        policies = [self.policy(name, meter) for name in names]
+        return [config for policy in policies for config in mappings(policy.get("auditConfigs"))]
 
     def _find(self, scope: Scope, meter: Meter) -> Sequence[Project]:
         named = scope.accounts

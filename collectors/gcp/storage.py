@@ -9,10 +9,10 @@ from typing import Any
 from collectors.gcp.clients import Clients, name_in_path
 from collectors.gcp.errors import CallError
 from collectors.gcp.names import BUCKET, Place, crypto_key
-from collectors.gcp.policies import Policies
+from collectors.gcp.policies import Policies, logged
 from collectors.gcp.principals import bucket_facts
 from collectors.gcp.projects import Project
-from collectors.gcp.units import GLOBAL, GcpCollector, Unit, Unread
+from collectors.gcp.units import GLOBAL, GcpCollector, Unit, Unread, labels_of
 from collectors.reading import Gaps, Reading, side_by_side
 from collectors.references import Reference, link
 from undercroft.model import CoverageStatus, Json, Presence, Resource
@@ -129,22 +129,30 @@ class BucketCollector(GcpCollector):
     def _read(self, stub: Resource, bucket: Mapping[str, Json], unit: Unit) -> Iterator[Collected]:
         number = str(bucket.get("projectNumber") or "")
         owner = unit.place.id_of(number) if number else ""
-        own = owner in unit.place.own
+        if not number or owner not in unit.place.own:
+            # What can be seen of it is the business of whoever owns it.
+            facts: dict[str, Json] = {"exists": True, **({"foreign_owned": True} if number else {})}
+            unknown = {"config": _HIDDEN}
+            if not number:
+                unknown["facts.foreign_owned"] = "the answer does not say whose the bucket is"
+            yield replace(stub, facts=facts, unknown=unknown, collector=self.name)
+            return
         config, unknown = dict(bucket), dict[str, str]()
-        self._attach_policy(stub, owner if own else "", unit, config, unknown)
+        self._attach_policy(stub, owner, unit, config, unknown)
         facts = bucket_facts(config, unknown, unit.place)
-        facts |= {"exists": True}
-        if number:
-            facts["foreign_owned"] = not own
-        else:
-            unknown["facts.foreign_owned"] = "the answer does not say whose the bucket is"
-        labels = bucket.get("labels")
+        facts |= {"exists": True, "foreign_owned": False}
+        try:
+            configs = self.projects.audit_configs(self.projects.get(owner, unit.meter), unit.meter)
+            log = logged(configs, "storage.googleapis.com")
+            facts["audited"] = bool(log["read"] and log["write"])
+        except CallError as error:
+            unknown["facts.audited"] = error.unknown
         created = bucket.get("timeCreated")
         yield replace(
             stub,
-            account=owner or "-",
+            account=owner,
             region=str(bucket.get("location") or "-").lower(),
-            tags={str(k): str(v) for k, v in labels.items()} if isinstance(labels, Mapping) else {},
+            tags=labels_of(bucket),
             config=config,
             facts=facts,
             unknown=unknown,
@@ -163,15 +171,15 @@ class BucketCollector(GcpCollector):
         unknown: dict[str, str],
     ) -> None:
         """From the inventory of the owner, else by asking for this one."""
-        if owner:
-            try:
-                config["iamPolicy"] = {
-                    "bindings": [],
-                    **self._policies.get(owner, stub.native_id, unit.meter),
-                }
-                return
-            except CallError:
-                pass
+        try:
+            config["iamPolicy"] = {
+                "bindings": [],
+                **self._policies.get(owner, stub.native_id, unit.meter),
+            }
+        except CallError:
+            pass
+        else:
+            return
         path = f"/storage/v1/b/{name_in_path(stub.name)}/iam"
         try:
             answer = self.clients.get(unit.meter, "storage", path, optionsRequestedPolicyVersion=3)

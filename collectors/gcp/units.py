@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from collectors.gcp.clients import Clients
 from collectors.gcp.errors import CallError, api_title
@@ -15,7 +16,7 @@ from undercroft.model import Coverage, CoverageStatus, Edge, Resource
 from undercroft.protocols import Collected, Meter, Scope, Target
 from undercroft.relations import Relation
 
-__all__ = ["GLOBAL", "GcpCollector", "Unit", "Unread", "in_project", "part"]
+__all__ = ["GLOBAL", "GcpCollector", "Unit", "Unread", "in_project", "labels_of", "part"]
 
 GLOBAL = "-"
 """The location of what is read for a whole project at once."""
@@ -118,7 +119,9 @@ class GcpCollector(ABC):
             if not self.enabled(target.scope, meter):
                 raise not_enabled(self.api, target.scope, api_title(self.api))
             reason, status = yield from self.read(unit)
-            lists = unit.lists if status is CoverageStatus.COMPLETE else ()
+            # Of a project that was read only in some locations, nothing is missing for sure.
+            whole = target.location != GLOBAL or not unit.locations
+            lists = unit.lists if status is CoverageStatus.COMPLETE and whole else ()
         except CallError as error:
             reason, status = error.reason, error.status
         yield Coverage(
@@ -191,3 +194,9 @@ def in_project(service: Resource) -> Iterator[Collected]:
     """A service is fenced in by its project: who may act in it, what policies forbid."""
     yield project_stub(service.account)
     yield Edge(service.key, project_key(service.account), Relation.CONTAINED_IN, "name")
+
+
+def labels_of(item: Mapping[str, Any], field: str = "labels") -> dict[str, str]:
+    """The labels of an answer, as tags."""
+    found = item.get(field)
+    return {str(k): str(v) for k, v in found.items()} if isinstance(found, Mapping) else {}

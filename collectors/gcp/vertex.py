@@ -14,7 +14,7 @@ from collectors.gcp.names import Place, parse_name, service_account
 from collectors.gcp.policies import Policies
 from collectors.gcp.projects import Inventory, Project
 from collectors.gcp.typed import PAGE, TypedLists
-from collectors.gcp.units import GcpCollector, Unit, in_project, part
+from collectors.gcp.units import GcpCollector, Unit, in_project, labels_of, part
 from collectors.gcp.vertex_kinds import HOST, KINDS, Kind, hosts_of
 from collectors.reading import Ended, Gaps, Reading, once, side_by_side
 from collectors.references import link
@@ -166,7 +166,6 @@ class VertexCollector(GcpCollector):
         config = dict(item)
         unknown: dict[str, str] = {}
         self._policies.attach(place.project, native, unit.meter, config, unknown)
-        labels = item.get("labels")
         created = item.get("createTime")
         resource = Resource(
             key=gcp_key(project, "aiplatform", location, kind.collection, identifier),
@@ -177,7 +176,7 @@ class VertexCollector(GcpCollector):
             layer=kind.layer,
             name=str(item.get("displayName") or identifier),
             native_id=native,
-            tags={str(k): str(v) for k, v in labels.items()} if isinstance(labels, Mapping) else {},
+            tags=labels_of(item),
             config=config,
             unknown=unknown,
             incarnation=created if isinstance(created, str) else None,

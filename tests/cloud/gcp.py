@@ -245,6 +245,39 @@ class _Cloud:
                 "/v1/(projects|organizations)/{}:searchAllResources": self.search_assets,
                 "/v1/projects/{}/assets": self.policies,
             },
+            "notebooks": {
+                "/v2/projects/{}/locations/-/instances": self.notebooks,
+                f"/v2{where[3:]}/instances/{{}}:getIamPolicy": self.notebook_policy,
+                "/v1/projects/{}/locations/-/instances": self.old_notebooks,
+                "/v1/projects/{}/locations/-/runtimes": self.old_runtimes,
+            },
+            "compute": {
+                "/compute/v1/projects/{}": self.compute_project,
+                "/compute/v1/projects/{}/aggregated/(instances|disks)": self.aggregated,
+                "/compute/v1/projects/{}/global/firewalls": self.firewalls,
+            },
+            "run": {
+                "/v1/projects/{}/locations": self.run_locations,
+                f"/v2{where[3:]}/services": self.run_services,
+                f"/v2{where[3:]}/services/{{}}:getIamPolicy": self.run_policy,
+            },
+            "container": {"/v1/projects/{}/locations/-/clusters": self.clusters},
+            "tpu": {"/v2/projects/{}/locations/-/nodes": self.tpus},
+            "bigquery": {"/bigquery/v2/projects/{}/datasets/{}": self.dataset},
+            "artifactregistry": {
+                f"{where}/repositories/{{}}": self.repository,
+                f"{where}/repositories/{{}}:getIamPolicy": self.repository_policy,
+                f"{where}/repositories/{{}}/packages/{{}}/tags/{{}}": self.tag,
+            },
+            "containeranalysis": {"/v1/projects/{}/occurrences": self.occurrences},
+            "cloudkms": {
+                f"{where}/keyRings/{{}}/cryptoKeys/{{}}": self.key,
+                f"{where}/keyRings/{{}}/cryptoKeys/{{}}:getIamPolicy": self.key_policy,
+                f"{where}/keyRings/{{}}:getIamPolicy": self.ring_policy,
+            },
+            "orgpolicy": {"/v2/projects/{}/policies/{}:getEffectivePolicy": self.org_policy},
+            "apikeys": {"/v2/projects/{}/locations/global/keys": self.api_keys},
+            "modelarmor": {"/v1/projects/{}/locations/global/floorSetting": self.floor_setting},
             "storage": {
                 "/storage/v1/b": self.buckets,
                 "/storage/v1/b/{}": self.bucket,
@@ -254,6 +287,7 @@ class _Cloud:
                 "/v1/projects/{}/serviceAccounts/{}": self.service_account,
                 "/v1/projects/{}/serviceAccounts/{}/keys": self.service_account_keys,
                 "/v1/projects/{}/serviceAccounts/{}:getIamPolicy": self.service_account_policy,
+                "/v1/(projects|organizations)/{}/roles/{}": self.role,
             },
         }
 
@@ -390,7 +424,160 @@ class _Cloud:
     def service_account_policy(self, project: str, email: str, query: Any) -> Json:
         return _policy_json(self._one("service_accounts", email).get("policy"))
 
+    def role(self, kind: str, parent: str, name: str, query: Any) -> Json:
+        entry = self._one("roles", name)
+        return {"name": f"{kind}/{parent}/roles/{name}", **(entry.get("set") or {})}
+
+    # notebooks, machines, containers
+
+    def notebooks(self, project: str, query: Mapping[str, list[str]]) -> Json:
+        self._enabled(project, "notebooks")
+        found = self._located("workbench", project, "instances")
+        return {**self._page("instances", found, query), **self._silent()}
+
+    def notebook_policy(self, project: str, zone: str, name: str, query: Any) -> Json:
+        return _policy_json(self._one("workbench", name).get("policy"))
+
+    def old_notebooks(self, project: str, query: Mapping[str, list[str]]) -> Json:
+        return self._page("instances", self._located("old_notebooks", project, "instances"), query)
+
+    def old_runtimes(self, project: str, query: Mapping[str, list[str]]) -> Json:
+        return self._page("runtimes", self._located("old_runtimes", project, "runtimes"), query)
+
+    def compute_project(self, project: str, query: Any) -> Json:
+        entry = self._project_named(project)
+        return {"name": project, "commonInstanceMetadata": entry.get("metadata") or {}}
+
+    def aggregated(self, project: str, kind: str, query: Mapping[str, list[str]]) -> Json:
+        self._enabled(project, "compute")
+        base = f"https://www.googleapis.com/compute/v1/projects/{project}/zones"
+        scopes: dict[str, Json] = {"zones/empty-a": {"warning": {"code": "NO_RESULTS_ON_PAGE"}}}
+        for entry in self._of(kind, project):
+            item = {
+                "name": entry.name, "zone": f"{base}/{entry.region}", "id": str(len(entry.name)),
+                "selfLink": f"{base}/{entry.region}/{kind}/{entry.name}", **(entry.get("set") or {}),
+            }  # fmt: skip
+            scopes.setdefault(f"zones/{entry.region}", {}).setdefault(kind, []).append(item)
+        return {"kind": f"compute#{kind}AggregatedList", "items": scopes}
+
+    def firewalls(self, project: str, query: Mapping[str, list[str]]) -> Json:
+        found = [
+            {"name": entry.name, "direction": "INGRESS", **(entry.get("set") or {})}
+            for entry in self._of("firewalls", project)
+        ]
+        return self._page("items", found, query, size="maxResults")
+
+    def run_locations(self, project: str, query: Mapping[str, list[str]]) -> Json:
+        names = sorted({entry.region for entry in self._of("run", project)} | {"us-central1"})
+        return self._page("locations", [{"locationId": name} for name in names], query)
+
+    def run_services(self, project: str, location: str, query: Mapping[str, list[str]]) -> Json:
+        found = self._located("run", project, "services")
+        here = [item for item in found if f"/locations/{location}/" in item["name"]]
+        return self._page("services", here, query)
+
+    def run_policy(self, project: str, location: str, name: str, query: Any) -> Json:
+        return _policy_json(self._one("run", name).get("policy"))
+
+    def clusters(self, project: str, query: Any) -> Json:
+        found = [
+            {"name": entry.name, "location": entry.region, **(entry.get("set") or {})}
+            for entry in self._of("clusters", project)
+        ]
+        return {"clusters": found} if found else {}
+
+    def tpus(self, project: str, query: Mapping[str, list[str]]) -> Json:
+        return self._page("nodes", self._located("tpus", project, "nodes"), query)
+
+    # data, images, keys
+
+    def dataset(self, project: str, name: str, query: Any) -> Json:
+        return {"id": f"{project}:{name}", **(self._one("datasets", name).get("set") or {})}
+
+    def repository(self, project: str, location: str, name: str, query: Any) -> Json:
+        entry = self._one("repositories", name)
+        full = f"projects/{project}/locations/{location}/repositories/{name}"
+        return {"name": full, "format": "DOCKER", **(entry.get("set") or {})}
+
+    def repository_policy(self, project: str, location: str, name: str, query: Any) -> Json:
+        return _policy_json(self._one("repositories", name).get("policy"))
+
+    def tag(
+        self, project: str, location: str, repository: str, package: str, tag: str, query: Any
+    ) -> Json:
+        digest = (self._one("images", package).get("tags") or {}).get(tag)
+        if digest is None:
+            raise _Failure(404, "NOT_FOUND", f"no tag {tag}")
+        base = (
+            f"projects/{project}/locations/{location}/repositories/{repository}/packages/{package}"
+        )
+        return {"name": f"{base}/tags/{tag}", "version": f"{base}/versions/{digest}"}
+
+    def occurrences(self, project: str, query: Mapping[str, list[str]]) -> Json:
+        wanted = query["filter"][0].removeprefix('resourceUrl="').removesuffix('"')
+        found = [
+            {"resourceUri": wanted, **occurrence}
+            for entry in self._estate["images"]
+            for digest, occurrences in (entry.get("occurrences") or {}).items()
+            if wanted.endswith(f"/{entry.name}@{digest}")
+            for occurrence in occurrences
+        ]
+        return self._page("occurrences", found, query)
+
+    def key(self, project: str, location: str, ring: str, name: str, query: Any) -> Json:
+        full = f"projects/{project}/locations/{location}/keyRings/{ring}/cryptoKeys/{name}"
+        return {
+            "name": full,
+            "purpose": "ENCRYPT_DECRYPT",
+            **(self._one("keys", name).get("set") or {}),
+        }
+
+    def key_policy(self, project: str, location: str, ring: str, name: str, query: Any) -> Json:
+        return _policy_json(self._one("keys", name).get("policy"))
+
+    def ring_policy(self, project: str, location: str, ring: str, query: Any) -> Json:
+        return _policy_json([])
+
+    # what a project forbids, screens and hands out
+
+    def org_policy(self, project: str, constraint: str, query: Any) -> Json:
+        rules = (self._project_named(project).get("org_policies") or {}).get(constraint)
+        if rules is None:
+            rules = [{"enforce": False}]
+        return {"name": f"projects/{project}/policies/{constraint}", "spec": {"rules": rules}}
+
+    def api_keys(self, project: str, query: Mapping[str, list[str]]) -> Json:
+        found = [
+            {
+                "name": f"projects/{project}/locations/global/keys/{entry.name}",
+                "displayName": entry.name, "uid": entry.name, **(entry.get("set") or {}),
+            }
+            for entry in self._of("api_keys", project)
+        ]  # fmt: skip
+        return self._page("keys", found, query)
+
+    def floor_setting(self, project: str, query: Any) -> Json:
+        setting = self._project_named(project).get("floor_setting") or {}
+        return {"name": f"projects/{project}/locations/global/floorSetting", **setting}
+
     # helpers
+
+    def _of(self, section: str, project: str) -> list[Entry]:
+        owner = self._project_named(project)
+        return [entry for entry in self._estate[section] if self._project(entry) == owner]
+
+    def _located(self, section: str, project: str, collection: str) -> list[Json]:
+        return [
+            {
+                "name": f"projects/{project}/locations/{entry.region}/{collection}/{entry.name}",
+                "createTime": "2026-10-01T00:00:00Z", **(entry.get("set") or {}),
+            }
+            for entry in self._of(section, project)
+        ]  # fmt: skip
+
+    def _silent(self) -> Json:
+        names = [entry.name for entry in self._estate["silent_zones"]]
+        return {"unreachable": [f"projects/x/locations/{name}" for name in names]} if names else {}
 
     def _project_json(self, entry: Entry) -> Json:
         from google.cloud.resourcemanager_v3 import Project

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from undercroft.scan import run_scan
 from undercroft.store import Store
 from undercroft.views import ScanRow
 
+NOW = datetime(2026, 11, 2, tzinfo=UTC)
 Scan = Callable[..., tuple[Store, ScanRow]]
 
 
@@ -54,14 +57,19 @@ def engine() -> Engine:
 @pytest.fixture
 def scan(gcp: GcpServer, tmp_path: Path, engine: Engine) -> Iterator[Scan]:
     """Scan into one cache; each call is another scan."""
+    tick = itertools.count()
     with Store.open(tmp_path / "cache.db") as store:
+
+        def now() -> datetime:
+            # Each scan is a little later, as status computations need.
+            return NOW + timedelta(minutes=next(tick))
 
         def run(
             *projects: str, locations: tuple[str, ...] = (), **options: Any
         ) -> tuple[Store, ScanRow]:
             settings = {"first_wait": 0.01, **options}
             scope = Scope("gcp", projects, locations, settings)
-            row = run_scan(store, collectors(settings), engine, scope, name="test")
+            row = run_scan(store, collectors(settings, now), engine, scope, name="test", clock=now)
             return store, row
 
         yield run

@@ -20,6 +20,7 @@ IDS = [kind.collection for kind in TYPED]
 ONLY_ON_THE_WIRE = {
     "ReasoningEngine": {"spec.effectiveIdentity", "spec.deploymentSpec.agentGatewayConfig"},
     "FeatureGroup": {"serviceAccountEmail"},
+    "RagCorpus": {"vectorDbConfig.apiAuth.apiKeyConfig.apiKeyString"},
     "TuningJob": {"preferenceOptimizationSpec"},
 }
 """Fields that the API documents and this version of the package does not have."""
