@@ -46,7 +46,10 @@ def describe_finding(detail: FindingDetail) -> None:
     if detail.decision is not None:
         decision = detail.decision
         until = f" until {decision.until}" if decision.until else ""
-        _line("decision", f"{decision.kind}{until} by {decision.actor}: {decision.reason}")
+        where = f", as a rule: {decision.scope}" if decision.scope else ""
+        _line("decision", f"{decision.kind}{until} by {decision.actor}: {decision.reason}{where}")
+    for other in detail.conflict[1:]:
+        _line("conflict", f"{other.kind} by {other.actor}: {other.reason}")
     for note in detail.notes:
         _line(
             "note", f"{minute(note.at)} {note.actor}: {note.reason or note.payload.get('text', '')}"

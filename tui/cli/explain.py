@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from tui.cli.common import db_option, debug_option, open_store, scan_option
+from tui.cli.moment import as_of_option, now
 from tui.cli.output import print_json, severity_style
-from undercroft.clock import utc_now
 from undercroft.relations import ATTENUATION, Relation
 from undercroft.risk import RISK_MODEL, band
 from undercroft.risk.bills import Bill, BillLine, FindingExplanation, ServiceExplanation
@@ -24,6 +24,7 @@ __all__ = ["explain_command"]
 @click.argument("what", metavar="SERVICE|FINDING")
 @click.option("--all", "everything", is_flag=True, help="Every line, however little it weighs.")
 @scan_option
+@as_of_option
 @db_option
 @debug_option
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
@@ -37,7 +38,7 @@ def explain_command(
 
     with open_store(db, read_only=True) as store:
         scan = store.scan(scan_ref)
-        head = Head.of(store, scan, "", utc_now())
+        head = Head.of(store, scan, "", now())
         try:
             finding = store.resolve_finding(what)
         except (NotFoundError, AmbiguousError):

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from tui.cli.common import db_option, debug_option, open_store, say, scan_option
+from tui.cli.moment import as_of_option, now
 from tui.cli.output import print_json, print_rows
-from undercroft.clock import utc_now
 
 __all__ = ["fix_first_command"]
 
@@ -17,6 +17,7 @@ __all__ = ["fix_first_command"]
 @click.command("fix-first")
 @click.option("--top", default=20, show_default=True, type=click.IntRange(1, 500), metavar="N")
 @scan_option
+@as_of_option
 @db_option
 @debug_option
 @click.option("--format", "form", type=click.Choice(["table", "json", "markdown"]), default="table")
@@ -32,7 +33,7 @@ def fix_first_command(top: int, scan_ref: str | None, db: Path | None, form: str
         scan = store.scan(scan_ref)
         plan = store.repair_plan(scan.id)
         repairs = plan.first(top)
-        head = Head.of(store, scan, "", utc_now())
+        head = Head.of(store, scan, "", now())
         if form == "json":
             print_json(plan_document(head, repairs, plan.total))
             return

@@ -237,18 +237,23 @@ def _resources(
 ) -> Iterator[ResourceChange]:
     """What was read on both sides and differs, and what was read on one side only."""
 
-    def read(side: str) -> str:
+    read = f"d.presence = '{Presence.READ.value}' AND NOT s.carried"
+    there = f"e.presence = '{Presence.READ.value}' AND NOT t.carried"
+
+    def pairs(near: str, far: str) -> str:
+        # By the key's and the snapshot's own indexes; a subquery would be walked for every row.
         return (
-            f"SELECT r.key, d.id, d.hash, d.name, d.type, d.incarnation, d.provider, d.account, "
-            f"d.region, d.collector, n.provider AS np, n.scope AS ns, n.location AS nl, "
-            f"n.collector AS nc FROM {side}.snapshot s JOIN {side}.resource r ON r.id = s.resource "
-            f"JOIN {side}.body d ON d.id = s.body LEFT JOIN {side}.unit n ON n.id = s.unit "
-            f"WHERE s.scan = :{side} AND d.presence = '{Presence.READ.value}' AND NOT s.carried"
+            f"FROM {near}.snapshot s JOIN {near}.body d ON d.id = s.body "
+            f"JOIN {near}.resource r ON r.id = s.resource "
+            f"LEFT JOIN {far}.resource q ON q.key = r.key "
+            f"LEFT JOIN {far}.snapshot t ON t.scan = :{far} AND t.resource = q.id "
+            f"LEFT JOIN {far}.body e ON e.id = t.body "
         )
 
     rows = both.execute(
-        f"SELECT x.key, x.name, x.type, x.incarnation, y.incarnation FROM ({read('a')}) x "
-        f"JOIN ({read('b')}) y ON y.key = x.key WHERE x.hash <> y.hash ORDER BY x.type, x.name, x.key",
+        f"SELECT r.key, e.name, e.type, d.incarnation, e.incarnation {pairs('a', 'b')} "
+        f"WHERE s.scan = :a AND {read} AND {there} AND d.hash <> e.hash "
+        "ORDER BY e.type, e.name, r.key",
         names,
     ).fetchall()
     for key, name, kind, first, second in rows:
@@ -256,20 +261,23 @@ def _resources(
         yield ResourceChange(key, name, kind, what)
     for near, far in (("a", "b"), ("b", "a")):
         found = both.execute(
-            f"SELECT x.* FROM ({read(near)}) x LEFT JOIN ({read(far)}) y ON y.key = x.key "
-            "WHERE y.key IS NULL ORDER BY x.type, x.name, x.key",
+            "SELECT r.key, d.name, d.type, d.provider, d.account, d.region, d.collector, "
+            f"n.provider, n.scope, n.location, n.collector {pairs(near, far)} "
+            f"LEFT JOIN {near}.unit n ON n.id = s.unit "
+            f"WHERE s.scan = :{near} AND {read} AND ({there}) IS NOT TRUE "
+            "ORDER BY d.type, d.name, r.key",
             names,
         ).fetchall()
-        for key, _, _, name, kind, _, *rest in found:
+        for key, name, kind, *rest in found:
             place, unit = tuple(rest[:4]), tuple(rest[4:])
             known: Any = unit if unit[0] is not None else place
             side = sides[far].looked.side(Subject("", key, known, kind, combined=False))
-            there = side.outcome is Outcome.GONE
+            seen = side.outcome is Outcome.GONE
             if near == "a":
-                what = "gone" if there else "not observed"
+                what = "gone" if seen else "not observed"
             else:
-                what = "new" if there else "newly seen"
-            reason = "" if there else side.reason or "out of scope"
+                what = "new" if seen else "newly seen"
+            reason = "" if seen else side.reason or "out of scope"
             yield ResourceChange(key, name, kind, what, reason)
 
 

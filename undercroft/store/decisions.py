@@ -14,7 +14,14 @@ from undercroft.store.encode import clean, dump
 from undercroft.store.refresh import refresh_findings
 from undercroft.store.scans import FINISHED
 from undercroft.store.scoped import covered, place_of
-from undercroft.store.sharing import disputes, in_conflict, known_ids, own_replica, report, standing
+from undercroft.store.sharing import (
+    in_conflict,
+    known_disputes,
+    known_ids,
+    own_replica,
+    report,
+    standing,
+)
 from undercroft.store.statuses import EVENT_COLUMNS, book_for, event_of
 from undercroft.triage.events import Event, seal
 from undercroft.triage.resolve import dead_events
@@ -76,7 +83,7 @@ def history(database: Database, text: str = "", limit: int | None = None) -> lis
     with database.snapshot() as connection:
         dead = dead_events(_all_that_undo(connection))
         found = event_rows(connection, "", (), dead)
-        disputed = {event.id for events in disputes(connection).values() for event in events}
+        disputed = {event.id for events in known_disputes(database).values() for event in events}
         if disputed:
             found = [replace(row, conflict=row.id in disputed) for row in found]
         wanted = searching(text, database.now())

@@ -12,7 +12,7 @@ from undercroft.store.fresh import ensure_fresh
 from undercroft.store.read_findings import COLUMNS, JOINS, finding_row
 from undercroft.store.scans import FINISHED
 from undercroft.store.scoped import covered
-from undercroft.store.sharing import disputes
+from undercroft.store.sharing import known_disputes
 from undercroft.store.statuses import EVENT_COLUMNS, event_of, whole_book
 from undercroft.triage.events import Event
 from undercroft.triage.scopes import Scope, scope_of
@@ -100,7 +100,7 @@ def conflicts(database: Database) -> list[tuple[str, tuple[EventRow, ...]]]:
     """
     with database.snapshot() as connection:
         found = []
-        for finding, decisions in disputes(connection).items():
+        for finding, decisions in known_disputes(database).items():
             ids = [event.id for event in decisions]
             marks = ",".join("?" * len(ids))
             rows = event_rows(connection, f"WHERE id IN ({marks})", ids, frozenset())
@@ -115,7 +115,7 @@ def news(database: Database, scan_id: int) -> tuple[int, int]:
     newly = 0
     if scoped.fetchone() is not None:
         newly = sum(len(scope.newly) for scope in scopes(database, scan_id))
-    return newly, len(disputes(connection))
+    return newly, len(known_disputes(database))
 
 
 def unused(database: Database, scan_id: int) -> list[EventRow]:

@@ -9,6 +9,7 @@ import socket
 import sqlite3
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 from undercroft.store.connection import Database
 from undercroft.store.scans import FINISHED
@@ -17,7 +18,16 @@ from undercroft.store.statuses import book_for, whole_book
 from undercroft.triage.events import Event
 from undercroft.views import MergeReport
 
-__all__ = ["disputes", "in_conflict", "known_ids", "own_replica", "report", "settle", "standing"]
+__all__ = [
+    "disputes",
+    "in_conflict",
+    "known_disputes",
+    "known_ids",
+    "own_replica",
+    "report",
+    "settle",
+    "standing",
+]
 
 _PART = 500
 
@@ -99,6 +109,19 @@ def disputes(connection: sqlite3.Connection) -> dict[str, tuple[Event, ...]]:
         if resolved is not None and resolved.conflict:
             found[str(finding)] = resolved.decisions
     return found
+
+
+_KNOWN: WeakKeyDictionary[Database, tuple[str, dict[str, tuple[Event, ...]]]] = WeakKeyDictionary()
+"""Cache → its revision and the disputes in it: lists ask again for every reload."""
+
+
+def known_disputes(database: Database) -> dict[str, tuple[Event, ...]]:
+    """``disputes``, worked out once for as long as nobody writes."""
+    revision = database.meta("revision")
+    known = _KNOWN.get(database)
+    if known is None or known[0] != revision:
+        known = _KNOWN[database] = (revision, disputes(database.connection()))
+    return known[1]
 
 
 def _inode(path: Path) -> int:
