@@ -20,6 +20,7 @@ __all__ = [
     "diagnostics",
     "host_of",
     "image_entry",
+    "is_sensitive",
     "mappings",
     "posture",
     "strings",
@@ -166,6 +167,19 @@ def version_date(text: Any) -> date | None:
         return date(2000 + int(match[1]), int(match[2]), int(match[3]))
     except ValueError:
         return None
+
+
+_CLASSES = re.compile(r"class|sensitiv|confidential|data.?type|privacy", re.IGNORECASE)
+_SECRET = re.compile(
+    r"confidential|sensitive|restricted|secret|personal|\bpii\b|\bphi\b|\bpci\b|gdpr|hipaa",
+    re.IGNORECASE,
+)
+
+
+def is_sensitive(tags: Any) -> bool:
+    """Whether a tag says that the content is to be kept from others."""
+    said = tags.items() if isinstance(tags, Mapping) else ()
+    return any(_CLASSES.search(str(k)) and _SECRET.search(str(v)) for k, v in said)
 
 
 def host_of(text: Any) -> str:

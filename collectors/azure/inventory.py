@@ -52,6 +52,8 @@ is asked), and whether Resource Graph has it.
 """
 
 _TYPES = ", ".join(f"'{name.lower()}'" for name, (_, seen) in LISTED.items() if seen)
+_UPDATES = "e1145ab1-eb4f-43d8-911b-36ddf771d13f"
+"""Defender's assessment "system updates should be installed"."""
 _QUERIES = {
     "resources": f"resources | where type in~ ({_TYPES}) | project id, name, type, kind, location, "
     "subscriptionId, resourceGroup, sku, identity, tags, properties | order by id asc",
@@ -60,7 +62,7 @@ _QUERIES = {
     "definitions": "authorizationresources | where type =~ 'microsoft.authorization/roledefinitions' "
     "| project id, name, subscriptionId, properties | order by id asc",
     "updates": "securityresources | where type =~ 'microsoft.security/assessments' "
-    "| where name == 'e1145ab1-eb4f-43d8-911b-36ddf771d13f' "
+    f"| where name == '{_UPDATES}' "
     "| project id, name, subscriptionId, properties | order by id asc",
     "vulnerabilities": "securityresources "
     "| where type =~ 'microsoft.security/assessments/subassessments' "
@@ -161,7 +163,7 @@ class Inventory:
 
         def read() -> Iterable[tuple[str, Row]]:
             rows = self.arm.pages(meter, path, version)
-            return ((subscription, row) for row in rows if name != "updates" or _is_update(row))
+            return ((subscription, row) for row in rows if _is_wanted(name, row))
 
         return self._ask((name, subscription), read).get((subscription, ""), [])
 
@@ -294,8 +296,15 @@ class Inventory:
         return sorted_
 
 
-def _is_update(row: Row) -> bool:
-    return str(row.get("name")) == "e1145ab1-eb4f-43d8-911b-36ddf771d13f"
+def _is_wanted(name: str, row: Row) -> bool:
+    """What the query of that name keeps, for rows that come from a plain list."""
+    if name == "updates":
+        return str(row.get("name")) == _UPDATES
+    if name == "vulnerabilities":
+        properties = row.get("properties")
+        status = properties.get("status") if isinstance(properties, Mapping) else None
+        return isinstance(status, Mapping) and str(status.get("code")).lower() == "unhealthy"
+    return True
 
 
 def _subscription_in(row: Row) -> str:

@@ -8,16 +8,15 @@ endpoint.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from collectors.azure import ml_facts as about
 from collectors.azure.errors import ArmError, is_version_refusal
-from collectors.azure.facts import diagnostics, mappings, posture, strings
+from collectors.azure.facts import diagnostics, is_sensitive, mappings, posture, strings
 from collectors.azure.ids import parse_id
 from collectors.azure.images import PUBLISHER
 from collectors.azure.inventory import LISTED, Inventory
@@ -31,6 +30,7 @@ from collectors.azure.units import (
     Unread,
     absent,
     concat,
+    plan,
     resource_of,
 )
 from collectors.reading import Ended, Reading, side_by_side
@@ -54,6 +54,7 @@ HOST = "x-azure/managed-host"
 JOB_LIMIT = 500
 """Jobs are history: at most so many of a workspace are read."""
 
+Found = TypeVar("Found")
 _Lister: TypeAlias = Callable[[Any, str, str, Any], Any]
 """(typed client, resource group, workspace, hook) → the pager of a list."""
 
@@ -100,17 +101,12 @@ _DEPLOYMENTS: dict[str, Callable[..., Any]] = {
 class _MachineLearning(AzureCollector):
     """What speaks to Azure ML: the version ladder, and the typed client with the plain reader."""
 
-    def __init__(self, inventory: Inventory) -> None:
-        super().__init__(inventory)
-        self._versions: dict[str, str] = {}
-        self._lock = threading.Lock()
-
     def __reduce__(self) -> tuple[Any, ...]:
         return (_made, (type(self), self.inventory, self.stage))
 
     def version(self, subscription: str) -> str:
         """The version that the subscription's workspaces were answered at."""
-        return self._versions.get(subscription, VERSIONS[0])
+        return self.arm.spoken.get(subscription, VERSIONS[0])
 
     def listed(
         self,
@@ -118,25 +114,30 @@ class _MachineLearning(AzureCollector):
         subscription: str,
         path: str,
         lister: Callable[[Any, Any], Any] | None,
-        *,
-        settle: bool = False,
     ) -> tuple[list[dict[str, Any]], str]:
-        """(items, API version): down the ladder until one version is answered.
+        """(items, API version) of a list."""
+        return self._ladder(
+            subscription,
+            lambda version: self._read(meter, subscription, path, lister, version),
+        )
 
-        ``settle``: the version found is where everything else in the subscription starts.
-        """
+    def one(self, meter: Meter, subscription: str, path: str) -> tuple[dict[str, Any], str]:
+        """(answer, API version) of a single resource."""
+        return self._ladder(subscription, lambda version: self.arm.get(meter, path, version))
+
+    def settle(self, subscription: str, version: str) -> None:
+        """Everything else in the subscription starts at the version that its workspaces spoke."""
+        self.arm.spoken[subscription] = version
+
+    def _ladder(self, subscription: str, read: Callable[[str], Found]) -> tuple[Found, str]:
+        """Down the ladder until one version is answered. Raises ``ArmError``."""
         start = VERSIONS.index(self.version(subscription))
         for version in VERSIONS[start:]:
             try:
-                items = self._read(meter, subscription, path, lister, version)
+                return read(version), version
             except ArmError as error:
                 if version == VERSIONS[-1] or not is_version_refusal(error):
                     raise
-                continue
-            if settle:
-                with self._lock:
-                    self._versions[subscription] = version
-            return items, version
         raise AssertionError("the ladder has a last rung")
 
     def _read(
@@ -222,8 +223,8 @@ class MachineLearning(_MachineLearning):
             subscription,
             path,
             lambda c, h: c.workspaces.list_by_subscription(raw_response_hook=h),
-            settle=True,
         )
+        self.settle(subscription, version)
         nodes = [
             Node(arm, item, self.name, service=True)
             for item in items
@@ -245,11 +246,17 @@ class MachineLearning(_MachineLearning):
         posture(node)
         diagnostics(self.arm, meter, node)
         node.facts["api_version"] = version
+        node.facts["sensitive"] = is_sensitive(node.config.get("tags"))
+        node.edges += plan(node, "CloudPosture")
         if not version.endswith("-preview"):
-            for field in ("networkAcls", "ipAllowlist"):
-                node.unknown[f"config.properties.{field}"] = (
-                    f"not returned: only preview versions of the API say it, {version} was answered"
-                )
+            why = f"not returned: only preview versions of the API say it, {version} was answered"
+            node.facts.pop("wide_ranges", None)
+            for path in (
+                "config.properties.networkAcls",
+                "config.properties.ipAllowlist",
+                "facts.wide_ranges",
+            ):
+                node.unknown[path] = why
         hub = parse_id(node.get("hubResourceId"))
         isolation = about.isolation_of(node.config if hub is None else known.get(hub.key))
         found: list[Collected] = []
@@ -418,9 +425,8 @@ class MachineLearningAssets(_MachineLearning):
             arm = parse_id(named.native_id)
             if arm is None:
                 return []
-            version = self.version(unit.subscription)
             try:
-                config = self.arm.get(unit.meter, arm.text, version)
+                config, version = self.one(unit.meter, unit.subscription, arm.text)
             except ArmError as error:
                 if error.is_gone:
                     return [absent(named, self.name)]

@@ -47,9 +47,13 @@ _ASSET = re.compile(
     r"(?P<name>[^/]+)/versions/(?P<version>[^/]+)",
     re.IGNORECASE,
 )
-_BLOB_HOST = re.compile(r"(?P<account>[a-z0-9]{3,24})\.(?:blob|dfs|file|web)\.[a-z0-9.]+")
+_BLOB_HOST = re.compile(
+    r"(?P<account>[a-z0-9]{3,24})\.(?:z\d+\.)?(?:blob|dfs|file|web)\."
+    r"(?:core\.(?:windows\.net|usgovcloudapi\.net|chinacloudapi\.cn)|storage\.azure\.net)"
+)
 _AI_HOST = re.compile(
-    r"(?P<name>[a-z0-9-]+)\.(?:openai|cognitiveservices|services\.ai|search)\.[a-z0-9.]+"
+    r"(?P<name>[a-z0-9-]+)\.(?:(?:openai|cognitiveservices|services\.ai)\.azure\.(?:com|us|cn)"
+    r"|search\.(?:windows\.net|azure\.us|azure\.cn))"
 )
 
 

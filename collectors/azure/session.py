@@ -113,6 +113,8 @@ class Arm:
         self.options: dict[str, Json] = dict(options or {})
         self.endpoint: Endpoint = endpoint_of(self.options)
         self.pace = Pace()
+        self.spoken: dict[str, str] = {}
+        """Subscription → the version of the Azure ML API that it was answered at."""
         self._lock = threading.RLock()
         self._client: PipelineClient[Any, Any] | None = None
         self._transport: _Transport | None = None

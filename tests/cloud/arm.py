@@ -191,6 +191,8 @@ class ArmServer:
         whole = re.fullmatch(r"/subscriptions/([^/]+)/providers/([^/]+/[^/]+)", lowered)
         if whole:
             kind, subscription = whole[2], whole[1]
+            if kind == "microsoft.security/subassessments":
+                kind = "microsoft.security/assessments/subassessments"
             if kind in self.rows:
                 for row in self.rows[kind]:
                     scope = str(row["properties"].get("scope") or row["id"]).lower()
@@ -198,6 +200,9 @@ class ArmServer:
                     at = (
                         scope in {f"/subscriptions/{subscription}", "/"}
                         or "managementgroups" in scope
+                    )
+                    at = at or scope.startswith(
+                        "/providers/microsoft.authorization/roledefinitions"
                     )
                     if at or (inside and not query.get("$filter")):
                         yield row

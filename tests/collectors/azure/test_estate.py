@@ -101,11 +101,11 @@ def test_resource_graph_refused_means_plain_lists(server: ArmServer) -> None:
 def test_half_a_list_is_a_gap(server: ArmServer) -> None:
     server.page = 3
     server.faults.append(Fault("computes$", times=1, change=lambda page: page))
-    server.faults.append(Fault("computes$", 500, "InternalServerError"))
+    server.faults.append(Fault("computes$", 501, "NotImplemented"))
     found = read(server)
     status, reason = found.gaps()["azure.ml.computes"]
     assert status is CoverageStatus.ERROR
-    assert "500" in reason
+    assert "501" in reason
 
 
 def test_small_pages_change_nothing(server: ArmServer) -> None:
