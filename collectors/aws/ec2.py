@@ -12,7 +12,7 @@ from collectors.aws.errors import CallError
 from collectors.aws.references import INSTANCE
 from collectors.aws.session import GLOBAL, Clients, call, pages
 from collectors.aws.subreads import tag_map
-from collectors.aws.units import AwsCollector, Ended, Reading, Unit, batches, once
+from collectors.aws.units import AwsCollector, Ended, Gaps, Reading, Unit, batches, once
 from collectors.aws.values import jsonable
 from collectors.references import link
 from undercroft.model import Edge, Json, Layer, Resource
@@ -43,7 +43,7 @@ class Ec2AiInstances(AwsCollector):
         """Every instance once; images and types of a batch with one call each."""
         client = self.clients.client("ec2", unit.place.region)
         lookup = _Lookup(self.clients, unit)
-        seen = set[tuple[str, str]]()
+        gaps, seen = Gaps(), set[tuple[str, str]]()
         reservations = pages(
             unit.meter, client, "describe_instances", "Reservations", page_size=1000, Filters=_ALIVE
         )
@@ -54,14 +54,16 @@ class Ec2AiInstances(AwsCollector):
             for instance in batch:
                 marker = lookup.marker(instance)
                 if marker:
-                    yield from once(self._instance(unit, lookup, instance, marker), seen)
+                    found = list(self._instance(unit, lookup, instance, marker))
+                    gaps.note(found)
+                    yield from once(found, seen)
         if lookup.images_error:
             reason = f"Deep Learning AMIs could not be told: {lookup.images_error.reason}"
             return Ended(reason, lookup.images_error.status)
         if lookup.types_error:
             reason = f"accelerators told by family name: {lookup.types_error.reason}"
-            return Ended(reason)
-        return Ended()
+            return Ended("; ".join(filter(None, [reason, gaps.sentence()])))
+        return Ended(gaps.sentence())
 
     def _instance(
         self, unit: Unit, lookup: _Lookup, instance: Mapping[str, Any], marker: str

@@ -249,6 +249,11 @@ _ACTIONS: dict[tuple[str, str], str] = {
 }
 """Where the IAM action is not ``<service>:<operation>``."""
 
+_INSTEAD = frozenset(
+    {"iam:GetRole", "iam:ListRolePolicies", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies"}
+)
+"""Asked only where ``iam:GetAccountAuthorizationDetails`` is refused, which says all of it at once."""
+
 
 class WriteRefusedError(RuntimeError):
     """An operation outside the read list was about to be sent; nothing was."""
@@ -284,7 +289,8 @@ def iam_action(service: str, operation: str) -> str:
 def iam_actions() -> list[str]:
     """Every IAM action that reading an account needs, sorted.
 
-    ``sts:GetCallerIdentity`` needs no grant; finding the accounts is not part of reading them.
+    ``sts:GetCallerIdentity`` needs no grant; finding the accounts is not part of reading them, and
+    what is asked only instead of something refused is not needed where nothing is.
     """
     return sorted(
         {
@@ -293,6 +299,7 @@ def iam_actions() -> list[str]:
             for operation in operations
             if service not in {"sts", "organizations"}
         }
+        - _INSTEAD
     )
 
 

@@ -104,6 +104,7 @@ class _Account:
         self._roles: dict[str, dict[str, Any]] = {}
         self._policies: dict[str, PolicyText] = {}
         self._whole = False
+        self._refused: CallError | None = None
         self._lock = Lock()
         self._locks: dict[str, Lock] = {}
 
@@ -116,7 +117,8 @@ class _Account:
         except CallError as error:
             if error.code in _NOT_FOUND:
                 return None
-            raise
+            # The call that would have said everything is the one to grant.
+            raise (self._refused or error) from error
         role: dict[str, Any] = answer["Role"]
         return role
 
@@ -187,8 +189,9 @@ class _Account:
                 if not page.get("IsTruncated") or not page.get("Marker"):
                     break
                 arguments["Marker"] = page["Marker"]
-        except CallError:
+        except CallError as error:
             # Not a gap yet: each role is asked for on its own.
+            self._refused = error
             return
         self._whole = True
 

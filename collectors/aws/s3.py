@@ -36,6 +36,8 @@ class _Whereabouts:
     """The account's own buckets by name; None if they may not be listed."""
     block: Mapping[str, bool] | None
     block_reason: str
+    refused: str
+    """Why the account's buckets cannot be listed; empty if they can."""
 
 
 class S3Collector(AwsCollector):
@@ -74,7 +76,13 @@ class S3Collector(AwsCollector):
             else:
                 gaps.note(found)
                 yield from found
-        return unread.ended(gaps)
+        ended = unread.ended(gaps)
+        said = [ended.reason]
+        if account.refused:
+            said.append(f"whose a bucket is was asked of each alone ({account.refused})")
+        if account.block_reason not in ended.reason:
+            said.append(f"what the account blocks is not known ({account.block_reason})")
+        return ended._replace(reason="; ".join(filter(None, said)))
 
     def _whereabouts(self, account: str, meter: Meter) -> _Whereabouts:
         block: Mapping[str, bool] | None = None
@@ -92,16 +100,18 @@ class S3Collector(AwsCollector):
                 block = {}
             else:
                 reason = error.unknown
+        refused = ""
         buckets: dict[str, Mapping[str, Any]] | None = {}
         try:
             listed = pages(
                 meter, self.clients.client("s3"), "list_buckets", "Buckets", page_size=_PAGE
             )
             buckets = {bucket["Name"]: bucket for bucket in listed}
-        except CallError:
+        except CallError as error:
             # Each bucket is then asked for its owner on its own.
             buckets = None
-        return _Whereabouts(buckets, block, reason)
+            refused = error.unknown
+        return _Whereabouts(buckets, block, reason, refused)
 
     def _find(self, stub: Resource, place: Place, known: _Whereabouts, meter: Meter) -> str | None:
         """Region of a bucket of ours, None if there is no such bucket. Raises if it is not ours."""
@@ -115,7 +125,8 @@ class S3Collector(AwsCollector):
         except CallError as error:
             if error.code in _GONE or error.http_status == 404:
                 return None
-            if known.buckets is not None and error.http_status in {301, 403}:
+            listed_as_ours = known.buckets is not None and stub.name in known.buckets
+            if known.buckets is not None and not listed_as_ours and error.http_status in {301, 403}:
                 raise self._elsewhere(stub, place, meter, visible=False) from error
             raise _NotReadableError(error.unknown, {}, error) from error
         if known.buckets is not None and stub.name not in known.buckets:

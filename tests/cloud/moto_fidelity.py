@@ -264,6 +264,9 @@ class Fidelity:
         try:
             return said[0], json.loads(text or b"{}")
         except ValueError:
+            if said[0].startswith("403"):
+                # moto's enforcement of policies answers in XML.
+                return "400 Bad Request", {"__type": "AccessDeniedException", "message": "no"}
             # moto says so in HTML where it has not implemented an operation.
             message = {"__type": "InternalFailure", "message": "not implemented"}
             return "501 Not Implemented", message

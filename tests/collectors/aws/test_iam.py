@@ -144,7 +144,7 @@ def test_a_refused_role_stays_a_stub_with_the_reason(
     items = collect(IamCollector(clients), STUBS[:1])
     (role,) = resources(items).values()
     assert role.presence is Presence.STUB
-    assert role.unknown == {"config": "denied: needs iam:GetRole"}
+    assert role.unknown == {"config": "denied: needs iam:GetAccountAuthorizationDetails"}
     assert coverage(items)[0].status is CoverageStatus.DENIED
 
 

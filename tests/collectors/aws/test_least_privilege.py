@@ -1,0 +1,257 @@
+"""The printed policy is enough, and every action of it is needed: proven where policies are enforced.
+
+Twice over: by moto's own evaluation of the scanner's policy (signatures included), and by a gate in
+front of it and of the clouds that moto does not have, which knows what permission a request needs
+from a table of its own, not from the collectors'.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from collectors.aws import collectors
+from collectors.aws.guard import policy_document
+from rules import Engine, load_pack
+from tests.cloud.estate import load_estate
+from tests.cloud.faults import Fault, FaultyProxy, Request, denied
+from tests.cloud.model_server import ModelCloud, load_records
+from tests.cloud.seed import seed
+from tests.cloud.server import AwsServer
+from tests.end_to_end.test_permissions import S3_ACTIONS
+from undercroft.model import Coverage, Json
+from undercroft.protocols import Scope
+from undercroft.scan import run_scan
+from undercroft.store import Store
+from undercroft.views import Query, ScanRow
+
+SAMPLE = (
+    "sagemaker:ListNotebookInstances",
+    "s3:ListAllMyBuckets",
+    "s3:GetBucketPolicyStatus",
+    "iam:GetAccountAuthorizationDetails",
+)
+MODEL_SAMPLE = ("bedrock:GetAgent", "bedrock-agentcore:ListGateways")
+FREE = {"sts:GetCallerIdentity"}
+
+
+def action_of(request: Request) -> str:
+    """What permission a request needs. Source: Service Authorization Reference."""
+    if request.path.startswith("/v20180820/"):
+        return "s3:GetAccountPublicAccessBlock"
+    if request.service == "s3":
+        return S3_ACTIONS[request.operation]
+    return f"{request.service}:{request.operation}"
+
+
+@dataclass(slots=True)
+class Gate(FaultyProxy):
+    """Lets through what a policy allows, and notes what it was asked for."""
+
+    allowed: frozenset[str] | None = None
+    """None: everything."""
+    asked: set[str] = field(default_factory=set)
+
+    def fault_for(self, request: Request) -> Fault | None:
+        action = action_of(request)
+        self.asked.add(action)
+        if self.allowed is None or action in self.allowed or action in FREE:
+            return None
+        return denied()
+
+
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """What a scan found out."""
+
+    row: ScanRow
+    coverage: list[Coverage]
+    findings: set[tuple[str, str, str]]
+    asked: frozenset[str]
+
+    @property
+    def said(self) -> str:
+        """Everything that it could not read, in words."""
+        return "\n".join(unit.reason for unit in self.coverage if unit.reason)
+
+
+Scan = Callable[[frozenset[str] | None], Scanned]
+Grant = Callable[[dict[str, Any]], None]
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    return Engine(load_pack())
+
+
+def policy(without: str = "") -> dict[str, Any]:
+    """The printed policy, without one of its actions."""
+    document: dict[str, Any] = policy_document()
+    (statement,) = document["Statement"]
+    if without:
+        statement["Action"].remove(without)
+    return document
+
+
+def actions(document: dict[str, Any]) -> frozenset[str]:
+    return frozenset(document["Statement"][0]["Action"])
+
+
+def scanner(
+    engine: Engine, tmp_path: Path, endpoint: str, regions: tuple[str, ...], monkeypatch: Any
+) -> Scan:
+    """Scans through a gate that lets through the actions given."""
+
+    def scan(allowed: frozenset[str] | None) -> Scanned:
+        with Gate(endpoint, allowed=allowed) as gate, Store.open(tmp_path / "cache.db") as store:
+            monkeypatch.setenv("AWS_ENDPOINT_URL", gate.endpoint)
+            options: dict[str, Json] = {"max_attempts": 1, "regions": list(regions)}
+            scope = Scope("aws", locations=regions, options=options)
+            row = run_scan(store, collectors(options), engine, scope)
+            found = {
+                (finding.rule, finding.resource_name, finding.status)
+                for finding in store.findings(row.id, Query())
+                if not finding.unconfirmed
+            }
+            return Scanned(row, store.coverage(row.id), found, frozenset(gate.asked))
+
+    return scan
+
+
+# ----------------------------------------------------------------------- with moto's enforcement
+
+
+@dataclass(frozen=True, slots=True)
+class Enforced:
+    scan: Scan
+    grant: Grant
+
+    def without(self, action: str) -> Scanned:
+        """A scan with the printed policy but for one action."""
+        document = policy(without=action)
+        self.grant(document)
+        return self.scan(actions(document))
+
+
+@pytest.fixture
+def enforced(
+    request: pytest.FixtureRequest,
+    aws_server: AwsServer,
+    engine: Engine,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Enforced]:
+    """An estate, and a scanner that may do what it is granted; moto checks every request."""
+    from moto.s3.responses import ACTION_MAP
+
+    estate = load_estate(getattr(request, "param", "changing"))
+    seed(aws_server.endpoint, estate)
+    # Where moto has the name of the request and not that of the permission.
+    monkeypatch.setitem(ACTION_MAP["BUCKET"]["HEAD"], "DEFAULT", "ListBucket")
+    for request_name, action in S3_ACTIONS.items():
+        parameter = request_name.partition(" ?")[2]
+        if parameter and parameter != "max-buckets":
+            monkeypatch.setitem(ACTION_MAP["BUCKET"]["GET"], parameter, action[3:])
+    make: Any = boto3.client
+    iam = make("iam", endpoint_url=aws_server.endpoint)
+    iam.create_user(UserName="scanner")
+    key = iam.create_access_key(UserName="scanner")["AccessKey"]
+
+    def grant(document: dict[str, Any]) -> None:
+        # moto checks the account's own block under the name of the request.
+        text = json.dumps(document).replace(
+            "s3:GetAccountPublicAccessBlock", "s3:GetPublicAccessBlock"
+        )
+        aws_server.post("/moto-api/reset-auth", b"inf")
+        iam.put_user_policy(UserName="scanner", PolicyName="read", PolicyDocument=text)
+        aws_server.post("/moto-api/reset-auth", b"0")
+
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
+    scan = scanner(engine, tmp_path, aws_server.endpoint, estate.regions, monkeypatch)
+    try:
+        yield Enforced(scan, grant)
+    finally:
+        aws_server.post("/moto-api/reset-auth", b"inf")
+
+
+def test_the_policy_is_enough(enforced: Enforced) -> None:
+    free = enforced.scan(None)
+    enforced.grant(policy())
+    held = enforced.scan(actions(policy()))
+    assert held.row.state == "complete"
+    assert held.said == free.said == ""
+    assert held.findings == free.findings
+    assert len(held.findings) >= 7
+    assert (held.row.resources, held.asked) == (free.row.resources, free.asked)
+
+
+def test_nothing_is_read_without_it(enforced: Enforced) -> None:
+    document = policy()
+    document["Statement"][0]["Effect"] = "Deny"
+    enforced.grant(document)
+    held = enforced.scan(None)
+    assert held.findings == set()
+    assert held.row.state in {"failed", "partial"}
+
+
+@pytest.mark.parametrize("action", SAMPLE)
+def test_an_action_that_is_missing_is_named(enforced: Enforced, action: str) -> None:
+    held = enforced.without(action)
+    assert action in held.said, held.said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("enforced", ["first-light"], indirect=True)
+def test_every_action_that_is_missing_is_named(enforced: Enforced) -> None:
+    enforced.grant(policy())
+    asked = enforced.scan(actions(policy())).asked - FREE
+    assert len(asked) > 35
+    unnamed = [action for action in sorted(asked) if action not in enforced.without(action).said]
+    assert unnamed == []
+
+
+# ------------------------------------------------------- with a gate, where moto has no such cloud
+
+
+@pytest.fixture
+def modelled(
+    aws_model: ModelCloud,
+    _aws_model: tuple[ModelCloud, str],
+    engine: Engine,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Scan:
+    region = "us-east-1"
+    aws_model.add(load_records("bedrock", region))
+    return scanner(engine, tmp_path, _aws_model[1], (region,), monkeypatch)
+
+
+def test_the_policy_is_enough_for_bedrock(modelled: Scan) -> None:
+    free, held = modelled(None), modelled(actions(policy()))
+    assert held.asked == free.asked
+    assert held.said == free.said
+    assert held.findings == free.findings
+
+
+@pytest.mark.parametrize("action", MODEL_SAMPLE)
+def test_an_action_of_bedrock_that_is_missing_is_named(modelled: Scan, action: str) -> None:
+    assert action in modelled(actions(policy(without=action))).said
+
+
+@pytest.mark.slow
+def test_every_action_of_bedrock_that_is_missing_is_named(modelled: Scan) -> None:
+    asked = modelled(None).asked - FREE
+    assert len(asked) > 50
+    unnamed = [
+        action
+        for action in sorted(asked)
+        if action not in modelled(actions(policy(without=action))).said
+    ]
+    assert unnamed == []
