@@ -15,7 +15,7 @@ from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Lock, Thread
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 from tests.cloud.model_server import understood
@@ -109,7 +109,7 @@ class FaultyProxy:
             self._held.set()
             self._held = Event()
 
-    def __enter__(self) -> FaultyProxy:
+    def __enter__(self) -> Self:
         self._server = _Server(("127.0.0.1", 0), _handler(self))
         Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
         return self
