@@ -27,8 +27,10 @@ AREAS: dict[str, tuple[str, str]] = {
     "pages": ("reading:pages", "first page of findings against bare SQL"),
     "jumps": ("reading:jumps", "middle and end against the first page"),
     "services": ("reading:towers", "opening a service against bare SQL"),
-    "export": ("exporting:exporting", "CSV and JSON Lines against csv.writer"),
+    "export": ("exporting:exporting", "CSV and JSON Lines against sqlite3 -csv"),
     "aws": ("aws:aws", "AWS scan: calls, and CPU per call against bare botocore"),
+    "moves": ("interface:moves", "keys in the findings table against few rows and DataTable"),
+    "memory": ("saving:memory", "memory of a scan with ten times the findings"),
     "app": ("interface:interface", "first frame and memory against an empty app"),
 }
 """Name → (module:function, what it measures)."""

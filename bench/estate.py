@@ -47,6 +47,7 @@ class SyntheticCollector:
 
     name = "bench"
     stage = 0
+    types = _TYPES
 
     def __init__(self, size: Size, *, seed: int = 7, changed: float = 0.0) -> None:
         """``changed``: share of the resources that differ from what the same seed gives without."""

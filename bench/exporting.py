@@ -1,11 +1,15 @@
-"""Exports against ``csv.writer`` over one SQL statement."""
+"""Exports against ``sqlite3 -csv`` over one SQL statement with the same texts."""
 
 from __future__ import annotations
 
 import csv
+import os
+import shutil
+from functools import partial
 
 from bench import sql
-from bench.measure import Figure, in_turns
+from bench.measure import Figure, cpu, settled
+from bench.process import run_cpu
 from bench.world import NOW, World, stamp
 from undercroft import __version__
 from undercroft.exchange import Format, Head, export_findings
@@ -32,10 +36,20 @@ def exporting(world: World) -> list[Figure]:
     target = world.folder / "export"
     connection = world.bare()
 
-    def bare() -> None:
+    tool = shutil.which("sqlite3")
+
+    def bare() -> float:
+        if tool is None:
+            return cpu(written_in_python)
+        command = (tool, "-csv", str(world.saved[0]), _RAW.replace("?1", str(scan.id)))
+        with target.open("wb") as out:
+            return run_cpu(command, os.environ, out)
+
+    def written_in_python() -> None:
         with target.open("w", encoding="utf-8", newline="") as out:
             csv.writer(out).writerows(connection.execute(_RAW, (scan.id,)))
 
+    yardstick = "sqlite3 -csv" if tool else "csv.writer (there is no sqlite3 program)"
     number = store.count_findings(scan.id, Query(_FILTER))
     found = []
     for what, form in (("export CSV", Format.CSV), ("export JSON Lines", Format.JSONL)):
@@ -44,8 +58,8 @@ def exporting(world: World) -> list[Figure]:
             with target.open("w", encoding="utf-8", newline="") as out:
                 export_findings(store.iter_records(scan.id, Query(_FILTER)), head, form, out)
 
-        pair = in_turns(ours, bare, rounds=world.rounds(3), warm=False)
-        note = f"{number:,} findings; bare: csv.writer over one statement with the same texts"
+        pair = settled(partial(cpu, ours), bare, rounds=world.rounds(3), warm=False)
+        note = f"{number:,} findings; bare: {yardstick} over one statement with the same texts"
         found.append(Figure.of(what, pair, 3.0, note=note))
     connection.close()
     return found

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 __all__ = ["PYTHON", "environment", "first_line", "run_cpu"]
 
@@ -33,14 +33,14 @@ def environment(home: Path) -> Mapping[str, str]:
     }
 
 
-def run_cpu(command: Sequence[str], env: Mapping[str, str]) -> float:
+def run_cpu(
+    command: Sequence[str], env: Mapping[str, str], output: int | IO[bytes] = subprocess.DEVNULL
+) -> float:
     """User and system seconds of one process, start to exit.
 
     Raises ``subprocess.CalledProcessError`` if it fails.
     """
-    with subprocess.Popen(
-        command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
-    ) as child:
+    with subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=output) as child:
         _, status, usage = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
@@ -48,7 +48,9 @@ def run_cpu(command: Sequence[str], env: Mapping[str, str]) -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def first_line(command: Sequence[str], env: Mapping[str, str]) -> tuple[float, dict[str, Any]]:
+def first_line(
+    command: Sequence[str], env: Mapping[str, str], patience: float = _PATIENCE
+) -> tuple[float, dict[str, Any]]:
     """Wall seconds from the start of a process to its first line of output, which is JSON.
 
     Raises ``RuntimeError`` with what it wrote to standard error if there is none.
@@ -65,7 +67,7 @@ def first_line(command: Sequence[str], env: Mapping[str, str]) -> tuple[float, d
         assert child.stdout is not None  # a pipe was asked for
         line = child.stdout.readline()
         seconds = time.perf_counter() - start
-        _, errors = child.communicate(timeout=_PATIENCE)
+        _, errors = child.communicate(timeout=patience)
     if not line:
         raise RuntimeError(f"{' '.join(command)} said nothing: {errors.strip()[-2000:]}")
     return seconds, json.loads(line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from bench.measure import Figure, Pair, cpu, settled
 from bench.world import NOW, World, clock
 from undercroft.store import Store
 
-__all__ = ["rescan", "saving"]
+__all__ = ["memory", "rescan", "saving"]
 
 _CHANGED = 0.01
 _ROUNDS = 2
@@ -85,7 +86,7 @@ def _save(world: World, path: Path) -> dict[str, float]:
 def rescan(world: World) -> list[Figure]:
     """The whole pipeline over the same estate, one resource in a hundred changed."""
     _, first = world.saved
-    second = world.run(world.copy("again.db"), changed=_CHANGED)
+    second = world.run(world.copy("again.db"), changed=_CHANGED).steps
     after, before = second.judge + second.save, first.judge + first.save
     note = "bare: the first scan, ms " + ", ".join(
         f"{name} {seconds * 1000:,.0f}" for name, seconds in first._asdict().items()
@@ -97,5 +98,24 @@ def rescan(world: World) -> list[Figure]:
             0.1,
             note=note,
             parts=second._asdict(),
+        )
+    ]
+
+
+def memory(world: World) -> list[Figure]:
+    """Peak memory of a whole scan against the same estate with a tenth of the findings."""
+    path, _ = world.saved
+    size = world.size
+    fewer = world.run(path.with_name("fewer.db"), size=replace(size, findings=size.findings // 10))
+    note = f"{size.findings:,} and {size.findings // 10:,} findings on {size.resources:,} resources"
+    return [
+        Figure(
+            "scan: peak memory, ten times the findings",
+            world.first.peak,
+            fewer.peak,
+            None,
+            unit="MB",
+            kind="difference",
+            note=note,
         )
     ]

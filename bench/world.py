@@ -6,7 +6,6 @@ import gc
 import shutil
 import sqlite3
 import tempfile
-import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cached_property
@@ -15,14 +14,17 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from bench.estate import Size, SyntheticCollector
+from bench.process import PYTHON, environment, first_line
 from rules import Engine, Pack, load_pack
 from undercroft.model import Observation, Resource
-from undercroft.protocols import Collected, Meter, Progress, Scope
-from undercroft.scan import run_scan
+from undercroft.protocols import Collected, Meter, Scope
 from undercroft.store import Store
 from undercroft.views import ScanRow
 
-__all__ = ["NOW", "Steps", "World", "clock", "stamp"]
+__all__ = ["NOW", "Scanned", "Steps", "World", "clock", "stamp"]
+
+_PATIENCE = 3_600.0
+"""Seconds for a scan."""
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 """The bench's present moment: what is measured must not depend on the calendar."""
@@ -41,6 +43,14 @@ class Steps(NamedTuple):
     judge: float
     """Writing the answers included."""
     save: float
+
+
+class Scanned(NamedTuple):
+    """What one scan in a process of its own cost."""
+
+    steps: Steps
+    peak: float
+    """MB."""
 
 
 class World:
@@ -110,31 +120,30 @@ class World:
         return found
 
     @cached_property
+    def first(self) -> Scanned:
+        """The first scan of the estate, into ``saved``."""
+        return self.run(self.folder / "first.db")
+
+    @property
     def saved(self) -> tuple[Path, Steps]:
         """The estate in a cache, and what scanning it cost."""
-        path = self.folder / "first.db"
-        return path, self.run(path)
+        return self.folder / "first.db", self.first.steps
 
-    def run(self, path: Path, *, changed: float = 0.0) -> Steps:
-        """Scan the estate into a cache; CPU time of each step."""
-        marks: dict[str, float] = {}
-
-        def note(event: Progress) -> None:
-            marks.setdefault(event.kind, time.process_time())
-
-        with Store.open(path, clock=clock) as store:
-            start = time.process_time()
-            run_scan(
-                store,
-                [SyntheticCollector(self.size, changed=changed)],
-                self.engine,
-                Scope("aws"),
-                progress=note,
-                clock=clock,
-            )
-            end = time.process_time()
-        judging, saving = marks["judging"], marks["saving"]
-        return Steps(judging - start, saving - judging, end - saving)
+    def run(self, path: Path, *, changed: float = 0.0, size: Size | None = None) -> Scanned:
+        """Scan the estate into a cache, in a process of its own, so that nothing else is counted."""
+        size = size or self.size
+        command = (
+            PYTHON,
+            "-m",
+            "bench.scanning",
+            path,
+            size.services,
+            size.resources,
+            size.findings,
+            changed,
+        )
+        _, said = first_line([str(part) for part in command], environment(self.folder), _PATIENCE)
+        return Scanned(Steps(*said["steps"]), said["peak"])
 
     @cached_property
     def store(self) -> Store:

@@ -28,6 +28,7 @@ __all__ = [
     "Resource",
     "Severity",
     "Threat",
+    "bulk",
     "is_gap",
 ]
 
@@ -153,6 +154,14 @@ class Edge:
     certainty: Certainty = Certainty.STATED
     detail: str = ""
     """What the reference adds to the target: an object prefix, an image tag."""
+
+
+def bulk(resource: Resource) -> int:
+    """How much a resource holds, in entries: an image's list of vulnerabilities may be long.
+
+    What is handed on in batches is measured by this, so that memory does not grow with findings.
+    """
+    return 1 + sum(len(value) for value in resource.facts.values() if isinstance(value, list))
 
 
 class CoverageStatus(StrEnum):

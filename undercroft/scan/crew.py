@@ -23,6 +23,10 @@ _LOOK_UP = 0.5
 """Seconds after which a wait for units in other processes looks at the cancel flag."""
 
 
+_AHEAD = 16
+"""Batches that units in threads may have read before any is saved: bounds memory."""
+
+
 class Crew:
     """Units of all stages of one scan; counts what they did.
 
@@ -40,6 +44,7 @@ class Crew:
         self._report = report
         self._abandoned = threading.Event()
         self._messages: queue.SimpleQueue[_Message] = queue.SimpleQueue()
+        self._room = threading.Semaphore(_AHEAD)
         self._done = 0
         self._total = 0
         self.calls = 0
@@ -65,6 +70,7 @@ class Crew:
                 message = self._next()
                 if isinstance(message, list):
                     save(message)
+                    self._room.release()
                 else:
                     waiting -= 1
                     save(self._finish(*message))
@@ -95,6 +101,9 @@ class Crew:
         self._tell("unit_started", target)
 
         def sink(items: list[Collected], resources: int) -> None:
+            # Nobody makes room any more once the scan is to stop.
+            while not self._room.acquire(timeout=_LOOK_UP) and not self._stopped():
+                pass
             self._messages.put(items)
             self._tell(
                 "unit_progress",

@@ -7,12 +7,11 @@ is visible to readers of the store before the commit at the end.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from undercroft.clock import stamp, utc_now
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["run_scan"]
 
-_AT_ONCE = 500
-"""Resources that are judged together."""
 _ASK_EVERY = 50
 """Resources judged between two looks at the cancel flag."""
 
@@ -161,7 +158,7 @@ class _Run:
         services = self._estate.services() | orphans
         total = len(self._estate)
         done = 0
-        for part in batched(writer.resources(), _AT_ONCE):
+        for part in writer.resource_pages():
             self.check()
             self._report(Progress("judging", done=done, total=total, resources=done))
             resources = [
@@ -226,13 +223,6 @@ class _Run:
         ]
         if kept:
             self._found[key] = kept
-
-
-def batched(items: Iterable[Resource], size: int) -> Iterator[list[Resource]]:
-    """Lists of up to ``size`` items."""
-    source = iter(items)
-    while part := list(islice(source, size)):
-        yield part
 
 
 def _unheard(event: Progress) -> None:

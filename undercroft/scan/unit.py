@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from undercroft.model import Coverage, CoverageStatus, Resource
+from undercroft.model import Coverage, CoverageStatus, Resource, bulk
 from undercroft.protocols import Cancelled, Collected, Collector, Meter, Target
 from undercroft.redact import redact_item, redact_text
 
@@ -16,6 +16,8 @@ __all__ = ["BATCH", "Sink", "UnitResult", "failed", "in_words", "run_unit"]
 
 BATCH = 100
 """Items that leave a unit together."""
+_WEIGHT = 1_000
+"""Entries in them at most, give or take one resource."""
 
 _LONGEST_REASON = 500
 
@@ -78,6 +80,7 @@ class _Run:
         self._status = CoverageStatus.COMPLETE
         self._reason = ""
         self._resources = 0
+        self._weight = 0
         self.covered = False
 
     def take(self, item: Collected) -> None:
@@ -89,9 +92,11 @@ class _Run:
         elif isinstance(item, Resource):
             self._resources += 1
         self._items.append(item)
-        if self._sink is not None and len(self._items) >= BATCH:
+        self._weight += bulk(item) if isinstance(item, Resource) else 1
+        if self._sink is not None and (len(self._items) >= BATCH or self._weight >= _WEIGHT):
             self._sink(self._items, self._resources)
             self._items = []
+            self._weight = 0
 
     def result(self, *, cancelled: bool = False) -> UnitResult:
         return UnitResult(

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from undercroft.clock import stamp
 from undercroft.model import (
@@ -25,6 +25,7 @@ from undercroft.model import (
     Observation,
     Presence,
     Resource,
+    bulk,
 )
 from undercroft.store import commit as commits
 from undercroft.store import scans
@@ -57,6 +58,10 @@ _RESOURCE = (
     "JOIN resource r ON r.id = s.resource JOIN body b ON b.id = s.body "
     "JOIN content c ON c.body = s.body"
 )
+_CONFIG, _FACTS = 18, 19
+"""Where the long texts are, counted from ``s.resource``."""
+_LETTERS = 1_000_000
+"""Of configurations and facts in one page of resources: some hold thousands of vulnerabilities."""
 _BODY_VALUES = ", ".join("?" * len(BODY_COLUMNS.split(",")))
 
 
@@ -91,6 +96,7 @@ class ScanWriter:
         self._started = stamp(database.now())
         self._lock = threading.RLock()
         self._resources: dict[str, Resource] = {}
+        self._weight = 0
         self._edges: list[Edge] = []
         self._answers: dict[tuple[str, bool], list[Observation]] = {}
         self._waiting = 0
@@ -155,8 +161,8 @@ class ScanWriter:
                     self._edges.append(item)
                 else:
                     self._cover(item)
-                if len(self._resources) + len(self._edges) >= _BATCH:
-                    self._flush()
+                if self._weight + len(self._edges) >= _BATCH:
+                    self._flush(answers=False)
 
     def previous_judgement(self, resource: Resource) -> bool:
         """Whether the same pack has judged exactly this before; then its answer is used again and
@@ -237,24 +243,33 @@ class ScanWriter:
 
     def resources(self) -> Iterator[Resource]:
         """What has been added, in no particular order. Adding meanwhile is allowed."""
+        for page in self.resource_pages():
+            yield from page
+
+    def resource_pages(self) -> Iterator[list[Resource]]:
+        """As ``resources``, in lists that are bounded by what they hold."""
         last = 0
         while True:
             with self._lock:
                 self._flush(answers=False)
-            rows = (
-                self._db.connection()
-                .execute(
-                    f"SELECT s.resource, {_RESOURCE} "
-                    "WHERE s.scan = ? AND s.resource > ? ORDER BY s.resource LIMIT 500",
-                    (self.scan_id, last),
-                )
-                .fetchall()
+            rows: list[tuple[Any, ...]] = []
+            letters = 0
+            found = self._db.connection().execute(
+                f"SELECT s.resource, {_RESOURCE} "
+                "WHERE s.scan = ? AND s.resource > ? ORDER BY s.resource LIMIT 500",
+                (self.scan_id, last),
             )
+            for row in found:
+                rows.append(row)
+                letters += len(row[_CONFIG]) + len(row[_FACTS])
+                if letters > _LETTERS:
+                    break
+            found.close()
             if not rows:
                 return
             last = rows[-1][0]
             self._given = {row[1]: resource_of(row[1], row[2:]) for row in rows}
-            yield from list(self._given.values())
+            yield list(self._given.values())
 
     def resource(self, key: str) -> Resource | None:
         """What has been added under a key, or None."""
@@ -322,6 +337,7 @@ class ScanWriter:
             if waiting is None and known is not None and known.presence is not Presence.STUB:
                 return
         self._resources[resource.key] = resource
+        self._weight += bulk(resource)
 
     def _cover(self, item: Coverage) -> None:
         """Several words on one unit: whatever could not be read outweighs what could."""
@@ -416,6 +432,7 @@ class ScanWriter:
             rows,
         )
         self._resources.clear()
+        self._weight = 0
 
     def _write_edges(self, connection: sqlite3.Connection) -> None:
         if not self._edges:
