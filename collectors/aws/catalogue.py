@@ -8,6 +8,8 @@ from collectors.aws import (
     sagemaker_asset_kinds,
     sagemaker_job_kinds,
     sagemaker_kinds,
+    search_kinds,
+    store_kinds,
 )
 from collectors.aws.account_kinds import BEDROCK_SETTINGS
 from collectors.aws.kinds import Kind
@@ -20,14 +22,16 @@ LISTED: tuple[Kind, ...] = (
     *sagemaker_asset_kinds.KINDS,
     *bedrock_kinds.KINDS,
     *agentcore_kinds.KINDS,
+    *search_kinds.KINDS,
 )
 """Kinds that are listed in every region."""
 
-NAMED: tuple[Kind, ...] = (BEDROCK_SETTINGS,)
+NAMED: tuple[Kind, ...] = (BEDROCK_SETTINGS, *store_kinds.KINDS)
 """Kinds that are only read where something names one."""
 
 EVERY: tuple[Kind, ...] = (
     *LISTED,
-    *(child.kind for kind in LISTED for child in kind.children),
     *NAMED,
+    *(child.kind for kind in (*LISTED, *NAMED) for child in kind.children),
+    *(inner.kind for kind in LISTED for child in kind.children for inner in child.kind.children),
 )

@@ -225,6 +225,48 @@ READS: dict[str, frozenset[str]] = {
             "GetPolicyVersion",
         }
     ),
+    "lambda": frozenset({"GetFunctionConfiguration", "GetPolicy", "ListFunctionUrlConfigs"}),
+    "opensearchserverless": frozenset(
+        {
+            "BatchGetCollection",
+            "ListSecurityPolicies",
+            "GetSecurityPolicy",
+            "ListAccessPolicies",
+            "GetAccessPolicy",
+        }
+    ),
+    "opensearch": frozenset({"DescribeDomains"}),
+    "s3vectors": frozenset({"GetVectorBucket", "GetVectorBucketPolicy"}),
+    "efs": frozenset({"DescribeFileSystems", "DescribeFileSystemPolicy"}),
+    "fsx": frozenset({"DescribeFileSystems"}),
+    "eks": frozenset({"DescribeCluster", "ListNodegroups", "DescribeNodegroup"}),
+    "kendra": frozenset(
+        {
+            "ListIndices",
+            "DescribeIndex",
+            "ListDataSources",
+            "DescribeDataSource",
+            "ListTagsForResource",
+        }
+    ),
+    "qbusiness": frozenset(
+        {
+            "ListApplications",
+            "GetApplication",
+            "ListIndices",
+            "ListDataSources",
+            "GetDataSource",
+            "ListTagsForResource",
+        }
+    ),
+    "comprehend": frozenset(
+        {
+            "ListEntityRecognizers",
+            "ListDocumentClassifiers",
+            "DescribeResourcePolicy",
+            "ListTagsForResource",
+        }
+    ),
     "logs": frozenset({"DescribeLogGroups"}),
     "kms": frozenset({"DescribeKey", "GetKeyPolicy", "GetKeyRotationStatus", "ListAliases"}),
 }

@@ -47,6 +47,11 @@ class Read:
     """Error codes that mean "there is none"."""
     listed: bool = False
     """The answer comes in pages; ``pick`` names the list."""
+    each: str = ""
+    """One more call for every item of the list, whose answer replaces it."""
+    each_arguments: Mapping[str, str] = field(default_factory=dict)
+    """Argument of that call → field of the item."""
+    each_pick: str = ""
     client: str = ""
     """botocore service, if not the kind's own."""
     grants: tuple[str, ...] = ()

@@ -155,6 +155,8 @@ class KindNamed(AwsCollector):
         if failed:
             reason = f"{len(failed)} of {len(unit.wanted)} not read: {failed[0].reason}"
             return Ended(reason, failed[0].status)
+        if reader.lost:
+            return Ended(reader.lost[0].reason, reader.lost[0].status)
         return Ended(gaps.sentence())
 
 
@@ -228,7 +230,7 @@ class _Reader:
         client = self._client(kind.client)
         for item in pages(self._meter, client, kind.list_operation, kind.list_key, **arguments):
             if not isinstance(item, Mapping):
-                yield {kind.identifiers[0]: str(item)}
+                yield {kind.identifiers[-1]: str(item)}
             elif item.get("Status") not in kind.gone:
                 yield jsonable(item)
 
@@ -358,10 +360,11 @@ class _Reader:
         client = self._client(read.client or kind.client)
         if read.listed:
             try:
-                config[read.into] = [
+                listed = [
                     jsonable(entry)
                     for entry in pages(self._meter, client, read.operation, read.pick, **arguments)
                 ]
+                config[read.into] = [self._each(client, read, entry) for entry in listed]
             except CallError as error:
                 if error.code in read.answers:
                     config[read.into] = []
@@ -379,6 +382,15 @@ class _Reader:
             value = _readable(value)
         if value not in (None, {}):
             config[read.into] = value
+
+    def _each(self, client: BaseClient, read: Read, entry: Json) -> Json:
+        if not read.each or not isinstance(entry, Mapping):
+            return entry
+        arguments: Any = _arguments(read.each_arguments, entry, "") or {}
+        answer: Json = jsonable(
+            call(self._meter, client, read.each, **arguments).get(read.each_pick)
+        )
+        return answer
 
     def _tags(
         self, kind: Kind, config: Mapping[str, Json], arn: str, reads: SubReads

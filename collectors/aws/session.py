@@ -294,7 +294,7 @@ def pages(
     meter.check()
     name = _api_name(client, operation)
     if not client.can_paginate(operation):
-        yield from call(meter, client, operation, **kwargs).get(key) or ()
+        yield from _by_token(meter, client, operation, name, key, kwargs)
         return
     paginator = client.get_paginator(cast("Any", operation))
     size = page_size or _largest_page(client, name, paginator)
@@ -312,6 +312,30 @@ def pages(
         if page is None:
             return
         yield from page.get(key) or ()
+
+
+def _by_token(
+    meter: Meter,
+    client: BaseClient,
+    operation: str,
+    name: str,
+    key: str,
+    arguments: dict[str, Any],
+) -> Iterator[Any]:
+    """``pages`` of an operation that the SDK has no paginator for: follow its own token, if any."""
+    model = client.meta.service_model.operation_model(name)
+    taken = set(model.input_shape.members) if model.input_shape else set()
+    token = next((field for field in _TOKENS if field in taken), "")
+    while True:
+        answer = call(meter, client, operation, **arguments)
+        yield from answer.get(key) or ()
+        following = answer.get(token) if token else None
+        if not following or following == arguments.get(token):
+            return
+        arguments = {**arguments, token: following}
+
+
+_TOKENS = ("NextToken", "nextToken", "Marker")
 
 
 def _api_name(client: BaseClient, operation: str) -> str:

@@ -42,6 +42,8 @@ _LENIENT = ("Missing required", "datetime", "Invalid length")
 _MISSING_CODES = {
     ("sagemaker", "GetEndpointPolicy"): "ValidationException",
     ("sagemaker", "GetModelPackageGroupPolicy"): "ValidationException",
+    ("efs", "DescribeFileSystemPolicy"): "PolicyNotFound",
+    ("s3vectors", "GetVectorBucketPolicy"): "NotFoundException",
 }
 
 
@@ -385,7 +387,8 @@ def _named_in(record: Record, names: set[Any]) -> bool:
 def _identifier(listed: str, record: Record) -> str:
     wanted = listed[:-1]
     known = {key.lower(): str(v) for key, v in record.data.items() if isinstance(v, str)}
-    return known.get(wanted.lower()) or known.get("name") or next(iter(known.values()))
+    names = (wanted.lower(), f"{wanted.lower()}name", "name")
+    return next((known[name] for name in names if name in known), next(iter(known.values())))
 
 
 def _item(shape: Any, data: Mapping[str, Any]) -> dict[str, Any]:

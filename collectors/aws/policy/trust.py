@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from collectors.aws.policy.documents import Condition, Statement, wildcard_match
 
-__all__ = ["Grant", "RoleTrust", "account_of", "grants", "role_trust"]
+__all__ = ["Grant", "RoleTrust", "account_of", "deputies", "grants", "role_trust"]
 
 _ACCOUNT_KEYS = frozenset(
     {
@@ -112,7 +112,7 @@ def role_trust(statements: Sequence[Statement], trusted: Collection[str], arn: s
     """Who may take on the role with this trust policy. ``trusted``: 12-digit account ids."""
     public = False
     foreign: list[str] = []
-    deputies: set[str] = set()
+    found: set[str] = set()
     assumed = ("sts:AssumeRole", "sts:AssumeRoleWithWebIdentity")
     for grant in grants(statements, assumed[:1], trusted, arn):
         public = public or grant.public
@@ -122,10 +122,20 @@ def role_trust(statements: Sequence[Statement], trusted: Collection[str], arn: s
         if not statement.allow:
             continue
         if statement.covers_action(assumed[0]):
-            deputies |= set(_deputies(statement))
+            found |= set(_deputies(statement))
         if statement.covers_action(assumed[1]):
             foreign += _open_providers(statement)
-    return RoleTrust(public, tuple(sorted(set(foreign))), tuple(sorted(deputies)))
+    return RoleTrust(public, tuple(sorted(set(foreign))), tuple(sorted(found)))
+
+
+def deputies(statements: Sequence[Statement], action: str) -> set[str]:
+    """AI services that may do ``action`` whoever asked them to: no source condition."""
+    return {
+        name
+        for statement in statements
+        if statement.allow and statement.covers_action(action)
+        for name in _deputies(statement)
+    }
 
 
 def account_of(principal: str) -> str:

@@ -38,7 +38,9 @@ def test_every_other_operation_is_refused_before_any_request(
 ) -> None:
     client = clients.client(service)
     api_names = client.meta.method_to_api_mapping
-    others = {method: api for method, api in api_names.items() if api not in READS[service]}
+    # The SDK leaves out what streams in both directions, though its table names it.
+    there = {method: api for method, api in api_names.items() if hasattr(client, method)}
+    others = {method: api for method, api in there.items() if api not in READS[service]}
     assert others
     for method, api in others.items():
         with pytest.raises(WriteRefusedError) as refused:

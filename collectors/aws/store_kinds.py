@@ -1,0 +1,361 @@
+"""What AI services reach beside buckets, roles and images: functions, vector stores, file systems,
+Kubernetes. Read only where something names one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from collectors.aws.arns import Place, kms_key, role
+from collectors.aws.kinds import ARN, Child, Kind, Read, constant
+from collectors.aws.policy.documents import PolicyError, parse_policy, wildcard_match
+from collectors.aws.policy.trust import deputies
+from collectors.aws.references import GROUP, SUBNET, vpc
+from collectors.references import Reference
+from collectors.values import mappings
+from undercroft.model import Json, Layer
+from undercroft.relations import Relation
+
+__all__ = ["KINDS"]
+
+_ROLE = Relation.USES_IDENTITY
+_KEY = Relation.ENCRYPTED_WITH
+_NETWORK = Relation.PROTECTED_BY
+_MISSING = frozenset({"ResourceNotFoundException"})
+_NAME = "$name"
+
+
+# ------------------------------------------------------------------------------------- functions
+
+
+def _function_facts(_place: Place, config: Mapping[str, Json]) -> dict[str, Json]:
+    """Whether an address of its own lets anybody in, and which AI services may call it for anybody."""
+    urls = list(mappings(config.get("FunctionUrlConfigs")))
+    facts: dict[str, Json] = {
+        "open_urls": [url.get("FunctionUrl") for url in urls if url.get("AuthType") == "NONE"]
+    }
+    policy = config.get("Policy")
+    try:
+        statements = parse_policy(policy) if isinstance(policy, str | Mapping) else ()
+    except PolicyError:
+        return facts
+    facts["open_deputies"] = sorted(deputies(statements, "lambda:InvokeFunction"))
+    return facts
+
+
+_FUNCTION = Kind(
+    family="lambda",
+    name="function",
+    type="lambda:function",
+    segment="function",
+    client="lambda",
+    prefix="lambda",
+    layer=Layer.CONTAINER,
+    list_operation="",
+    list_key="",
+    describe_operation="get_function_configuration",
+    identifiers=(),
+    arguments={"FunctionName": ARN},
+    arn="FunctionArn",
+    title="FunctionName",
+    created="",
+    facts=_function_facts,
+    derived=("open_urls", "open_deputies"),
+    reads=(
+        Read(
+            "Policy",
+            "get_policy",
+            {"FunctionName": ARN},
+            pick="Policy",
+            answers=_MISSING,
+            grants=("lambda:InvokeFunction", "lambda:InvokeFunctionUrl"),
+        ),
+        Read(
+            "FunctionUrlConfigs",
+            "list_function_url_configs",
+            {"FunctionName": ARN},
+            pick="FunctionUrlConfigs",
+            listed=True,
+            answers=_MISSING,
+        ),
+    ),
+    references=(
+        Reference("Role", role, _ROLE),
+        Reference("KMSKeyArn", kms_key, _KEY),
+        *vpc("VpcConfig", "SubnetIds"),
+    ),
+)
+
+
+# ---------------------------------------------------------------------------------- vector stores
+
+
+def _covering(policies: Json, kind: str, name: str) -> Iterator[Mapping[str, Json]]:
+    """The entries of policies that speak of a collection (or of indexes in it)."""
+    for policy in mappings(policies):
+        for entry in mappings(policy.get("policy")):
+            for rule in mappings(entry.get("Rules")):
+                if rule.get("ResourceType") != kind:
+                    continue
+                patterns = rule.get("Resource")
+                listed = patterns if isinstance(patterns, list) else []
+                if any(
+                    wildcard_match(str(pattern).split("/", 2)[1], name)
+                    for pattern in listed
+                    if str(pattern).count("/")
+                ):
+                    yield {**entry, "Permission": rule.get("Permission")}
+
+
+_WRITES = ("aoss:*", "aoss:WriteDocument", "aoss:DeleteIndex", "aoss:UpdateIndex")
+
+
+def _collection_facts(_place: Place, config: Mapping[str, Json]) -> dict[str, Json]:
+    """Whether the internet reaches a collection, and who else than named roles may write to it."""
+    name = str(config.get("name") or "")
+    public = [
+        entry
+        for entry in _covering(config.get("NetworkPolicies"), "collection", name)
+        if entry.get("AllowFromPublic") is True
+    ]
+    writers: list[Json] = []
+    for entry in _covering(config.get("AccessPolicies"), "index", name):
+        allowed, principals = entry.get("Permission"), entry.get("Principal")
+        if not isinstance(allowed, list) or not set(map(str, allowed)) & set(_WRITES):
+            continue
+        writers += [
+            who
+            for who in (principals if isinstance(principals, list) else [])
+            if who == "*" or str(who).endswith((":root", "/*", "*"))
+        ]
+    return {"public_network": bool(public), "broad_writers": list(dict.fromkeys(writers))}
+
+
+_COLLECTION = Kind(
+    family="aoss",
+    name="collection",
+    type="aoss:collection",
+    segment="collection",
+    client="opensearchserverless",
+    prefix="aoss",
+    layer=Layer.STORAGE,
+    list_operation="",
+    list_key="",
+    describe_operation="batch_get_collection",
+    answer="collectionDetails",
+    identifiers=(),
+    arguments={"ids": f"{_NAME}[]"},
+    arn="arn",
+    title="name",
+    created="createdDate",
+    facts=_collection_facts,
+    derived=("public_network", "broad_writers"),
+    reads=(
+        Read(
+            "NetworkPolicies",
+            "list_security_policies",
+            {"type": constant("network")},
+            pick="securityPolicySummaries",
+            listed=True,
+            each="get_security_policy",
+            each_arguments={"type": "type", "name": "name"},
+            each_pick="securityPolicyDetail",
+        ),
+        Read(
+            "AccessPolicies",
+            "list_access_policies",
+            {"type": constant("data")},
+            pick="accessPolicySummaries",
+            listed=True,
+            each="get_access_policy",
+            each_arguments={"type": "type", "name": "name"},
+            each_pick="accessPolicyDetail",
+        ),
+    ),
+    references=(Reference("kmsKeyArn", kms_key, _KEY),),
+)
+
+
+def _domain_facts(place: Place, config: Mapping[str, Json]) -> dict[str, Json]:
+    from collectors.aws.listed import policy_facts
+
+    arn = str(config.get("ARN") or "")
+    found, _ = policy_facts(
+        config.get("AccessPolicies"), ("es:ESHttpGet", "es:ESHttpPut"), place, arn
+    )
+    return found
+
+
+_DOMAIN = Kind(
+    family="opensearch",
+    name="domain",
+    type="opensearch:domain",
+    segment="domain",
+    client="opensearch",
+    prefix="es",
+    layer=Layer.STORAGE,
+    list_operation="",
+    list_key="",
+    describe_operation="describe_domains",
+    answer="DomainStatusList",
+    identifiers=(),
+    arguments={"DomainNames": f"{_NAME}[]"},
+    arn="ARN",
+    title="DomainName",
+    created="",
+    facts=_domain_facts,
+    derived=("public", "open_to"),
+    references=(
+        Reference("EncryptionAtRestOptions.KmsKeyId", kms_key, _KEY),
+        Reference("VPCOptions.SubnetIds[]", SUBNET, _NETWORK),
+        Reference("VPCOptions.SecurityGroupIds[]", GROUP, _NETWORK),
+    ),
+)
+
+_VECTORS = Kind(
+    family="s3vectors",
+    name="bucket",
+    type="s3vectors:vector-bucket",
+    segment="bucket",
+    client="s3vectors",
+    prefix="s3vectors",
+    layer=Layer.STORAGE,
+    list_operation="",
+    list_key="",
+    describe_operation="get_vector_bucket",
+    answer="vectorBucket",
+    identifiers=(),
+    arguments={"vectorBucketArn": ARN},
+    arn="vectorBucketArn",
+    title="vectorBucketName",
+    created="creationTime",
+    reads=(
+        Read(
+            "Policy",
+            "get_vector_bucket_policy",
+            {"vectorBucketArn": ARN},
+            pick="policy",
+            answers=frozenset({"NotFoundException"}),
+            grants=("s3vectors:QueryVectors", "s3vectors:GetVectors", "s3vectors:PutVectors"),
+        ),
+    ),
+    references=(Reference("encryptionConfiguration.kmsKeyArn", kms_key, _KEY),),
+)
+
+
+# ----------------------------------------------------------------------------------- file systems
+
+_EFS = Kind(
+    family="efs",
+    name="file-system",
+    type="efs:file-system",
+    segment="file-system",
+    client="efs",
+    prefix="elasticfilesystem",
+    layer=Layer.STORAGE,
+    list_operation="",
+    list_key="",
+    describe_operation="describe_file_systems",
+    answer="FileSystems",
+    identifiers=(),
+    arguments={"FileSystemId": _NAME},
+    arn="FileSystemArn",
+    title="Name",
+    reads=(
+        Read(
+            "Policy",
+            "describe_file_system_policy",
+            {"FileSystemId": _NAME},
+            pick="Policy",
+            answers=frozenset({"PolicyNotFound"}),
+            grants=("elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite"),
+        ),
+    ),
+    references=(Reference("KmsKeyId", kms_key, _KEY),),
+)
+
+_FSX = Kind(
+    family="fsx",
+    name="file-system",
+    type="fsx:file-system",
+    segment="file-system",
+    client="fsx",
+    prefix="fsx",
+    layer=Layer.STORAGE,
+    list_operation="",
+    list_key="",
+    describe_operation="describe_file_systems",
+    answer="FileSystems",
+    identifiers=(),
+    arguments={"FileSystemIds": f"{_NAME}[]"},
+    arn="ResourceARN",
+    title="FileSystemId",
+    references=(
+        Reference("KmsKeyId", kms_key, _KEY),
+        Reference("SubnetIds[]", SUBNET, _NETWORK),
+    ),
+)
+
+
+# ------------------------------------------------------------------------------------- Kubernetes
+
+_RELEASE = re.compile(r"-(\d{4})(\d{2})(\d{2})$")
+
+
+def _node_facts(_place: Place, config: Mapping[str, Json]) -> dict[str, Json]:
+    """When the image of the nodes was made, from the name of its release."""
+    found = _RELEASE.search(str(config.get("releaseVersion") or ""))
+    return {"released": f"{found[1]}-{found[2]}-{found[3]}T00:00:00Z"} if found else {}
+
+
+_NODES = Kind(
+    family="eks",
+    name="nodegroup",
+    type="eks:nodegroup",
+    segment="nodegroup",
+    client="eks",
+    prefix="eks",
+    layer=Layer.VM,
+    list_operation="list_nodegroups",
+    list_key="nodegroups",
+    describe_operation="describe_nodegroup",
+    answer="nodegroup",
+    identifiers=("clusterName", "nodegroupName"),
+    arn="nodegroupArn",
+    title="nodegroupName",
+    created="createdAt",
+    facts=_node_facts,
+    derived=("released",),
+    references=(
+        Reference("nodeRole", role, _ROLE),
+        Reference("subnets[]", SUBNET, _NETWORK),
+        Reference("remoteAccess.sourceSecurityGroups[]", GROUP, _NETWORK),
+    ),
+)
+
+_EKS = Kind(
+    family="eks",
+    name="cluster",
+    type="eks:cluster",
+    segment="cluster",
+    client="eks",
+    prefix="eks",
+    layer=Layer.CONTAINER,
+    list_operation="",
+    list_key="",
+    describe_operation="describe_cluster",
+    answer="cluster",
+    identifiers=(),
+    arguments={"name": _NAME},
+    arn="arn",
+    title="name",
+    created="createdAt",
+    children=(Child(_NODES, {"clusterName": "name"}, Relation.RUNS_ON, "nodegroups"),),
+    references=(
+        Reference("roleArn", role, _ROLE),
+        Reference("encryptionConfig[].provider.keyArn", kms_key, _KEY),
+        *vpc("resourcesVpcConfig", "subnetIds", "securityGroupIds"),
+    ),
+)
+
+KINDS: tuple[Kind, ...] = (_FUNCTION, _COLLECTION, _DOMAIN, _VECTORS, _EFS, _FSX, _EKS)

@@ -1,0 +1,127 @@
+"""Functions, vector stores, file systems, clusters; and services that answer from documents."""
+
+from __future__ import annotations
+
+import pytest
+
+from collectors.aws.arns import by_arn, file_system, function, named
+from collectors.aws.session import Clients
+from tests.cloud.model_server import ModelCloud, load_records
+from tests.collectors.aws import modelled
+from tests.collectors.aws.modelled import PLACE, REGION, findings, unknowns
+from undercroft.model import CoverageStatus, Layer, Presence, Resource
+
+ARN = "arn:aws:{}:us-east-1:123456789012:{}"
+
+
+@pytest.fixture
+def cloud(aws_model: ModelCloud) -> ModelCloud:
+    aws_model.add(load_records("stores", REGION))
+    return aws_model
+
+
+@pytest.fixture
+def clients(cloud: ModelCloud) -> Clients:
+    return Clients({"max_attempts": 1})
+
+
+def stubs(*states: str) -> list[Resource]:
+    """Everything that the estate has, as a service would name it."""
+    collection = by_arn("aoss", "collection", "aoss:collection", Layer.STORAGE)
+    domain = by_arn("es", "domain", "opensearch:domain", Layer.STORAGE)
+    cluster = by_arn("eks", "cluster", "eks:cluster", Layer.CONTAINER)
+    vectors = named("s3vectors", "bucket", "s3vectors:vector-bucket", Layer.STORAGE, colon=True)
+    references = [
+        *((function, ARN.format("lambda", f"function:tools-{state}:live")) for state in states),
+        *((collection, ARN.format("aoss", f"collection/coll{state}")) for state in states),
+        *((domain, ARN.format("es", f"domain/search-{state}")) for state in states),
+        *(
+            (vectors, ARN.format("s3vectors", f"bucket/embeddings-{state}/index/i"))
+            for state in states
+        ),
+        *((cluster, ARN.format("eks", f"cluster/gpu-{state}")) for state in states),
+        (file_system("efs"), "fs-0bad0bad"),
+        (file_system("efs"), "fs-0c1ea0c1"),
+        (file_system("fsx"), "fs-0123456789abcdef0"),
+    ]
+    targets = [referent(PLACE, text) for referent, text in references]
+    return [target.stub for target in targets if target is not None]
+
+
+FAILS = {
+    "tools-bad": {
+        "aws-lambda-ai-public",
+        "aws-lambda-bedrock-permission-unscoped",
+        "aws-lambda-ai-runtime-or-secret",
+    },
+    "vectors-bad": {"aws-aoss-public-network", "aws-aoss-no-cmk", "aws-aoss-broad-data-access"},
+    "search-bad": {"aws-opensearch-vector-domain-exposed"},
+    "embeddings-bad": {"aws-s3vectors-exposed"},
+    "home-bad": {"aws-efs-ai-unprotected"},
+    "gpu-bad": {"aws-eks-public-endpoint", "aws-eks-hygiene"},
+    "old-bad": {"aws-eks-nodegroup-old-ami"},
+}
+
+
+def test_what_is_named_is_read_and_judged(clients: Clients) -> None:
+    read = modelled.named(clients, *stubs("bad", "clean"))
+    assert {c.status for c in read.coverage} == {CoverageStatus.COMPLETE}
+    assert [c.reason for c in read.coverage if c.reason] == []
+    assert findings(read) == FAILS
+    assert unknowns(read) == {}
+    assert read.links("tools-clean") == {
+        ("uses_identity", "iam/role/tools"),
+        ("protected_by", "ec2/subnet/subnet-1"),
+        ("protected_by", "ec2/security-group/sg-1"),
+    }
+    assert ("runs_on", "eks/nodegroup/gpu-bad/old-bad") in read.links("gpu-bad")
+    assert read.links("old-bad") == {("uses_identity", "iam/role/nodes")}
+
+
+def test_what_does_not_exist_is_absent(clients: Clients) -> None:
+    read = modelled.named(clients, *stubs("gone"))
+    gone = {r.type for r in read.resources.values() if r.presence is Presence.ABSENT}
+    assert gone == {
+        "lambda:function",
+        "aoss:collection",
+        "opensearch:domain",
+        "s3vectors:vector-bucket",
+        "eks:cluster",
+    }
+
+
+def test_what_may_not_be_read_stays_a_stub_with_the_reason(
+    clients: Clients, cloud: ModelCloud
+) -> None:
+    cloud.fail("lambda", "GetFunctionConfiguration", "AccessDeniedException", 403)
+    read = modelled.named(clients, *stubs("bad")[:1])
+    (function_,) = (r for r in read.stubs if r.type == "lambda:function")
+    assert function_.unknown == {"config": "denied: needs lambda:GetFunctionConfiguration"}
+    (coverage,) = read.coverage
+    assert coverage.status is CoverageStatus.DENIED
+
+
+def test_a_policy_of_a_store_that_may_not_be_read_is_unknown(
+    clients: Clients, cloud: ModelCloud
+) -> None:
+    cloud.fail("opensearchserverless", "GetSecurityPolicy", "AccessDeniedException", 403)
+    read = modelled.named(clients, *stubs("clean"))
+    assert unknowns(read)["vectors-clean"] == {
+        "aws-aoss-public-network",
+        "aws-aoss-broad-data-access",
+    }
+
+
+def test_search_services(clients: Clients) -> None:
+    read = modelled.listed(clients, "kendra", "qbusiness")
+    assert {c.status for c in read.coverage} == {CoverageStatus.COMPLETE}
+    assert findings(read) == {
+        "find-bad": {"aws-kendra-index-no-cmk", "aws-kendra-no-user-token"},
+        "ask-bad": {"aws-qbusiness-anonymous"},
+    }
+    assert read.links("docs") == {
+        ("uses_identity", "iam/role/kendra-docs"),
+        ("reads_data_from", "s3/bucket/kendra-docs"),
+    }
+    assert any(edge.via == "DataSources" for edge in read.edges)
+    assert read.links("wiki") == {("uses_identity", "iam/role/q-wiki")}
