@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from collectors.images import split_image
 from undercroft.identity import image_key
 from undercroft.model import Json, Layer, Presence, Resource
 
@@ -15,9 +16,6 @@ IMAGE = "x-azure/container-image"
 PUBLISHER = "mcr.microsoft.com"
 """The registry of the cloud's own images."""
 
-_DIGEST = re.compile(r"(?P<name>.*)@(?P<digest>[a-z0-9+._-]+:[0-9a-fA-F]{32,})")
-_SCHEME = re.compile(r"(?:docker|https?)://", re.IGNORECASE)
-_DOCKER_HUB = frozenset({"index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"})
 _MODEL_SERVERS = re.compile(
     r"vllm|triton|\bray\b|ollama|text-generation-inference|text-embeddings-inference|jupyter"
     r"|mlflow|torchserve|open-webui|langflow|tensorflow-serving|llama",
@@ -60,22 +58,9 @@ class ImageRef:
 
 def parse_image(text: str) -> ImageRef | None:
     """Take a reference apart; None if it is blank."""
-    name = _SCHEME.sub("", text.strip(), count=1)
-    if not name or any(letter.isspace() for letter in name):
+    if not text.strip() or any(letter.isspace() for letter in text.strip()):
         return None
-    digest = ""
-    if match := _DIGEST.fullmatch(name):
-        name, digest = match["name"], match["digest"].lower()
-    head, slash, rest = name.partition("/")
-    has_host = bool(slash) and ("." in head or ":" in head or head == "localhost")
-    registry, path = (head.lower(), rest) if has_host else ("docker.io", name)
-    repository, colon, tag = path.rpartition(":")
-    if not colon or "/" in tag:
-        repository, tag = path, ""
-    if registry in _DOCKER_HUB:
-        registry = "docker.io"
-    if registry == "docker.io" and "/" not in repository:
-        repository = f"library/{repository}"
+    registry, repository, tag, digest = split_image(text)
     if not repository:
         return None
     return ImageRef(text, registry, repository, tag, digest)
