@@ -241,10 +241,12 @@ def scan_starter(path: Callable[[], Path]) -> ScanStarter:
     ) -> ScanRow:
         from undercroft.store import Store
 
-        wanted = AwsRequest(
-            profiles=(request.profile,), regions=tuple(request.locations), name=request.name
-        )
         with Store.open(path()) as store:
+            if request.provider == "gcp":
+                return scan_gcp(store, _gcp(request), progress=progress, cancelled=cancelled)
+            wanted = AwsRequest(
+                profiles=(request.profile,), regions=tuple(request.locations), name=request.name
+            )
             return scan_aws(store, wanted, progress=progress, cancelled=cancelled)
 
     return start
@@ -253,23 +255,47 @@ def scan_starter(path: Callable[[], Path]) -> ScanStarter:
 def discover() -> Discovery:
     """What this machine could scan with. Reads configuration files only; asks no cloud."""
     from collectors.aws.discover import profiles
+    from collectors.gcp.discover import sources
     from tui.scanning import Discovery, Found
 
-    found = tuple(
+    found = [
         Found("aws", profile.name, profile.detail, profile.ready, profile.hint, profile.regions)
         for profile in profiles()
-    )
-    return Discovery(found, check_request)
+    ]
+    found += [
+        Found("gcp", source.project, source.detail, source.ready, source.hint, source.regions)
+        for source in sources()
+    ]
+    return Discovery(tuple(found), check_request)
+
+
+def _gcp(request: ScanRequest) -> GcpRequest:
+    """What the interface asked of Google Cloud; without a project, all that can be seen."""
+    projects = (request.profile,) if request.profile else ()
+    return GcpRequest(projects, tuple(request.locations), name=request.name)
 
 
 def check_request(request: ScanRequest) -> Preflight:
     """Who would scan, and what stands in the way. Asks the cloud."""
-    from collectors.aws import preflight
     from tui.scanning import Preflight
+
+    if request.provider == "gcp":
+        return _check_gcp(_gcp(request))
+    from collectors.aws import preflight
 
     wanted = AwsRequest(profiles=(request.profile,), regions=tuple(request.locations))
     found = preflight(wanted.scope().options)
     return Preflight(found.arn, found.account, found.regions, found.problems)
+
+
+def _check_gcp(request: GcpRequest) -> Preflight:
+    from collectors.gcp import preflight
+    from tui.scanning import Preflight
+
+    found = preflight(request.scope().options, request.scope())
+    # Without a project there is nothing to scan, whoever the credentials are.
+    identity = found.identity if found.projects else ""
+    return Preflight(identity, ", ".join(found.projects), request.locations, found.problems)
 
 
 def prepare_demo(report: Callable[[str], None]) -> Path:

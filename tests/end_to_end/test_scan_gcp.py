@@ -35,6 +35,12 @@ def test_the_planted_problems_are_found(gcp_shell: Shell, server: GcpServer) -> 
     assert found >= planted
 
 
+def test_services_that_are_off_are_counted_not_listed(gcp_shell: Shell) -> None:
+    done = gcp_shell.run("scan", "gcp")
+    assert "not enabled, so nothing to read: 11 parts" in done.err
+    assert "Cloud TPU is not enabled" in done.err, "progress still says it"
+
+
 def test_what_was_denied_is_named_and_the_status_says_so(
     gcp_shell: Shell, server: GcpServer
 ) -> None:
@@ -65,3 +71,23 @@ def test_the_role_is_printed_without_asking_anybody(new_shell: Shell) -> None:
     assert "resourcemanager.organizations.getIamPolicy" in role["includedPermissions"]
     role = new_shell.run("doctor", "gcp", "--policy", "--project", "p").json
     assert "resourcemanager.organizations.getIamPolicy" not in role["includedPermissions"]
+
+
+def test_the_interface_finds_checks_and_scans_a_project(gcp_shell: Shell) -> None:
+    script = """
+import os, threading
+from pathlib import Path
+from tui.scanning import ScanRequest
+from tui.wiring import discover, scan_starter
+os.environ["GOOGLE_CLOUD_PROJECT"] = "acme-lab"
+discovery = discover()
+found = next(one for one in discovery.found if one.provider == "gcp" and one.label == "acme-lab")
+request = ScanRequest(found.provider, found.label, ("europe-west4",))
+preflight = discovery.check(request)
+print(preflight.account, preflight.ready)
+start = scan_starter(lambda: Path(os.environ["UNDERCROFT_DB"]))
+print(start(request, lambda event: None, threading.Event()).services)
+"""
+    done = gcp_shell.python(script)
+    assert done.err == ""
+    assert done.out.splitlines() == ["acme-lab True", "1"]

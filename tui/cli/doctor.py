@@ -39,7 +39,7 @@ def doctor_command(ctx: click.Context, db: Path | None) -> None:
     """Check credentials, permissions, terminal and cache."""
     if ctx.invoked_subcommand is not None:
         return
-    checks = [*_terminal(), *_cache(db), *_rules(), *_aws_offline()]
+    checks = [*_terminal(), *_cache(db), *_rules(), *_aws_offline(), *_gcp_offline()]
     for check in checks:
         mark = click.style("ok  ", fg="green") if check.ok else click.style("FIX ", fg="red")
         click.echo(f"{mark}{check.what:<12} {shown(check.text)}")
@@ -228,3 +228,20 @@ def _aws_offline() -> Iterator[Check]:
         yield Check("aws", profile.ready, f"{name}: {profile.hint or profile.detail}")
     if found:
         yield Check("aws", True, "'undercroft doctor aws' asks AWS what a scan may read")
+
+
+def _gcp_offline() -> Iterator[Check]:
+    from collectors.gcp.discover import sources
+
+    found = sources()
+    if not found:
+        hint = "'gcloud auth application-default login' makes some"
+        yield Check("gcp", True, f"no credentials on this machine; {hint}")
+    for source in found:
+        yield Check(
+            "gcp",
+            source.ready,
+            f"{source.project or 'all projects'}: {source.hint or source.detail}",
+        )
+    if found:
+        yield Check("gcp", True, "'undercroft doctor gcp' asks Google Cloud what a scan may read")

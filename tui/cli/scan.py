@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["scan_command"]
 
 _SCORE = re.compile(r"score>=(\d+(?:\.\d+)?)$")
+_MANY = 10
+"""So many services that are not enabled are only counted."""
 _INTERRUPTED = "interrupted; earlier scans and all decisions are untouched"
 
 
@@ -298,7 +300,13 @@ def _summary(store: Store, row: ScanRow) -> None:
     if row.gaps:
         say(f"could not be read: {count(row.gaps, 'part')}")
     # A unit that went on to its end may still have read some things only in part.
-    for item in (*gaps, *(unit for unit in coverage if unit.reason and unit not in gaps)):
+    told = [unit for unit in coverage if unit.reason and unit not in gaps]
+    off = [unit for unit in told if unit.status is CoverageStatus.NOT_ENABLED]
+    if len(off) > _MANY:
+        # A hundred projects without most services are no news line by line.
+        say(f"not enabled, so nothing to read: {count(len(off), 'part')}")
+        told = [unit for unit in told if unit not in off]
+    for item in (*gaps, *told):
         how = "in part" if item.status is CoverageStatus.COMPLETE else item.status.value
         where = f"{item.scope} {item.location} {item.collector}"
         say(f"  {how:<10} {where}: {shown(item.reason)}")

@@ -30,6 +30,20 @@ _REGIONS = (
 _PROVIDERS = {"aws": "AWS", "gcp": "Google Cloud", "azure": "Azure"}
 
 
+_GOOGLE_REGIONS = (
+    "us-central1", "us-east1", "us-east4", "us-east5", "us-west1", "europe-west1", "europe-west2",
+    "europe-west3", "europe-west4", "europe-west9", "europe-north1", "asia-east1",
+    "asia-northeast1", "asia-south1", "asia-southeast1", "australia-southeast1",
+    "northamerica-northeast1", "southamerica-east1",
+)  # fmt: skip
+
+
+def _title(found: Found) -> str:
+    """How a set of credentials is called in the list."""
+    name = found.label or ("all projects" if found.provider == "gcp" else "environment")
+    return f"{_PROVIDERS.get(found.provider, found.provider)} · {name}"
+
+
 def split_regions(text: str) -> tuple[str, ...]:
     """Regions separated by commas or spaces, each once, in the order typed.
 
@@ -125,7 +139,9 @@ class ScanSetupDialog(Dialog[ScanRequest]):
         """The last region of the list completed, with what stands before it."""
         text = self.query_one("#regions", Input).value
         head = text[: len(text) - len(re.split(r"[,\s]", text)[-1])]
-        return [head + region for region in _REGIONS]
+        found = self._found
+        known = _GOOGLE_REGIONS if found is not None and found.provider == "gcp" else _REGIONS
+        return [head + region for region in known]
 
     @property
     def _found(self) -> Found | None:
@@ -151,7 +167,7 @@ class ScanSetupDialog(Dialog[ScanRequest]):
             [
                 Choice(
                     str(index),
-                    f"{_PROVIDERS.get(one.provider, one.provider)} · {one.label}",
+                    _title(one),
                     one.detail if one.ready else f"not ready: {one.hint}",
                     enabled=one.ready,
                 )
@@ -165,7 +181,7 @@ class ScanSetupDialog(Dialog[ScanRequest]):
             self.hint(
                 "#found-hint",
                 "No credentials were found. Sign in with your provider's own command first"
-                " (for AWS: aws sso login, or set AWS_PROFILE).",
+                " (AWS: aws sso login; Google Cloud: gcloud auth application-default login).",
                 good=False,
             )
         else:
