@@ -413,6 +413,8 @@ class Change:
     region: str
     status: str
     """In the newer scan; in the older one if the newer knows nothing of it."""
+    cause: str
+    """Why it is reopened."""
     services: int
 
     @property

@@ -9,7 +9,7 @@ from typing import TypeVar
 import pytest
 from textual.pilot import Pilot
 
-from tests.tui.estate import ADMIN, HOSTILE, NOW, PUBLIC, ROOT
+from tests.tui.estate import ADMIN, HOSTILE, NOW, PUBLIC, ROOT, seed
 from tests.tui.piloting import estate_app, screen_text, settle
 from tui.app import UndercroftApp
 from tui.dialogs.accept import AcceptDialog
@@ -100,6 +100,25 @@ async def test_changes_against_a_chosen_scan(tmp_path: Path) -> None:
         assert "What changed since which scan?" in screen_text(app)
         await press(pilot, "enter")
         at(app, ChangesScreen)
+
+
+async def test_changes_against_another_cache(tmp_path: Path) -> None:
+    app = estate_app(tmp_path)
+    other = seed(tmp_path / "other.db")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await press(pilot, "X", "o", "down")
+        assert "another cache…" in screen_text(app)
+        await press(pilot, "enter", *str(other), "enter")
+        at(app, ChangesScreen)
+        text = screen_text(app)
+        assert "no finding changed" in text
+        assert "3 findings as before" in text
+        # An older scan of this cache again.
+        await press(pilot, "o", "enter")
+        assert "✦ 1 new" in screen_text(app)
+        await press(pilot, "o", "down", "enter", *str(tmp_path / "none.db"), "enter")
+        assert "✦ 1 new" in screen_text(app)
 
 
 async def test_the_days_list_leads_to_what_it_counts(tmp_path: Path) -> None:

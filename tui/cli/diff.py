@@ -96,7 +96,7 @@ def _side(stack: ExitStack, text: str, db: Path | None) -> tuple[Store, ScanRow]
 
 
 def _table(found: Comparison) -> None:
-    from undercroft.exchange.diff import why_words
+    from undercroft.exchange.diff import status_words, why_words
 
     print_rows(
         ("CHANGE", "SEVERITY", "STATUS", "RESOURCE", "TITLE", "WHY", "ID"),
@@ -104,7 +104,7 @@ def _table(found: Comparison) -> None:
             (
                 change.kind.value,
                 change.severity.value,
-                change.status,
+                status_words(change),
                 change.resource_name,
                 change.title,
                 why_words(change),

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -15,53 +13,39 @@ from textual.content import Content
 from textual.widgets import Static
 
 from tui.dialogs.base import Choice
-from tui.dialogs.prompts import ChooseDialog
-from tui.glyphs import GLYPH, severity_tone
+from tui.dialogs.prompts import ChooseDialog, PromptDialog
 from tui.screens.reading import ReadingScreen
-from tui.text import ago, clip, content, count, styled
-from tui.widgets.columns import Cell, Column
+from tui.text import ago, count, styled
+from tui.widgets.change_text import (
+    MARKS,
+    Entry,
+    change_text,
+    entries_of,
+    field_lines,
+    heading,
+    plain_text,
+    resource_text,
+)
+from tui.widgets.columns import Column
 from tui.widgets.detail import DetailPane
 from tui.widgets.table import VirtualTable
-from undercroft.fields import ABSENT, FieldChange
+from undercroft.fields import FieldChange
 from undercroft.triage.compare import Kind
 from undercroft.views import (
     Change,
     Comparison,
-    CoverageChange,
     ResourceChange,
     ScanRow,
     ScoreChange,
 )
 
+if TYPE_CHECKING:
+    from undercroft.store import Store
+
 __all__ = ["ChangesScreen"]
 
 _SECTIONS = ("findings", "configuration", "coverage", "scores")
-_MARKS = {
-    Kind.NEW: ("✦", "signature"),
-    Kind.REGRESSED: ("↻", "status-reopened"),
-    Kind.RE_CREATED: ("⟲", "status-reopened"),
-    Kind.CHANGED: ("≠", "plain"),
-    Kind.NEWLY_SEEN: ("◌", "muted"),
-    Kind.UNCONFIRMED: ("?", "severity-medium"),
-    Kind.FIXED: ("✓", "good"),
-    Kind.GONE: ("−", "muted"),
-    Kind.PERSISTING: ("·", "faint"),
-}
-_RESOURCE_TONES = {"changed": "plain", "re-created": "status-reopened", "new": "signature"}
-_VALUE = 400
-"""Characters of a configuration value that are shown."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One line of the table, whatever it is about."""
-
-    key: str
-    what: Cell
-    subject: Cell
-    where: str
-    why: str
-    of: Change | ResourceChange | CoverageChange | ScoreChange
+_FILE = "file"
 
 
 class ChangesScreen(ReadingScreen):
@@ -94,6 +78,8 @@ class ChangesScreen(ReadingScreen):
         self._section = _SECTIONS[0]
         self._found: Comparison | None = None
         self._scans: list[ScanRow] = []
+        self._other: Store | None = None
+        """Another cache, whose newest scan is compared with."""
 
     def body(self) -> ComposeResult:
         """What the comparison says; its lines; the selected one in full."""
@@ -111,6 +97,7 @@ class ChangesScreen(ReadingScreen):
 
     def compare_with(self, scan_id: int) -> None:
         """Show what changed since that scan."""
+        self._close_other()
         self._older = scan_id
         if self.is_mounted:
             self.reload()
@@ -126,10 +113,12 @@ class ChangesScreen(ReadingScreen):
             return
         if self._found is None:
             self.table.say("comparing…")
-        wanted, newer = self._older, shown.id
+        wanted, newer, other = self._older, shown.id, self._other
 
         def work() -> tuple[list[ScanRow], Comparison | None]:
             scans = [scan for scan in store.scans() if scan.state in {"complete", "partial"}]
+            if other is not None:
+                return scans, other.compare(other.scan().id, newer, store)
             older = next((scan.id for scan in scans if scan.id == wanted), None)
             if older is None:
                 older = next((scan.id for scan in scans if scan.id < newer), None)
@@ -156,7 +145,7 @@ class ChangesScreen(ReadingScreen):
         if found is None:
             return
         here = self.table.row
-        entries = self._entries(found)
+        entries = entries_of(found, self._section)
         at = next((i for i, entry in enumerate(entries) if here and entry.key == here.key), 0)
         if not entries:
             self.table.say(f"Nothing is different about the {self._section}.")
@@ -179,7 +168,7 @@ class ChangesScreen(ReadingScreen):
         for kind in Kind:
             if kind in {Kind.UNCONFIRMED, Kind.PERSISTING} or not counts[kind]:
                 continue
-            glyph, tone = _MARKS[kind]
+            glyph, tone = MARKS[kind]
             parts.append(Content.styled(f"{glyph} {counts[kind]:,} {kind.value}", f"${tone}"))
         if not parts:
             parts.append(Content.styled("no finding changed", "$muted"))
@@ -204,17 +193,6 @@ class ChangesScreen(ReadingScreen):
             ]
         )  # fmt: skip
 
-    def _entries(self, found: Comparison) -> list[Entry]:
-        match self._section:
-            case "findings":
-                return [_finding_entry(change) for change in found.changes]
-            case "configuration":
-                return [_resource_entry(change) for change in found.resources]
-            case "coverage":
-                return [_coverage_entry(change) for change in found.coverage]
-            case _:
-                return [_score_entry(change) for change in found.scores]
-
     # The line under the cursor
 
     @on(VirtualTable.Highlighted, "#changes")
@@ -225,18 +203,18 @@ class ChangesScreen(ReadingScreen):
             pane.say("")
             return
         if isinstance(entry.of, Change):
-            pane.show(entry.key, _finding_text(entry.of))
+            pane.show(entry.key, change_text(entry.of))
             key = entry.of.resource_key
         elif isinstance(entry.of, ResourceChange):
-            pane.show(entry.key, _resource_text(entry.of, None))
+            pane.show(entry.key, resource_text(entry.of, None))
             key = entry.of.key
         else:
-            pane.show(entry.key, _plain_text(entry))
+            pane.show(entry.key, plain_text(entry))
             return
-        older, newer = found.older.id, found.newer.id
+        older, newer, other = found.older.id, found.newer.id, self._other
         self.run_slow(
             "fields",
-            lambda: store.config_changes(older, newer, key),
+            lambda: (other or store).config_changes(older, newer, key, store),
             lambda fields: self._show_fields(entry, fields),
         )
 
@@ -246,16 +224,16 @@ class ChangesScreen(ReadingScreen):
             return
         pane = self.query_one(DetailPane)
         if isinstance(entry.of, Change):
-            text = _finding_text(entry.of)
+            text = change_text(entry.of)
             seen = entry.of.kind not in {Kind.GONE, Kind.UNCONFIRMED}
             if fields and seen:
                 text = Content("\n").join(
-                    [text, Content(""), _heading("Configuration"), *_fields(fields)]
+                    [text, Content(""), heading("Configuration"), *field_lines(fields)]
                 )
             pane.show(entry.key, text)
         elif isinstance(entry.of, ResourceChange):
             both = entry.of.kind in {"changed", "re-created"}
-            pane.show(entry.key, _resource_text(entry.of, fields if both else None))
+            pane.show(entry.key, resource_text(entry.of, fields if both else None))
 
     @on(VirtualTable.Opened, "#changes")
     def _open(self) -> None:
@@ -282,9 +260,6 @@ class ChangesScreen(ReadingScreen):
         """Choose the scan to compare with."""
         shown, now = self.undercroft.scan, self.undercroft.clock()
         others = [scan for scan in self._scans if shown is not None and scan.id != shown.id]
-        if not others:
-            self.undercroft.say_why("There is no other scan in this cache.")
-            return
         options = [
             Choice(
                 str(scan.id),
@@ -295,10 +270,43 @@ class ChangesScreen(ReadingScreen):
         ]
 
         def chosen(scan: str | None) -> None:
-            if scan is not None:
+            if scan == _FILE:
+                self.app.push_screen(
+                    PromptDialog("Which cache?", "its newest scan is compared", paths=True),
+                    self._compare_file,
+                )
+            elif scan is not None:
                 self.compare_with(int(scan))
 
+        options.append(Choice(_FILE, "another cache…", "the newest scan of a file"))
         self.app.push_screen(ChooseDialog("What changed since which scan?", "", options), chosen)
+
+    def _compare_file(self, name: str | None) -> None:
+        """Compare with the newest scan of another cache."""
+        if name is None:
+            return
+        clock = self.undercroft.clock
+
+        def work() -> Store:
+            from undercroft.store import Store
+
+            return Store.open(Path(name).expanduser(), read_only=True, clock=clock)
+
+        def opened(other: Store) -> None:
+            self._close_other()
+            self._other = other
+            self.reload()
+
+        self.run_slow("file", work, opened)
+
+    def _close_other(self) -> None:
+        if self._other is not None:
+            self._other.close()
+            self._other = None
+
+    def on_unmount(self) -> None:
+        """The other cache is closed with the screen."""
+        self._close_other()
 
     def _columns(self) -> list[Column[Entry]]:
         return [
@@ -307,145 +315,3 @@ class ChangesScreen(ReadingScreen):
             Column("where", "WHERE", 14, lambda entry: (entry.where, "muted"), grow=1, most=30, drop=2, sortable=False),
             Column("why", "WHY", 16, lambda entry: (entry.why, "muted"), grow=2, most=44, drop=3, wide=70, sortable=False),
         ]  # fmt: skip
-
-
-def _finding_entry(change: Change) -> Entry:
-    glyph, tone = _MARKS[change.kind]
-    mark = f"{GLYPH[change.severity]} "
-    return Entry(
-        f"f:{change.id}",
-        (f"{glyph} {change.kind.value}", tone),
-        [(mark, severity_tone(change.severity)), (change.title, "")],
-        change.resource_name,
-        _why(change),
-        change,
-    )
-
-
-def _resource_entry(change: ResourceChange) -> Entry:
-    tone = _RESOURCE_TONES.get(change.kind, "muted")
-    if change.kind == "not observed":
-        tone = "severity-medium"
-    return Entry(
-        f"r:{change.key}", (change.kind, tone), change.name, change.type, change.reason, change
-    )
-
-
-def _coverage_entry(change: CoverageChange) -> Entry:
-    word, tone = ("▲ lost", "severity-medium") if change.lost else ("gained", "good")
-    unit = f"{change.collector} {change.location}"
-    return Entry(
-        f"c:{change.provider}/{change.scope}/{unit}",
-        (word, tone),
-        unit,
-        change.scope,
-        f"{change.before} → {change.after}" + (f": {change.reason}" if change.reason else ""),
-        change,
-    )
-
-
-def _score_entry(change: ScoreChange) -> Entry:
-    before, after = change.before, change.after
-    if before is None or after is None:
-        word, tone = ("appeared", "signature") if before is None else ("left", "muted")
-    else:
-        word = f"{after - before:+.1f}"
-        tone = "worse" if after > before else "good"
-    numbers = " → ".join("–" if value is None else f"{value:.1f}" for value in (before, after))
-    return Entry(f"s:{change.key}", (word, tone), change.name, numbers, "", change)
-
-
-def _why(change: Change) -> str:
-    if change.differences:
-        return ", ".join(
-            "what decided it" if what == "evidence" else f"{what} {before} → {after}"
-            for what, before, after, _ in change.differences
-        )
-    return change.reason
-
-
-def _heading(text: str) -> Content:
-    return Content.styled(text, "bold $muted")
-
-
-def _finding_text(change: Change) -> Content:
-    glyph, tone = _MARKS[change.kind]
-    lines = [
-        styled(change.title, "bold $strong"),
-        styled(f"{change.resource_name} · {change.resource_type}", "$muted"),
-        Content(""),
-        Content.styled(f"{glyph} {change.kind.value}", f"bold ${tone}"),
-        styled(_WORDS[change.kind], "$plain"),
-    ]
-    if change.reason:
-        lines.append(styled(change.reason, "$severity-medium"))
-    for what, before, after, worse in change.differences:
-        mark = ("▲ worse", "$worse") if worse else ("", "")
-        if what == "evidence":
-            lines.append(content("What decided it is different."))
-        else:
-            lines.append(Content.assemble(f"{what}: {before} → {after}  ", mark))
-    lines += [
-        Content(""),
-        styled(f"now {change.status.replace('_', ' ')}, {change.severity.value}", "$muted"),
-        styled(f"beneath {count(change.services, 'AI service')}", "$muted"),
-        styled(f"rule {change.cve or change.rule}", "$faint"),
-        styled(f"finding {change.id}", "$faint"),
-    ]
-    return Content("\n").join(lines)
-
-
-_WORDS = {
-    Kind.NEW: "It fails now and did not before.",
-    Kind.REGRESSED: "It had been fixed, and fails again.",
-    Kind.RE_CREATED: "It fails on another resource of the same name.",
-    Kind.CHANGED: "It fails as before, and something about it is different.",
-    Kind.NEWLY_SEEN: "It fails now; whether it did before was not looked at.",
-    Kind.UNCONFIRMED: "Whether it still fails could not be looked at. It is not fixed.",
-    Kind.FIXED: "The newer scan saw it repaired.",
-    Kind.GONE: "The newer scan saw that its resource is gone.",
-    Kind.PERSISTING: "It fails as before.",
-}
-
-
-def _resource_text(change: ResourceChange, fields: Sequence[FieldChange] | None) -> Content:
-    lines = [
-        styled(change.name, "bold $strong"),
-        Content.assemble(styled(change.kind, "bold $plain"), styled(f" · {change.type}", "$muted")),
-        styled(change.key, "$faint"),
-    ]
-    if change.reason:
-        lines.append(styled(change.reason, "$severity-medium"))
-    if fields is not None:
-        lines.append(Content(""))
-        lines += _fields(fields) or [
-            styled("Only what was derived from it is different.", "$muted")
-        ]
-    return Content("\n").join(lines)
-
-
-def _fields(fields: Sequence[FieldChange]) -> list[Content]:
-    lines: list[Content] = []
-    for field in fields:
-        lines.append(styled(field.path, "$muted"))
-        if field.before is not ABSENT:
-            lines.append(styled(f"  − {_value(field.before)}", "$good"))
-        if field.after is not ABSENT:
-            lines.append(styled(f"  + {_value(field.after)}", "$signature"))
-    return lines
-
-
-def _value(value: object) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return clip(text, _VALUE)
-
-
-def _plain_text(entry: Entry) -> Content:
-    subject = entry.subject if isinstance(entry.subject, str) else ""
-    return Content("\n").join(
-        [
-            styled(subject, "bold $strong"),
-            styled(entry.where, "$muted"),
-            styled(entry.why, "$plain"),
-        ]
-    )

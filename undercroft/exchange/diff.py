@@ -17,7 +17,14 @@ from undercroft.text import count, minute
 from undercroft.triage.compare import Kind
 from undercroft.views import Change, Comparison
 
-__all__ = ["DIFF_SCHEMA", "diff_document", "sentence", "why_words", "write_diff_markdown"]
+__all__ = [
+    "DIFF_SCHEMA",
+    "diff_document",
+    "sentence",
+    "status_words",
+    "why_words",
+    "write_diff_markdown",
+]
 
 DIFF_SCHEMA = "undercroft/diff/1"
 Fields = Callable[[str], Sequence[FieldChange]]
@@ -92,6 +99,12 @@ def sentence(found: Comparison) -> str:
     return ", ".join(parts)
 
 
+def status_words(change: Change) -> str:
+    """``reopened (regressed)``"""
+    cause = f" ({change.cause})" if change.cause else ""
+    return change.status.replace("_", " ") + cause
+
+
 def why_words(change: Change) -> str:
     """What is different, or what could not be looked at."""
     if change.differences:
@@ -155,7 +168,7 @@ def _section(kind: Kind, members: Iterable[Change], out: TextIO) -> None:
             change.severity.value,
             f"{escape(change.title)}<br>{code(change.id[:11])}",
             f"{escape(change.resource_name)}<br>{escape(change.resource_type)}",
-            escape(change.status.replace("_", " ")),
+            escape(status_words(change)),
             escape(why_words(change)),
         )
         out.write(f"| {' | '.join(cells)} |\n")
@@ -178,6 +191,7 @@ def _change(change: Change) -> dict[str, Any]:
         "severity": change.severity.value,
         "layer": change.layer.value,
         "status": change.status,
+        "cause": change.cause,
         "resource": {
             "key": change.resource_key,
             "name": change.resource_name,

@@ -157,7 +157,8 @@ def _changes(
         f"SELECT f{near}.fid, u.name, f{near}.cve, r.key, d{near}.name, d{near}.type, "
         f"d{near}.provider, d{near}.account, d{near}.region, d{near}.collector, n.provider, "
         f"n.scope, n.location, n.collector, o{near}.title, s{near}.layer, s{near}.severity, "
-        f"coalesce(s{far}.status, ''), s{near}.status, s{near}.services, f{near}.combined, "
+        f"coalesce(s{far}.status, ''), coalesce(s{far}.cause, ''), s{near}.status, s{near}.cause, "
+        f"s{near}.services, f{near}.combined, "
         f"{columns(near)}, {columns(far)} "
         f"FROM {near}.state s{near} JOIN {near}.finding f{near} ON f{near}.id = s{near}.finding "
         f"JOIN {near}.observation o{near} ON o{near}.id = s{near}.observation "
@@ -176,12 +177,12 @@ def _changes(
     for row in rows:
         fid, rule, cve, key, name, kind, *rest = row
         provider, account, region, collector, *more = rest
-        unit, (title, layer, severity, far_status, near_status, services, combined) = (
-            more[:4],
-            more[4:11],
-        )
-        here = _side(more[11:19], sides[near].rules.get(rule))
-        there = _side(more[19:27], sides[far].rules.get(rule))
+        unit, (title, layer, severity, *states, services, combined) = more[:4], more[4:13]
+        far_state, near_state = states[:2], states[2:]
+        # What the newer scan says; the older one's word if the newer knows nothing of it.
+        status, cause = near_state if near == "b" or not far_state[0] else far_state
+        here = _side(more[13:21], sides[near].rules.get(rule))
+        there = _side(more[21:29], sides[far].rules.get(rule))
         if there.outcome is None:
             place = (provider, account, region, collector)
             known: Any = tuple(unit) if unit[0] is not None else place
@@ -203,7 +204,8 @@ def _changes(
             resource_type=kind,
             account=account,
             region=region,
-            status=near_status if near == "b" else far_status or near_status,
+            status=status,
+            cause=cause,
             services=services,
         )
 
