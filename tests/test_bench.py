@@ -15,7 +15,8 @@ from undercroft.model import Outcome, Resource
 from undercroft.protocols import Meter, Scope
 
 TINY = ("--services", "8", "--resources", "80", "--findings", "300")
-MOST = ("judging", "statuses", "saving", "rescan", "memory", "pages", "jumps", "services", "export")
+MOST = ("judging", "statuses", "saving", "rescan", "memory", "pages", "jumps", "services",
+        "scoring", "rescoring", "export")  # fmt: skip
 """Areas without an interface."""
 
 

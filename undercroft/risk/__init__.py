@@ -4,7 +4,10 @@
 """
 
 from undercroft.risk.model import (
+    ACROSS_LAYERS,
     COMBINATION,
+    DEPTH,
+    IN_LAYER,
     RISK_MODEL,
     Criticality,
     Exposure,
@@ -22,7 +25,10 @@ from undercroft.risk.model import (
 )
 
 __all__ = [
+    "ACROSS_LAYERS",
     "COMBINATION",
+    "DEPTH",
+    "IN_LAYER",
     "RISK_MODEL",
     "Criticality",
     "Exposure",

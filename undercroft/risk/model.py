@@ -19,7 +19,10 @@ from undercroft.model import Severity, Threat
 from undercroft.relations import ATTENUATION, CUTOFF
 
 __all__ = [
+    "ACROSS_LAYERS",
     "COMBINATION",
+    "DEPTH",
+    "IN_LAYER",
     "RISK_MODEL",
     "Criticality",
     "Exposure",
@@ -110,9 +113,12 @@ IN_LAYER = 0.5
 """Each further finding of one layer counts half of the one before."""
 ACROSS_LAYERS = 0.6
 """Each further layer counts this share of the one before: breadth outweighs depth."""
-_DEPTH = 64
-# Beyond this rank an item's weight (0.5^64) is below the precision of the sum. Cutting a sum over
-# ranked items keeps it monotone: every rank's item can only grow when an item is added.
+DEPTH = 32
+"""Items of a layer that its sum looks at: the next would weigh 0.5^32, under a millionth of a point.
+
+Cutting a sum over ranked items keeps it monotone: every rank's item can only grow when an item is
+added.
+"""
 
 _BANDS: tuple[tuple[float, Severity], ...] = (
     (70.0, Severity.CRITICAL),
@@ -245,8 +251,8 @@ def service_score(items: Iterable[tuple[str, str, float]], *, lines: bool = True
         layers.setdefault(layer, []).append((negative, finding))
     ranked: list[tuple[float, str, list[tuple[float, str]]]] = []
     for layer, members in layers.items():
-        top = sorted(members) if lines else heapq.nsmallest(_DEPTH, members)
-        total = math.fsum(-h * IN_LAYER**k for k, (h, _) in enumerate(top[:_DEPTH]))
+        top = sorted(members) if lines else heapq.nsmallest(DEPTH, members)
+        total = math.fsum(-h * IN_LAYER**k for k, (h, _) in enumerate(top[:DEPTH]))
         ranked.append((-total, layer, top))
     ranked.sort()
     total = math.fsum(-layer[0] * ACROSS_LAYERS**j for j, layer in enumerate(ranked))
@@ -290,7 +296,7 @@ def _bill(
     bill: list[Line] = []
     for j, (_, layer, members) in enumerate(ranked):
         for k, (negative, finding) in enumerate(members):
-            weight = IN_LAYER**k if k < _DEPTH else 0.0
+            weight = IN_LAYER**k if k < DEPTH else 0.0
             effective = -negative * weight * ACROSS_LAYERS**j
             points = score * effective / total if total > 0 else 0.0
             bill.append(Line(finding, layer, -negative, j, k, effective, points))

@@ -31,7 +31,7 @@ __all__ = ["blind_services", "finish"]
 
 _RESOURCES = 500
 """Resources per step: bounds memory, whatever the size of the estate."""
-_DERIVED_TABLES = ("state", "closure", "tally", "block", "service")
+_DERIVED_TABLES = ("state", "closure", "tally", "weight", "block", "service")
 _MANY = 50_000
 """From this many findings on, a first load builds the indexes afterwards."""
 

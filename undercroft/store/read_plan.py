@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from undercroft import risk
 from undercroft.risk.plan import Combo, Item, RepairKey, World
 from undercroft.risk.repairs import words_of
 from undercroft.store.combos import ITEM_COLUMNS, ITEM_JOINS, Components, combo_of, item_of
@@ -19,8 +20,6 @@ from undercroft.views import ResourceRef
 
 __all__ = ["PlanWorld", "load_world"]
 
-_TOP = 64
-"""Findings per resource and layer that a sum looks at; later ones weigh nothing in it."""
 _PART = 400
 
 
@@ -106,12 +105,12 @@ def _items(connection: sqlite3.Connection, scan_id: int) -> tuple[dict[int, list
             f"SELECT {ITEM_COLUMNS} FROM state t {ITEM_JOINS} WHERE t.scan = ? AND t.resource = ? "
             f"AND t.layer = ? AND NOT t.combined AND t.status IN {ACTIVE_SQL} AND t.hazard > 0 "
             "ORDER BY t.score DESC LIMIT ?",
-            (scan_id, resource, layer, _TOP),
+            (scan_id, resource, layer, risk.DEPTH),
         )
         chosen = [item_of(row) for row in rows]
         if chosen:
             found.setdefault(resource, []).extend(chosen)
-        if many > _TOP:
+        if many > risk.DEPTH:
             cut.add(resource)
     return found, cut
 

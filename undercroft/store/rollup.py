@@ -9,11 +9,12 @@ services above what was decided and nothing else.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from undercroft import risk
 from undercroft.model import LAYERS
+from undercroft.store import weights
 from undercroft.store.connection import Database
 
 __all__ = ["ACTIVE", "Item", "Items", "build", "refresh", "score_items"]
@@ -21,8 +22,6 @@ __all__ = ["ACTIVE", "Item", "Items", "build", "refresh", "score_items"]
 ACTIVE = ("open", "reopened", "fix_claimed")
 ACTIVE_SQL = "('open', 'reopened', 'fix_claimed')"
 _COUNTED_SQL = "('open', 'reopened', 'fix_claimed', 'accepted')"
-_TOP = 64
-"""Findings per resource and layer that a service's sum looks at: later ones weigh nothing in it."""
 _BATCH = 500
 _MARKS = 400
 
@@ -46,14 +45,14 @@ def build(database: Database, scan_id: int) -> None:
         _tally(connection, scan_id, None)
     with database.transaction() as connection:
         _blocks(connection, scan_id, None)
+    with database.transaction() as connection:
+        weights.write(connection, scan_id)
     connection = database.connection()
     services = _services(connection, scan_id, None)
+    scores = weights.scores(connection, scan_id)
     for start in range(0, len(services), _BATCH):
-        part = services[start : start + _BATCH]
-        # Only what these stand on: all of an estate's would be most of its findings.
-        items = _items(connection, scan_id, [service for service, _, _ in part])
         with database.transaction() as writing:
-            _write_services(writing, scan_id, part, items)
+            _write_services(writing, scan_id, services[start : start + _BATCH], scores)
 
 
 def refresh(connection: sqlite3.Connection, scan_id: int, resources: Collection[int]) -> None:
@@ -74,19 +73,18 @@ def refresh(connection: sqlite3.Connection, scan_id: int, resources: Collection[
     if not above:
         return
     _blocks(connection, scan_id, above)
+    weights.write(connection, scan_id, resources)
     services = _services(connection, scan_id, above)
+    scores = weights.scores(connection, scan_id, above)
     for start in range(0, len(services), _BATCH):
-        chosen = services[start : start + _BATCH]
-        items = _items(connection, scan_id, [service for service, _, _ in chosen])
-        _write_services(connection, scan_id, chosen, items)
+        _write_services(connection, scan_id, services[start : start + _BATCH], scores)
 
 
 def score_items(
-    connection: sqlite3.Connection, scan_id: int, service: int, items: Items | None = None
+    connection: sqlite3.Connection, scan_id: int, service: int
 ) -> list[tuple[Item, float]]:
-    """What enters one service's sum, each with its hazard after attenuation."""
-    if items is None:
-        items = _items(connection, scan_id, [service])
+    """What enters one service's sum, finding by finding, each with its hazard after attenuation."""
+    items = _items(connection, scan_id, [service])
     return [
         (item, item.hazard * attenuation)
         for resource, attenuation in connection.execute(
@@ -143,7 +141,7 @@ def _services(
 def _items(connection: sqlite3.Connection, scan_id: int, services: Collection[int]) -> Items:
     """The findings that count of every resource beneath some services.
 
-    Of each resource, layer and kind no more than ``_TOP``, by way of an index in the order of their
+    Of each resource, layer and kind no more than ``risk.DEPTH``, by way of an index in the order of their
     weight: an image with thousands of findings costs no more than one with a hundred.
     """
     found: Items = {}
@@ -156,7 +154,7 @@ def _items(connection: sqlite3.Connection, scan_id: int, services: Collection[in
                 "SELECT f.fid, t.hazard FROM state t JOIN finding f ON f.id = t.finding "
                 "WHERE t.scan = ? AND t.resource = ? AND t.layer = ? AND t.combined = ? "
                 f"AND t.status IN {states} ORDER BY t.score DESC LIMIT ?",
-                (scan_id, resource, layer, combined, _TOP),
+                (scan_id, resource, layer, combined, risk.DEPTH),
             )
         )
     return found
@@ -185,22 +183,12 @@ def _write_services(
     connection: sqlite3.Connection,
     scan_id: int,
     services: Sequence[tuple[int, int, str]],
-    items: Items,
+    scores: Mapping[int, tuple[float, float]],
 ) -> None:
     counts = _counts(connection, scan_id, [service for service, _, _ in services])
     rows = []
     for service, body, name in services:
-        inherent = [
-            (item.finding, item.layer, value, item.accepted)
-            for item, value in score_items(connection, scan_id, service, items)
-        ]
-        residual = [entry[:3] for entry in inherent if not entry[3]]
-        score = risk.service_score(residual, lines=False).value
-        every = (
-            score
-            if len(residual) == len(inherent)
-            else risk.service_score([entry[:3] for entry in inherent], lines=False).value
-        )
+        score, every = scores.get(service, (0.0, 0.0))
         rows.append((scan_id, service, body, name, score, every, *counts[service]))
     connection.executemany(
         "INSERT OR REPLACE INTO service (scan, resource, body, name, score, inherent, worst, open, "

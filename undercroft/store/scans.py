@@ -44,6 +44,7 @@ _PER_SCAN = (
     "state",
     "closure",
     "tally",
+    "weight",
     "block",
     "service",
 )

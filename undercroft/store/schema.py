@@ -17,7 +17,7 @@ __all__ = ["APPLICATION_ID", "FINDING_INDEX", "SCHEMA_VERSION", "STATE_INDEXES",
 
 APPLICATION_ID = 0x55435246
 """``UCRF`` in the file's header: tells our files from other SQLite databases."""
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Kept in the header too, so that reading it needs no table and no library."""
 
 _TABLES = (
@@ -187,6 +187,14 @@ _FEEDS = (
 )
 
 
+# Of each resource the worst hazards per layer and kind (as doubles, largest first), and their
+# discounted sum: services are scored from these.
+_WEIGHT = """CREATE TABLE weight (
+    scan INTEGER NOT NULL, resource INTEGER NOT NULL, layer INTEGER NOT NULL,
+    combined INTEGER NOT NULL, accepted INTEGER NOT NULL, total REAL NOT NULL, top BLOB NOT NULL,
+    PRIMARY KEY (scan, resource, layer, combined, accepted)) STRICT, WITHOUT ROWID"""
+
+
 def migrations() -> Migrations:
     """The migration set, oldest first; each runs once, together with the record that it ran.
 
@@ -219,6 +227,14 @@ def migrations() -> Migrations:
     def feeds(db: Database) -> None:
         for statement in _FEEDS:
             db.execute(statement)
+
+    @found(name="0004_weights")
+    def add_weights(db: Database) -> None:
+        from undercroft.store import weights
+
+        db.execute(_WEIGHT)
+        for (scan_id,) in db.execute("SELECT id FROM scan").fetchall():
+            weights.write(db.conn, scan_id)
 
     return found
 
