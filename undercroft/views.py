@@ -10,13 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from undercroft.model import Coverage, Edge, Evidence, Json, Layer, Presence, Resource, Severity
-from undercroft.triage.compare import Difference, Kind
 
 __all__ = [
-    "Change",
-    "Comparison",
     "Contribution",
-    "CoverageChange",
     "DecisionView",
     "EventRow",
     "FindingDetail",
@@ -24,17 +20,12 @@ __all__ = [
     "FindingRow",
     "GroupRow",
     "LayerTotals",
-    "MergeReport",
     "Path",
     "Query",
-    "ResourceChange",
     "ResourceDetail",
     "ResourceRef",
     "ScanRow",
-    "ScopeRow",
-    "ScoreChange",
     "ServiceRow",
-    "StatusChange",
     "Step",
     "Today",
     "Tower",
@@ -357,136 +348,3 @@ class EventRow:
     """For the acceptance of a rule: within which boundary, in words."""
     conflict: bool = False
     """One of several decisions that copies made without knowing of each other."""
-
-
-@dataclass(frozen=True, slots=True)
-class ScopeRow:
-    """The acceptance of a rule within a boundary."""
-
-    event: str
-    """Id of the event: what ``undo`` and ending it name."""
-    words: str
-    rule: str
-    state: str
-    """``active``, ``lapsed``, ``ended`` or ``undone``."""
-    reason: str
-    until: str
-    owner: str
-    actor: str
-    at: str
-    covers: int
-    """Findings that it covers now and that still stand."""
-    newly: tuple[FindingRow, ...]
-    """Those of them that it has come to cover and nobody has marked as seen."""
-
-
-@dataclass(frozen=True, slots=True)
-class MergeReport:
-    """What taking over another copy's decisions did."""
-
-    events: int
-    """New ones."""
-    conflicts: tuple[str, ...]
-    """Findings about which the copies turned out to disagree."""
-    changed: tuple[tuple[str, str, str], ...]
-    """(finding, status before, status now) of those whose status or its cause changed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What became of one finding between two scans."""
-
-    id: str
-    kind: Kind
-    reason: str
-    """For unconfirmed and newly seen: what was not looked at, and why."""
-    differences: tuple[Difference, ...]
-    title: str
-    rule: str
-    cve: str | None
-    severity: Severity
-    layer: Layer
-    resource_key: str
-    resource_name: str
-    resource_type: str
-    account: str
-    region: str
-    status: str
-    """In the newer scan; in the older one if the newer knows nothing of it."""
-    cause: str
-    """Why it is reopened."""
-    services: int
-
-    @property
-    def worse(self) -> bool:
-        """Whether it still fails and is worse than before."""
-        return any(difference.worse for difference in self.differences)
-
-
-@dataclass(frozen=True, slots=True)
-class ResourceChange:
-    """What became of one resource between two scans."""
-
-    key: str
-    name: str
-    type: str
-    kind: str
-    """``changed``, ``re-created``, ``new``, ``gone``, ``not observed`` or ``newly seen``."""
-    reason: str = ""
-    """For the last two: what was not looked at, and why."""
-
-
-@dataclass(frozen=True, slots=True)
-class CoverageChange:
-    """A unit that was read otherwise than before."""
-
-    provider: str
-    scope: str
-    location: str
-    collector: str
-    before: str
-    """Coverage status; ``not_requested`` if the scan did not ask for it."""
-    after: str
-    reason: str
-
-    @property
-    def lost(self) -> bool:
-        """Whether it could be read before and can no longer."""
-        return self.before in {"complete", "not_enabled"}
-
-
-@dataclass(frozen=True, slots=True)
-class ScoreChange:
-    """The score of an AI service in two scans; None where it was not known."""
-
-    key: str
-    name: str
-    before: float | None
-    after: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """Two scans, the older one first."""
-
-    older: ScanRow
-    newer: ScanRow
-    counts: Mapping[Kind, int]
-    changes: tuple[Change, ...]
-    """All but those that persist unchanged; worst first within each class."""
-    resources: tuple[ResourceChange, ...]
-    coverage: tuple[CoverageChange, ...]
-    scores: tuple[ScoreChange, ...]
-    """Services whose score is different, what became worse first."""
-
-
-@dataclass(frozen=True, slots=True)
-class StatusChange:
-    """What a decision does, or would do, to one finding in the newest scan."""
-
-    finding: str
-    title: str
-    resource_name: str
-    before: tuple[str, str]
-    """Status and cause."""
-    after: tuple[str, str]

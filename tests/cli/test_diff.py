@@ -205,3 +205,29 @@ def test_assign_rate_redo_and_history(fresh_undercroft: Command, db: Path) -> No
     assert run("history", "--filter", "kind:assign live:yes").rows == []
     assert "did you mean kind" in run("history", "--filter", "kin:x", status=2).err
     run("assign", *chosen, status=2)
+
+
+def test_accepting_again_and_without_a_guard(fresh_undercroft: Command, db: Path) -> None:
+    run = fresh_undercroft
+    with Store.open(db, clock=Clock()) as store:
+        rows = store.findings(store.scan("tuesday").id, Query("status:open"))
+        ids = {row.resource_name: row.id for row in rows}
+        accept(store, ids["c"], Clock(), until="2026-11-24", lapses_at="2026-11-25T00:00:00Z")
+    done = run("accept", ids["c"], "--again")
+    assert "accepted 1 finding until" in done.err
+    rows = run("history", "--kind", "accept").rows
+    assert [row[6] for row in rows] == ["the risk is known"] * 2
+    assert (
+        "no acceptance of this finding has lapsed"
+        in run("accept", ids["c"], "--again", status=2).err
+    )
+    run("accept", ids["c"], "--again", "--until", "30d", status=2)
+    run("accept", ids["b"], status=2)
+    run("accept", ids["b"], "--reason", "a change is planned", "--until", "30d",
+        "--without-guard", "severity", "--ticket", "ML-7")  # fmt: skip
+    with Store.open(db, read_only=True) as store:
+        event = store.events(ids["b"])[-1]
+    assert event.guards is not None
+    assert "severity" not in event.guards
+    assert "exposure" in event.guards
+    assert event.payload["ticket"] == "ML-7"

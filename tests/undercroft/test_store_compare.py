@@ -22,11 +22,12 @@ from tests.undercroft.store_kit import (
     save,
     tower_estate,
 )
+from undercroft.comparison import Comparison
 from undercroft.fields import ABSENT, field_changes
 from undercroft.model import CoverageStatus, Outcome, Severity
 from undercroft.store import Store
 from undercroft.triage.compare import FAILS_AFTER, FAILS_BEFORE, Kind, Side, classify
-from undercroft.views import Comparison, Query, ScanRow
+from undercroft.views import Query, ScanRow
 
 
 @pytest.fixture

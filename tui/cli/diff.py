@@ -13,10 +13,11 @@ from tui.cli.common import db_option, debug_option, open_store, say
 from tui.cli.errors import Exit
 from tui.cli.moment import as_of_option, now
 from tui.cli.output import print_json, print_rows
+from undercroft.comparison import Change, Comparison
 from undercroft.model import Severity
 from undercroft.text import count, shown
 from undercroft.triage.compare import Kind
-from undercroft.views import Change, Comparison, Query, ScanRow
+from undercroft.views import Query, ScanRow
 
 if TYPE_CHECKING:
     from undercroft.fields import FieldChange

@@ -14,7 +14,7 @@ from tui.dialogs.base import Dialog, ReasonArea
 from tui.glyphs import STATUS_WORD, status_tone
 from tui.text import content, count, shown, styled
 from undercroft.triage.previewing import Consequences
-from undercroft.views import StatusChange
+from undercroft.triage.reports import StatusChange
 
 __all__ = ["UndoDialog"]
 

@@ -29,15 +29,10 @@ from tui.widgets.change_text import (
 from tui.widgets.columns import Column
 from tui.widgets.detail import DetailPane
 from tui.widgets.table import VirtualTable
+from undercroft.comparison import Change, Comparison, ResourceChange, ScoreChange
 from undercroft.fields import FieldChange
 from undercroft.triage.compare import Kind
-from undercroft.views import (
-    Change,
-    Comparison,
-    ResourceChange,
-    ScanRow,
-    ScoreChange,
-)
+from undercroft.views import ScanRow
 
 if TYPE_CHECKING:
     from undercroft.store import Store

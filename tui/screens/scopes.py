@@ -19,7 +19,7 @@ from tui.text import ago, count, days_left, styled
 from tui.widgets.columns import Column, Run
 from tui.widgets.detail import DetailPane
 from tui.widgets.table import VirtualTable
-from undercroft.views import ScopeRow
+from undercroft.triage.reports import ScopeRow
 
 __all__ = ["ScopesScreen"]
 

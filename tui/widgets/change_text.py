@@ -11,9 +11,9 @@ from textual.content import Content
 from tui.glyphs import GLYPH, severity_tone
 from tui.text import clip, content, count, styled
 from tui.widgets.columns import Cell
+from undercroft.comparison import Change, Comparison, CoverageChange, ResourceChange, ScoreChange
 from undercroft.fields import ABSENT, FieldChange
 from undercroft.triage.compare import Kind
-from undercroft.views import Change, Comparison, CoverageChange, ResourceChange, ScoreChange
 
 __all__ = [
     "MARKS",

@@ -8,6 +8,7 @@ from typing import Any, TextIO
 
 from undercroft import __version__
 from undercroft.clock import stamp
+from undercroft.comparison import Change, Comparison
 from undercroft.exchange.markdown import code, escape
 from undercroft.exchange.records import scan_record
 from undercroft.fields import ABSENT, FieldChange
@@ -15,7 +16,6 @@ from undercroft.model import Coverage
 from undercroft.risk import RISK_MODEL
 from undercroft.text import count, minute
 from undercroft.triage.compare import Kind
-from undercroft.views import Change, Comparison
 
 __all__ = [
     "DIFF_SCHEMA",

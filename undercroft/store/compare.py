@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from typing import Any
 
+from undercroft.comparison import Change, Comparison, CoverageChange, ResourceChange, ScoreChange
 from undercroft.fields import FieldChange, field_changes
 from undercroft.model import LAYERS, Outcome, Presence, Severity
 from undercroft.store import read_services, scans
@@ -21,14 +22,7 @@ from undercroft.store.fresh import ensure_fresh
 from undercroft.store.looked import Looked, Subject
 from undercroft.store.statuses import versions_of
 from undercroft.triage.compare import Kind, Side, broken_invariant, classify
-from undercroft.views import (
-    Change,
-    Comparison,
-    CoverageChange,
-    Query,
-    ResourceChange,
-    ScoreChange,
-)
+from undercroft.views import Query
 
 __all__ = ["compare", "config_changes"]
 

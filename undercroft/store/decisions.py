@@ -24,10 +24,11 @@ from undercroft.store.sharing import (
 )
 from undercroft.store.statuses import EVENT_COLUMNS, book_for, event_of
 from undercroft.triage.events import Event, seal
+from undercroft.triage.reports import MergeReport
 from undercroft.triage.resolve import dead_events
 from undercroft.triage.scopes import scope_of
 from undercroft.triage.searching import searching
-from undercroft.views import EventRow, MergeReport
+from undercroft.views import EventRow
 
 __all__ = ["append", "concerned", "event_rows", "events", "history", "merge", "place_events"]
 

@@ -10,7 +10,7 @@ from undercroft.store.decisions import concerned, place_events
 from undercroft.store.refresh import refresh_findings
 from undercroft.store.sharing import standing
 from undercroft.triage.events import Event
-from undercroft.views import StatusChange
+from undercroft.triage.reports import StatusChange
 
 __all__ = ["preview"]
 

@@ -15,9 +15,10 @@ from undercroft.store.scoped import covered
 from undercroft.store.sharing import known_disputes
 from undercroft.store.statuses import EVENT_COLUMNS, event_of, whole_book
 from undercroft.triage.events import Event
+from undercroft.triage.reports import ScopeRow
 from undercroft.triage.scopes import Scope, scope_of
 from undercroft.triage.when import lapse_instant
-from undercroft.views import EventRow, FindingRow, ScopeRow
+from undercroft.views import EventRow, FindingRow
 
 __all__ = ["conflicts", "covered_now", "lapsed_acceptance", "news", "scopes", "unused"]
 

@@ -16,7 +16,7 @@ from undercroft.store.scans import FINISHED
 from undercroft.store.scoped import place_of
 from undercroft.store.statuses import book_for, whole_book
 from undercroft.triage.events import Event
-from undercroft.views import MergeReport
+from undercroft.triage.reports import MergeReport
 
 __all__ = [
     "disputes",

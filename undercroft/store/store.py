@@ -10,6 +10,7 @@ from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Self
 
 from undercroft.clock import utc_now
+from undercroft.comparison import Comparison
 from undercroft.model import Coverage, Json
 from undercroft.store import compare as comparing
 from undercroft.store import (
@@ -32,21 +33,18 @@ from undercroft.store import (
 from undercroft.store.connection import Database, in_words
 from undercroft.store.errors import StoreError
 from undercroft.store.writer import ScanWriter
+from undercroft.triage.reports import MergeReport, ScopeRow, StatusChange
 from undercroft.views import (
-    Comparison,
     EventRow,
     FindingDetail,
     FindingRecord,
     FindingRow,
     GroupRow,
-    MergeReport,
     Query,
     ResourceDetail,
     ResourceRef,
     ScanRow,
-    ScopeRow,
     ServiceRow,
-    StatusChange,
     Today,
     Tower,
 )

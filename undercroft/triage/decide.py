@@ -16,10 +16,10 @@ from undercroft.triage.dates import DEFAULT_DAYS, MAX_DAYS, check_until, parse_u
 from undercroft.triage.errors import DecisionError
 from undercroft.triage.events import Event, FindingFacts, new_batch
 from undercroft.triage.guards import guards_for
+from undercroft.triage.reports import StatusChange
 from undercroft.triage.resolve import touched
 from undercroft.triage.undoing import Log
 from undercroft.triage.when import day_end, local_zone, zone_info
-from undercroft.views import StatusChange
 
 __all__ = [
     "CATEGORIES",

@@ -8,8 +8,8 @@ from undercroft.model import Json
 from undercroft.triage.decide import Triage
 from undercroft.triage.errors import DecisionError
 from undercroft.triage.events import Event
+from undercroft.triage.reports import StatusChange
 from undercroft.triage.undoing import Log
-from undercroft.views import StatusChange
 
 __all__ = ["Consequences", "undo_consequences"]
 
@@ -34,7 +34,8 @@ def undo_consequences(triage: Triage, target: str) -> Consequences:
     log = Log(triage.store.events(), triage.actor)
     events = log.named(target)
     others = tuple(sorted({event.actor for event in events} - {triage.actor}))
-    log.check_undo(target, reason="x" * 99, min_reason=1)
+    # Whether somebody else's decision needs a reason is for the undo itself to ask.
+    log.check_undo(target, reason="-", min_reason=1)
     payload: dict[str, Json] = {"target": target}
     draft = Event(type="undo", actor=triage.actor or "-", at=triage.stamp(), payload=payload)
     if triage.store.read_only:
