@@ -58,6 +58,8 @@ class UndercroftCommands(Provider):
         super().__init__(*arguments, **more)
         self._services: list[ServiceRow] = []
         self._scans: list[ScanRow] = []
+        self._next: dict[str, str] = {}
+        """Binding id → what undo or redo would be about."""
 
     @property
     def _app(self) -> UndercroftApp:
@@ -69,6 +71,11 @@ class UndercroftCommands(Provider):
         if store is None:
             return
         self._scans = await asyncio.to_thread(store.scans)
+        triage = self._app.triage
+        if triage is not None:
+            undo = await asyncio.to_thread(triage.next_undo)
+            redo = await asyncio.to_thread(triage.next_redo)
+            self._next = {"app.undo": undo or "nothing of yours", "app.redo": redo or "nothing"}
         if scan is not None:
             read = partial(store.services, scan.id, Query(), 0, _SERVICES)
             self._services = await asyncio.to_thread(read)
@@ -121,6 +128,8 @@ class UndercroftCommands(Provider):
             words = (
                 f"{tooltip}  ({key})" if tooltip and tooltip != binding.description else f"({key})"
             )
+            if name in self._next:
+                words = f"{shown(self._next[name])}  ({key})"
             run = partial(self.app.run_action, binding.action, node)
             yield _Command(f"do: {binding.description.lower()}", words, run, first=True)
 

@@ -215,8 +215,8 @@ def test_accepting_again_and_without_a_guard(fresh_undercroft: Command, db: Path
         accept(store, ids["c"], Clock(), until="2026-11-24", lapses_at="2026-11-25T00:00:00Z")
     done = run("accept", ids["c"], "--again")
     assert "accepted 1 finding until" in done.err
-    rows = run("history", "--kind", "accept").rows
-    assert [row[6] for row in rows] == ["the risk is known"] * 2
+    reasons = [row[6] for row in run("history", "--kind", "accept").rows]
+    assert reasons == ["the risk is known"] * 2
     assert (
         "no acceptance of this finding has lapsed"
         in run("accept", ids["c"], "--again", status=2).err

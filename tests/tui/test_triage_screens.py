@@ -291,3 +291,12 @@ async def test_a_critical_rule_names_the_services_and_asks_twice(tmp_path: Path)
         assert app.store is not None
         (event,) = app.store.events()
         assert event.scope == {"rule": "role-admin", "prefix": "aws/aws/123456789012/"}
+
+
+async def test_the_palette_names_what_undo_is_about(tmp_path: Path) -> None:
+    app = estate_app(tmp_path)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        triage(app).claim_fixed([ADMIN])
+        await press(pilot, "colon", *"do: undo")
+        assert "claimed 1 finding fixed: the next scan will verify, just now" in screen_text(app)
