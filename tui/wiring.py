@@ -244,6 +244,8 @@ def scan_starter(path: Callable[[], Path]) -> ScanStarter:
         with Store.open(path()) as store:
             if request.provider == "gcp":
                 return scan_gcp(store, _gcp(request), progress=progress, cancelled=cancelled)
+            if request.provider == "azure":
+                return scan_azure(store, _azure(request), progress=progress, cancelled=cancelled)
             wanted = AwsRequest(
                 profiles=(request.profile,), regions=tuple(request.locations), name=request.name
             )
@@ -255,6 +257,7 @@ def scan_starter(path: Callable[[], Path]) -> ScanStarter:
 def discover() -> Discovery:
     """What this machine could scan with. Reads configuration files only; asks no cloud."""
     from collectors.aws.discover import profiles
+    from collectors.azure.discover import sources as azure_sources
     from collectors.gcp.discover import sources
     from tui.scanning import Discovery, Found
 
@@ -265,6 +268,10 @@ def discover() -> Discovery:
     found += [
         Found("gcp", source.project, source.detail, source.ready, source.hint, source.regions)
         for source in sources()
+    ]
+    found += [
+        Found("azure", one.name or one.subscription, one.detail, one.ready, one.hint)
+        for one in azure_sources()
     ]
     return Discovery(tuple(found), check_request)
 
@@ -281,11 +288,30 @@ def check_request(request: ScanRequest) -> Preflight:
 
     if request.provider == "gcp":
         return _check_gcp(_gcp(request))
+    if request.provider == "azure":
+        return _check_azure(_azure(request))
     from collectors.aws import preflight
 
     wanted = AwsRequest(profiles=(request.profile,), regions=tuple(request.locations))
     found = preflight(wanted.scope().options)
     return Preflight(found.arn, found.account, found.regions, found.problems)
+
+
+def _azure(request: ScanRequest) -> AzureRequest:
+    """What the interface asked of Azure; without a subscription, all that are seen."""
+    chosen = (request.profile,) if request.profile else ()
+    return AzureRequest(chosen, name=request.name)
+
+
+def _check_azure(request: AzureRequest) -> Preflight:
+    from collectors.azure import preflight
+    from tui.scanning import Preflight
+
+    found = preflight(request.scope().options)
+    names = tuple(name or identifier for identifier, name in found.subscriptions)
+    # Without a subscription there is nothing to scan, whoever the credentials are.
+    identity = f"{found.signed_in}; {', '.join(names)}" if names else ""
+    return Preflight(identity, problems=found.problems)
 
 
 def _check_gcp(request: GcpRequest) -> Preflight:

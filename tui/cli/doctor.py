@@ -40,6 +40,7 @@ def doctor_command(ctx: click.Context, db: Path | None) -> None:
     if ctx.invoked_subcommand is not None:
         return
     checks = [*_terminal(), *_cache(db), *_rules(), *_aws_offline(), *_gcp_offline()]
+    checks += _azure_offline()
     for check in checks:
         mark = click.style("ok  ", fg="green") if check.ok else click.style("FIX ", fg="red")
         click.echo(f"{mark}{check.what:<12} {shown(check.text)}")
@@ -245,3 +246,18 @@ def _gcp_offline() -> Iterator[Check]:
         )
     if found:
         yield Check("gcp", True, "'undercroft doctor gcp' asks Google Cloud what a scan may read")
+
+
+def _azure_offline() -> Iterator[Check]:
+    from collectors.azure.discover import sources
+
+    found = sources()
+    if not found:
+        yield Check("azure", True, "no credentials on this machine; 'az login' makes some")
+    for source in found:
+        name = source.name or source.subscription or "all subscriptions"
+        # One subscription that is switched off is nothing to repair.
+        ok = source.ready or bool(source.subscription)
+        yield Check("azure", ok, f"{name}: {source.hint or source.detail}")
+    if found:
+        yield Check("azure", True, "'undercroft doctor azure' asks Azure what a scan may read")

@@ -30,6 +30,10 @@ _REGIONS = (
 _PROVIDERS = {"aws": "AWS", "gcp": "Google Cloud", "azure": "Azure"}
 
 
+_EVERYTHING = {"gcp": "all projects", "azure": "all subscriptions"}
+"""What an unnamed set of credentials reads."""
+_WHOLE = frozenset({"azure"})
+"""Providers whose lists are not by region: there is nothing to choose."""
 _GOOGLE_REGIONS = (
     "us-central1", "us-east1", "us-east4", "us-east5", "us-west1", "europe-west1", "europe-west2",
     "europe-west3", "europe-west4", "europe-west9", "europe-north1", "asia-east1",
@@ -40,7 +44,7 @@ _GOOGLE_REGIONS = (
 
 def _title(found: Found) -> str:
     """How a set of credentials is called in the list."""
-    name = found.label or ("all projects" if found.provider == "gcp" else "environment")
+    name = found.label or _EVERYTHING.get(found.provider, "environment")
     return f"{_PROVIDERS.get(found.provider, found.provider)} · {name}"
 
 
@@ -115,7 +119,7 @@ class ScanSetupDialog(Dialog[ScanRequest]):
                 suggester=Suggest(self._complete),
             )
         yield Static(
-            "separated by commas; fewer regions, fewer calls",
+            "",
             classes="hint -indent",
             id="regions-hint",
         )
@@ -181,7 +185,8 @@ class ScanSetupDialog(Dialog[ScanRequest]):
             self.hint(
                 "#found-hint",
                 "No credentials were found. Sign in with your provider's own command first"
-                " (AWS: aws sso login; Google Cloud: gcloud auth application-default login).",
+                " (AWS: aws sso login; Google Cloud: gcloud auth application-default login;"
+                " Azure: az login).",
                 good=False,
             )
         else:
@@ -196,6 +201,14 @@ class ScanSetupDialog(Dialog[ScanRequest]):
         proposals = {",".join(one.locations) for one in (self._discovery or Discovery()).found}
         if found is not None and (not field.value or field.value in proposals):
             field.value = ",".join(found.locations)
+        whole = found is not None and found.provider in _WHOLE
+        field.disabled = whole
+        if whole:
+            field.value = ""
+        hint = (
+            "every region at once" if whole else "separated by commas; fewer regions, fewer calls"
+        )
+        self.query_one("#regions-hint", Static).update(content(hint))
         self._forget()
 
     @on(Input.Changed)
