@@ -34,6 +34,7 @@ AREAS: dict[str, tuple[str, str]] = {
     "aws": ("aws:aws", "AWS scan: calls, and CPU per call against bare botocore"),
     "moves": ("interface:moves", "keys in the findings table against few rows and DataTable"),
     "memory": ("saving:memory", "memory of a scan with ten times the findings"),
+    "gcp": ("gcp:gcp", "Google Cloud: imports, an empty project, and a scan of 500 services"),
     "app": ("interface:interface", "first frame and memory against an empty app"),
 }
 """Name → (module:function, what it measures)."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-__all__ = ["PYTHON", "environment", "first_line", "run_cpu"]
+__all__ = ["PYTHON", "environment", "first_line", "run_cpu", "run_usage"]
 
 PYTHON = sys.executable
 _ROOT = Path(__file__).resolve().parents[1]
@@ -40,12 +40,21 @@ def run_cpu(
 
     Raises ``subprocess.CalledProcessError`` if it fails.
     """
+    return run_usage(command, env, output)[0]
+
+
+def run_usage(
+    command: Sequence[str], env: Mapping[str, str], output: int | IO[bytes] = subprocess.DEVNULL
+) -> tuple[float, float]:
+    """The same, and the largest resident memory in MB."""
     with subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=output) as child:
         _, status, usage = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
         raise subprocess.CalledProcessError(child.returncode, command)
-    return usage.ru_utime + usage.ru_stime
+    # Linux counts in kibibytes, macOS in bytes.
+    unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / unit
 
 
 def first_line(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from tests.cloud.estate import load_estate
@@ -150,3 +153,30 @@ def test_fields_that_the_package_does_not_know_are_kept(gcp: GcpServer, scan: Sc
     store, row = scan()
     key = "gcp/acme-ml/aiplatform/us-central1/reasoningEngines/4001"
     assert store.resource(row.id, key).resource.config["somethingNew"] == {"deep": "kept"}
+
+
+def test_an_empty_project_never_loads_the_package(gcp: GcpServer) -> None:
+    """Half a second and seventy megabytes for nothing (a fresh process tells)."""
+    script = """
+import sys
+from collectors.gcp import collectors
+from undercroft.protocols import Meter, Scope
+for collector in collectors({}):
+    for target in collector.targets(Scope("gcp", ("acme-empty",)), ()):
+        for item in collector.collect(target, Meter()):
+            pass
+print("google.cloud.aiplatform_v1" in sys.modules, "requests" in sys.modules)
+"""
+    estate = load_estate("gcp")
+    spec = {
+        "number": "100000000009",
+        "services": ["aiplatform", "notebooks"],
+        "locations": ["us-east1"],
+    }
+    projects = (*estate["projects"], type(estate["projects"][0])("acme-empty", "", spec))
+    gcp.change(type(estate)(estate.name, {**estate.sections, "projects": projects}))
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.split() == ["False", "True"]
+    assert any("/ragCorpora" in path for _, path in gcp.seen), "it did look"
