@@ -11,11 +11,12 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from undercroft.clock import utc_now
 from undercroft.model import Json
@@ -32,6 +33,7 @@ __all__ = [
     "AwsRequest",
     "AzureRequest",
     "GcpRequest",
+    "Running",
     "build_demo",
     "discover",
     "engine",
@@ -56,6 +58,14 @@ def pack() -> Pack:
     from rules import load_pack
 
     return load_pack()
+
+
+class Running(TypedDict, total=False):
+    """How a scan of any cloud runs, as ``undercroft.scan.run_scan`` takes it."""
+
+    progress: Callable[[Progress], None]
+    cancelled: threading.Event
+    executor: Executor | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +115,7 @@ def _one_or_several(option: str, values: tuple[str, ...]) -> dict[str, Json]:
     return {option: values[0]} if values else {}
 
 
-def scan_aws(
-    store: Store,
-    request: AwsRequest,
-    *,
-    progress: Callable[[Progress], None] | None = None,
-    cancelled: threading.Event | None = None,
-) -> ScanRow:
+def scan_aws(store: Store, request: AwsRequest, **running: Unpack[Running]) -> ScanRow:
     """Scan AWS accounts into ``store``. Raises ``Cancelled`` if it was asked to stop."""
     from collectors.aws import collectors
     from undercroft.scan import run_scan
@@ -124,8 +128,7 @@ def scan_aws(
         scope,
         name=request.name or request.title(),
         jobs=request.jobs,
-        progress=progress,
-        cancelled=cancelled,
+        **running,
     )
 
 
@@ -155,13 +158,7 @@ class AzureRequest:
         return Scope("azure", self.subscriptions, options=options)
 
 
-def scan_azure(
-    store: Store,
-    request: AzureRequest,
-    *,
-    progress: Callable[[Progress], None] | None = None,
-    cancelled: threading.Event | None = None,
-) -> ScanRow:
+def scan_azure(store: Store, request: AzureRequest, **running: Unpack[Running]) -> ScanRow:
     """Scan Azure subscriptions into ``store``. Raises ``Cancelled`` if it was asked to stop."""
     from collectors.azure import collectors
     from undercroft.scan import run_scan
@@ -175,8 +172,7 @@ def scan_azure(
         scope,
         name=request.name or " ".join(("Azure", *filter(None, where))),
         jobs=request.jobs,
-        progress=progress,
-        cancelled=cancelled,
+        **running,
     )
 
 
@@ -207,13 +203,7 @@ class GcpRequest:
         return Scope("gcp", self.projects, self.locations, options)
 
 
-def scan_gcp(
-    store: Store,
-    request: GcpRequest,
-    *,
-    progress: Callable[[Progress], None] | None = None,
-    cancelled: threading.Event | None = None,
-) -> ScanRow:
+def scan_gcp(store: Store, request: GcpRequest, **running: Unpack[Running]) -> ScanRow:
     """Scan Google Cloud projects into ``store``. Raises ``Cancelled`` if it was asked to stop."""
     from collectors.gcp import collectors
     from undercroft.scan import run_scan
@@ -226,8 +216,7 @@ def scan_gcp(
         scope,
         name=request.name or " ".join(("Google Cloud", *request.projects[:1])),
         jobs=request.jobs,
-        progress=progress,
-        cancelled=cancelled,
+        **running,
     )
 
 

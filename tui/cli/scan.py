@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
@@ -27,6 +28,7 @@ from undercroft.text import count, shown
 from undercroft.views import Query
 
 if TYPE_CHECKING:
+    from tui.wiring import Running
     from undercroft.store import Store
     from undercroft.views import ScanRow
 
@@ -53,10 +55,11 @@ class _Common:
     rules: tuple[Path, ...]
     reporter: Callable[[], Callable[[Progress], None]]
     db: Path | None
+    executor: str
 
 
 _Command = Callable[..., None]
-_Scan = Callable[["Store", Callable[[Progress], None], threading.Event], "ScanRow"]
+_Scan = Callable[["Store", "Running"], "ScanRow"]
 
 _COMMON = (
     click.option("--name", default="", help="What to call this scan."),
@@ -64,6 +67,12 @@ _COMMON = (
         "--fail-on", metavar="SEVERITY|score>=N", help="Exit 1 if such a finding is active."
     ),
     click.option("--jobs", type=click.IntRange(1, 64), default=8, show_default=True),
+    click.option(
+        "--executor",
+        metavar="local|dask://HOST:PORT",
+        default="local",
+        help="Where the parts of a scan run [default: threads here].",
+    ),
     click.option("--rules", "rule_dirs", multiple=True, type=click.Path(path_type=Path)),
     click.option("--plain", is_flag=True, help="Progress as plain lines."),
     click.option("--json", "as_json", is_flag=True, help="Progress as JSON lines."),
@@ -81,6 +90,7 @@ def _common_options(command: _Command) -> _Command:
         name: str,
         fail_on: str | None,
         jobs: int,
+        executor: str,
         rule_dirs: tuple[Path, ...],
         plain: bool,
         as_json: bool,
@@ -88,7 +98,8 @@ def _common_options(command: _Command) -> _Command:
         **own: object,
     ) -> None:
         reporter = _json_reporter if as_json else functools.partial(_text_reporter, plain=plain)
-        command(common=_Common(name, _gate(fail_on), jobs, rule_dirs, reporter, db), **own)
+        common = _Common(name, _gate(fail_on), jobs, rule_dirs, reporter, db, executor)
+        command(common=common, **own)
 
     for option in reversed(_COMMON):
         with_common = option(with_common)
@@ -114,10 +125,7 @@ def aws_command(
     request = sign_in.request(
         trusted_accounts=trusted, name=common.name, jobs=common.jobs, rules=common.rules
     )
-    _run(
-        common,
-        lambda store, progress, stop: scan_aws(store, request, progress=progress, cancelled=stop),
-    )
+    _run(common, lambda store, running: scan_aws(store, request, **running))
 
 
 @scan_command.command("azure")
@@ -157,10 +165,7 @@ def azure_command(
         common.jobs,
         common.rules,
     )
-    _run(
-        common,
-        lambda store, progress, stop: scan_azure(store, request, progress=progress, cancelled=stop),
-    )
+    _run(common, lambda store, running: scan_azure(store, request, **running))
 
 
 @scan_command.command("gcp")
@@ -189,17 +194,26 @@ def gcp_command(
         projects, locations, organization, quota_project, trusted,
         common.name, common.jobs, common.rules,
     )  # fmt: skip
-    _run(
-        common,
-        lambda store, progress, stop: scan_gcp(store, request, progress=progress, cancelled=stop),
-    )
+    _run(common, lambda store, running: scan_gcp(store, request, **running))
 
 
 def _run(common: _Common, scan: _Scan) -> None:
     """Make a scan and end with its status."""
-    with open_store(common.db, create=True) as store:
+    from undercroft.scan.executor import ExecutorError, open_executor
+
+    with ExitStack() as stack:
         try:
-            row = scan(store, common.reporter(), _stop_on_interrupt())
+            executor = stack.enter_context(open_executor(common.executor))
+        except ExecutorError as error:
+            raise CommandError(str(error)) from error
+        store = stack.enter_context(open_store(common.db, create=True))
+        running: Running = {
+            "progress": common.reporter(),
+            "cancelled": _stop_on_interrupt(),
+            "executor": executor,
+        }
+        try:
+            row = scan(store, running)
         except Cancelled:
             say(_INTERRUPTED)
             raise click.exceptions.Exit(Exit.INTERRUPTED) from None
