@@ -152,8 +152,7 @@ def test_every_combination_can_be_reached() -> None:
         for name in (*need.any_of, *need.also)
         if name.startswith("trait:")
     }
-    # Guardrails are a matter of agents and models, whose rules come with their collectors.
-    assert wanted <= traits | {"unguarded"}
+    assert wanted <= traits
 
 
 def test_combinations_weigh_what_the_risk_model_allows() -> None:
