@@ -8,11 +8,13 @@ from typing import TypeVar
 
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from tests.tui.estate import ADMIN, HOSTILE, NOW, PUBLIC, ROOT, seed
 from tests.tui.piloting import estate_app, screen_text, settle
 from tui.app import UndercroftApp
 from tui.dialogs.accept import AcceptDialog
+from tui.dialogs.base import ReasonArea
 from tui.dialogs.undo import UndoDialog
 from tui.screens.changes import ChangesScreen
 from tui.screens.findings import FindingsScreen
@@ -52,6 +54,11 @@ def status(app: UndercroftApp, finding: str) -> str:
 
 async def press(pilot: Pilot[None], *keys: str) -> None:
     await pilot.press(*keys)
+    await settle(pilot)
+
+
+async def show(pilot: Pilot[None], app: UndercroftApp, finding: str) -> None:
+    app.show_finding(finding)
     await settle(pilot)
 
 
@@ -109,7 +116,9 @@ async def test_changes_against_another_cache(tmp_path: Path) -> None:
         await settle(pilot)
         await press(pilot, "X", "o", "down")
         assert "another cache…" in screen_text(app)
-        await press(pilot, "enter", *str(other), "enter")
+        await press(pilot, "enter")
+        app.screen.query_one("#prompt", Input).value = str(other)
+        await press(pilot, "enter")
         at(app, ChangesScreen)
         text = screen_text(app)
         assert "no finding changed" in text
@@ -117,7 +126,9 @@ async def test_changes_against_another_cache(tmp_path: Path) -> None:
         # An older scan of this cache again.
         await press(pilot, "o", "enter")
         assert "✦ 1 new" in screen_text(app)
-        await press(pilot, "o", "down", "enter", *str(tmp_path / "none.db"), "enter")
+        await press(pilot, "o", "down", "enter")
+        app.screen.query_one("#prompt", Input).value = str(tmp_path / "none.db")
+        await press(pilot, "enter")
         assert "✦ 1 new" in screen_text(app)
 
 
@@ -186,7 +197,7 @@ async def test_a_lapsed_acceptance_is_made_again_by_one_key(tmp_path: Path) -> N
             earlier.accept(
                 [finding], reason="public sample data", until=earlier.today, owner="data-team"
             )
-        await press(pilot, "F", "slash", *f"id:{PUBLIC}", "enter")
+        await show(pilot, app, PUBLIC)
         assert "A accepts it again" in screen_text(app)
         await press(pilot, "A")
         assert status(app, PUBLIC) == "accepted"
@@ -194,7 +205,8 @@ async def test_a_lapsed_acceptance_is_made_again_by_one_key(tmp_path: Path) -> N
         await press(pilot, "A")
         assert "no acceptance of this finding has lapsed" in screen_text(app).replace("\n", " ")
         # What is critical asks again, with the reason of last time.
-        await press(pilot, "escape", "slash", *f"id:{ADMIN}", "enter", "A")
+        await show(pilot, app, ADMIN)
+        await press(pilot, "A")
         at(app, AcceptDialog)
         assert "public sample data" in screen_text(app)
 
@@ -254,9 +266,11 @@ async def test_accepting_a_rule_counts_as_one_chooses(tmp_path: Path) -> None:
     app = estate_app(tmp_path)
     async with app.run_test(size=(100, 30), notifications=True) as pilot:
         await settle(pilot)
-        await press(pilot, "F", "slash", *f"id:{PUBLIC}", "enter", "a")
+        await show(pilot, app, PUBLIC)
+        await press(pilot, "a")
         assert "this one only" in screen_text(app)
-        await press(pilot, *"public sample data", "tab", "tab", *"ml", "tab", "right")
+        app.screen.query_one(ReasonArea).text = "public sample data"
+        await press(pilot, "tab", "tab", *"ml", "tab", "right")
         assert "1 finding now, and what the rule finds there later" in screen_text(app)
         await press(pilot, "right", "right", "tab", *"env=none")
         assert "0 findings now" in screen_text(app)
@@ -266,7 +280,7 @@ async def test_accepting_a_rule_counts_as_one_chooses(tmp_path: Path) -> None:
         assert "Write tags as name=value" in screen_text(app)
         await press(pilot, "ctrl+u", "enter")
         assert status(app, PUBLIC) == "accepted"
-        assert "accepted a rule" in screen_text(app).lower()
+        assert "bucket-public everywhere (now 1 finding)" in screen_text(app)
         assert app.store is not None
         (event,) = app.store.events()
         assert (event.type, event.scope) == ("scope_accept", {"rule": "bucket-public"})
@@ -278,8 +292,10 @@ async def test_a_critical_rule_names_the_services_and_asks_twice(tmp_path: Path)
     app = estate_app(tmp_path)
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
-        await press(pilot, "F", "slash", *f"id:{ADMIN}", "enter", "a")
-        await press(pilot, *"bounded by its boundary", "tab", "tab", *"ml", "tab", "right", "right")
+        await show(pilot, app, ADMIN)
+        await press(pilot, "a")
+        app.screen.query_one(ReasonArea).text = "bounded by its boundary"
+        await press(pilot, "tab", "tab", *"ml", "tab", "right", "right")
         await press(pilot, "enter")
         text = screen_text(app)
         assert "Press enter once more" in text

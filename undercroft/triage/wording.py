@@ -9,6 +9,7 @@ from typing import Final
 
 from undercroft.text import count
 from undercroft.triage.events import Event
+from undercroft.triage.scopes import scope_of
 from undercroft.triage.when import instant
 
 __all__ = ["ALLOWED", "ago", "describe", "refusal", "skipped"]
@@ -96,7 +97,9 @@ def describe(events: Sequence[Event]) -> str:
             covers = payload.get("covers")
             now = len(covers) if isinstance(covers, Sequence) else 0
             until = payload.get("until")
-            return f"accepted a rule wherever its scope says (now {count(now, 'finding')}) until {until}"
+            scope = scope_of(first)
+            what = scope.words() if scope is not None else "a rule"
+            return f"accepted {what} (now {count(now, 'finding')}) until {until}"
         case "scope_end":
             return "ended the acceptance of a rule"
         case "scope_seen":
