@@ -11,6 +11,7 @@ from undercroft.model import CoverageStatus
 __all__ = ["CallError", "api_title", "details_of", "is_throttling", "no_answer", "retry_after"]
 
 _TITLES = {
+    "accesscontextmanager": "Access Context Manager",
     "aiplatform": "Vertex AI",
     "apikeys": "API Keys",
     "artifactregistry": "Artifact Registry",

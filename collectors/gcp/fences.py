@@ -15,12 +15,13 @@ from collectors.reading import Ended, Gaps, Reading, side_by_side
 from collectors.values import mappings
 from undercroft.identity import gcp_key
 from undercroft.model import Edge, Json, Layer, Presence, Resource
-from undercroft.protocols import Collected
+from undercroft.protocols import Collected, Meter
 from undercroft.relations import Relation
 
-__all__ = ["API_KEY", "CONSTRAINTS", "FenceCollector"]
+__all__ = ["API_KEY", "CONSTRAINTS", "POOL_PROVIDER", "FenceCollector"]
 
 API_KEY = "apikeys.googleapis.com/Key"
+POOL_PROVIDER = "iam.googleapis.com/WorkloadIdentityPoolProvider"
 CONSTRAINTS = (
     "ainotebooks.accessMode",
     "ainotebooks.disableFileDownloads",
@@ -46,6 +47,7 @@ _IMPERSONATION = frozenset(
 _GEMINI = "generativelanguage.googleapis.com"
 _LOGGED = ("aiplatform.googleapis.com", "notebooks.googleapis.com", "storage.googleapis.com")
 _PAGE = 300
+_SMALL = 100
 
 
 class FenceCollector(GcpCollector):
@@ -65,6 +67,7 @@ class FenceCollector(GcpCollector):
             **self._apis(unit, unknown),
             **self._grants(unit, config, unknown),
             **self._org_policies(unit, unknown),
+            **self._perimeters(unit, unknown),
         }
         try:
             path = f"/v1/projects/{name_in_path(project.id)}/locations/global/floorSetting"
@@ -88,10 +91,11 @@ class FenceCollector(GcpCollector):
         )
         gaps.note([resource])
         yield resource
-        try:
-            yield from self._keys(unit, resource)
-        except CallError as error:
-            yield part(unit, self.name, "api-keys", error)
+        for name, read in (("api-keys", self._keys), ("identity-pools", self._pools)):
+            try:
+                yield from read(unit, resource)
+            except CallError as error:
+                yield part(unit, self.name, name, error)
         return Ended(gaps.sentence())
 
     def _apis(self, unit: Unit, unknown: dict[str, str]) -> dict[str, Json]:
@@ -174,6 +178,71 @@ class FenceCollector(GcpCollector):
                 unknown["facts.org_policies"] = answer.unknown
         return {"org_policies": found}
 
+    def _perimeters(self, unit: Unit, unknown: dict[str, str]) -> dict[str, Json]:
+        """``restricted_services``: APIs that perimeters in force around the project close."""
+        try:
+            above = self.projects.ancestors(unit.project, unit.meter)
+            organization = next((name for name in above if name.startswith("organizations/")), "")
+            if unit.project.error is not None:
+                raise unit.project.error
+            # Perimeters belong to organisations; a project without one has none.
+            perimeters = self._of(organization, unit.meter) if organization else []
+        except CallError as error:
+            unknown["facts.restricted_services"] = error.unknown
+            return {}
+        mine = f"projects/{unit.project.number}"
+        closed: set[str] = set()
+        for perimeter in perimeters:
+            status = perimeter.get("status")
+            if isinstance(status, Mapping) and mine in _texts(status.get("resources")):
+                closed.update(_texts(status.get("restrictedServices")))
+        return {"restricted_services": sorted(closed)}
+
+    def _of(self, organization: str, meter: Meter) -> list[dict[str, Any]]:
+        """Every service perimeter of an organisation; a dry run is none."""
+
+        def ask() -> list[dict[str, Any]]:
+            found: list[dict[str, Any]] = []
+            for policy in self.clients.pages(
+                meter, "accesscontextmanager", "/v1/accessPolicies", "accessPolicies",
+                parent=organization,
+            ):  # fmt: skip
+                path = f"/v1/accessPolicies/{_last(policy)}/servicePerimeters"
+                found += self.clients.pages(
+                    meter, "accesscontextmanager", path, "servicePerimeters"
+                )
+            return found
+
+        return self.clients.remember(("perimeters", organization), ask)
+
+    def _pools(self, unit: Unit, project: Resource) -> Iterator[Collected]:
+        """Providers of workload identity pools: whose tokens become identities of the project."""
+        base = (
+            f"/v1/projects/{name_in_path(unit.project.id)}/locations/global/workloadIdentityPools"
+        )
+        for pool in self.clients.pages(
+            unit.meter, "iam", base, "workloadIdentityPools", pageSize=_SMALL
+        ):
+            path = f"{base}/{name_in_path(_last(pool))}/providers"
+            for item in self.clients.pages(
+                unit.meter, "iam", path, "workloadIdentityPoolProviders", pageSize=_SMALL
+            ):
+                name = f"{_last(pool)}/{_last(item)}"
+                provider = Resource(
+                    key=gcp_key(unit.project.id, "iam", "-", "workloadIdentityPoolProviders", name),
+                    provider="gcp",
+                    account=unit.project.id,
+                    region="-",
+                    type=POOL_PROVIDER,
+                    layer=Layer.IDENTITY,
+                    name=name,
+                    native_id=f"//iam.googleapis.com/{item.get('name')}",
+                    config=item,
+                    collector=self.name,
+                )
+                yield provider
+                yield Edge(project.key, provider.key, Relation.PROTECTED_BY, "name")
+
     def _keys(self, unit: Unit, project: Resource) -> Iterator[Collected]:
         path = f"/v2/projects/{name_in_path(unit.project.id)}/locations/global/keys"
         for item in self.clients.pages(unit.meter, "apikeys", path, "keys", pageSize=_PAGE):
@@ -227,3 +296,11 @@ def _effective(policy: Mapping[str, Any]) -> dict[str, Json]:
         "restricted": any(rule.get("denyAll") is True or rule.get("values") for rule in rules)
         and not any(rule.get("allowAll") is True for rule in rules),
     }
+
+
+def _last(item: Mapping[str, Any]) -> str:
+    return str(item.get("name")).rpartition("/")[2]
+
+
+def _texts(value: Any) -> list[str]:
+    return [str(item) for item in value] if isinstance(value, list) else []

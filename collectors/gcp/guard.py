@@ -107,6 +107,14 @@ READS: dict[str, tuple[Read, ...]] = {
         Read("/v1/projects/*/serviceAccounts/*", "iam.serviceAccounts.get"),
         Read("/v1/projects/*/serviceAccounts/*/keys", "iam.serviceAccountKeys.list"),
         _policy("/v1/projects/*/serviceAccounts/*", "iam.serviceAccounts.getIamPolicy"),
+        Read(
+            "/v1/projects/*/locations/global/workloadIdentityPools",
+            "iam.workloadIdentityPools.list",
+        ),
+        Read(
+            "/v1/projects/*/locations/global/workloadIdentityPools/*/providers",
+            "iam.workloadIdentityPoolProviders.list",
+        ),
         Read("/v1/projects/*/roles/*", "iam.roles.get"),
         Read("/v1/organizations/*/roles/*", "iam.roles.get"),
     ),
@@ -119,6 +127,12 @@ READS: dict[str, tuple[Read, ...]] = {
         _policy("/v3/projects/*", "resourcemanager.projects.getIamPolicy"),
         _policy("/v3/folders/*", "resourcemanager.folders.getIamPolicy"),
         _policy("/v3/organizations/*", "resourcemanager.organizations.getIamPolicy"),
+    ),
+    "accesscontextmanager": (
+        Read("/v1/accessPolicies", "accesscontextmanager.policies.list"),
+        Read(
+            "/v1/accessPolicies/*/servicePerimeters", "accesscontextmanager.servicePerimeters.list"
+        ),
     ),
     "serviceusage": (Read("/v1/projects/*/services", "serviceusage.services.list"),),
     "cloudasset": (
@@ -194,7 +208,7 @@ def permissions(*, within_project: bool = False) -> list[str]:
     found = {read.permission for reads in READS.values() for read in reads if read.permission}
     # Asset Inventory asks for the permission of the content, besides the one to list at all.
     found |= {"cloudasset.assets.listResource", "serviceusage.services.use"}
-    above = ("resourcemanager.folders.", "resourcemanager.organizations.")
+    above = ("accesscontextmanager.", "resourcemanager.folders.", "resourcemanager.organizations.")
     if within_project:
         found = {name for name in found if not name.startswith(above)}
         found -= {"resourcemanager.projects.list"}

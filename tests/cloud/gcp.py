@@ -288,6 +288,12 @@ class _Cloud:
                 "/v1/projects/{}/serviceAccounts/{}/keys": self.service_account_keys,
                 "/v1/projects/{}/serviceAccounts/{}:getIamPolicy": self.service_account_policy,
                 "/v1/(projects|organizations)/{}/roles/{}": self.role,
+                "/v1/projects/{}/locations/global/workloadIdentityPools": self.pools,
+                "/v1/projects/{}/locations/global/workloadIdentityPools/{}/providers": self.providers,
+            },
+            "accesscontextmanager": {
+                "/v1/accessPolicies": self.access_policies,
+                "/v1/accessPolicies/{}/servicePerimeters": self.perimeters,
             },
         }
 
@@ -427,6 +433,37 @@ class _Cloud:
     def role(self, kind: str, parent: str, name: str, query: Any) -> Json:
         entry = self._one("roles", name)
         return {"name": f"{kind}/{parent}/roles/{name}", **(entry.get("set") or {})}
+
+    def pools(self, project: str, query: Mapping[str, list[str]]) -> Json:
+        base = f"projects/{project}/locations/global/workloadIdentityPools"
+        names = sorted({str(entry.get("pool")) for entry in self._of("pool_providers", project)})
+        found = [{"name": f"{base}/{name}", "state": "ACTIVE"} for name in names]
+        return self._page("workloadIdentityPools", found, query)
+
+    def providers(self, project: str, pool: str, query: Mapping[str, list[str]]) -> Json:
+        base = f"projects/{project}/locations/global/workloadIdentityPools/{pool}/providers"
+        found = [
+            {"name": f"{base}/{entry.name.rpartition('/')[2]}", **(entry.get("set") or {})}
+            for entry in self._of("pool_providers", project)
+            if entry.get("pool") == pool
+        ]
+        return self._page("workloadIdentityPoolProviders", found, query)
+
+    def access_policies(self, query: Mapping[str, list[str]]) -> Json:
+        (organization,) = query["parent"]
+        known = [f"organizations/{entry.name}" for entry in self._estate["organizations"]]
+        found = [{"name": "accessPolicies/42"}] if organization in known else []
+        return self._page("accessPolicies", found, query)
+
+    def perimeters(self, policy: str, query: Mapping[str, list[str]]) -> Json:
+        found = [
+            {
+                "name": f"accessPolicies/{policy}/servicePerimeters/{entry.name}",
+                **(entry.get("set") or {}),
+            }
+            for entry in self._estate["perimeters"]
+        ]
+        return self._page("servicePerimeters", found, query)
 
     # notebooks, machines, containers
 

@@ -91,5 +91,5 @@ def test_the_role_grants_what_is_read_and_no_more() -> None:
     assert isinstance(within, list)
     assert set(map(str, granted)) - set(map(str, within)) == {
         p for p in guard.permissions()
-        if p.startswith(("resourcemanager.folders", "resourcemanager.organizations", "resourcemanager.projects.list"))
+        if p.startswith(("accesscontextmanager.", "resourcemanager.folders", "resourcemanager.organizations", "resourcemanager.projects.list"))
     }  # fmt: skip
