@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from undercroft.relations import ATTENUATION, Relation
 from undercroft.risk import finding_score
 from undercroft.risk.bills import Bill
 from undercroft.store import NotFoundError, Store
+from undercroft.triage.decide import Triage
 from undercroft.views import Query, ScanRow
 
 NB = key("sagemaker:notebook-instance", "nb")
@@ -104,3 +106,30 @@ def test_the_documents_carry_every_number(saved: tuple[Store, ScanRow, Clock]) -
     finding = str(lines[0]["id"])
     alone = explain_finding_document(head, store.explain_finding(scan.id, finding))
     assert alone["above"] == 1
+
+
+def test_p9_a_false_positive_leaves_both_scores(saved: tuple[Store, ScanRow, Clock]) -> None:
+    store, scan, clock = saved
+    before = store.explain_service(scan.id, NB)
+    worst = before.residual.lines[0].finding
+    Triage(store, actor="Ann <ann@example.com>", clock=clock).false_positive(
+        [worst], reason="the bucket is another one", category="bad_data", scan_id=scan.id
+    )
+    after = store.explain_service(scan.id, NB)
+    for bill in (after.residual, after.inherent):
+        assert bill.score < before.inherent.score
+        assert worst not in {line.finding for line in bill.lines}
+
+
+def test_p10_the_same_scans_and_decisions_give_the_same_bytes(tmp_path: Path) -> None:
+    documents = []
+    for name in ("one.db", "other.db"):
+        clock = Clock()
+        with Store.open(tmp_path / name, clock=clock) as store:
+            scan = save(store, tower_estate(), clock)
+            accept(store, store.explain_service(scan.id, NB).residual.lines[0].finding, clock)
+            head = Head.of(store, scan, "", clock())
+            document = explain_service_document(head, store.explain_service(scan.id, NB), None)
+            # A scan's uid is made anew each time; everything else is the same.
+            documents.append(json.dumps({**document, "scan": None}, sort_keys=True))
+    assert documents[0] == documents[1]

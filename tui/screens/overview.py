@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["OverviewScreen", "change_text"]
 
+_VISIBLE = 0.05
+"""Points from which a change shows in tenths."""
 _SCANS = 12
 """Bars of a service's trend."""
 
@@ -171,6 +173,8 @@ def change_text(change: Change | None) -> Content:
     if change is None:
         return Content.styled("no scan before it to compare with", "$faint")
     moved = change.after - change.before
+    if abs(moved) < _VISIBLE and not change.causes:
+        return styled(f"unchanged since {change.since.name or 'the scan before'}", "$faint")
     name = change.since.name or f"scan {change.since.id}"
     parts = [
         Content.styled(_signed(moved), f"bold ${'worse' if moved > 0 else 'better'}"),

@@ -13,16 +13,40 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from operator import mul
+from types import MappingProxyType
 from typing import NamedTuple
 
-from undercroft.risk.model import COMBINATION, finding_score, service_score
+from undercroft.risk.model import (
+    ACROSS_LAYERS,
+    COMBINATION,
+    DEPTH,
+    IN_LAYER,
+    finding_score,
+    service_score,
+)
 
 __all__ = ["Combo", "Item", "Planner", "RepairKey", "Step", "World"]
 
 _SLACK = 1e-6
 """Bounds are kept up by adding and subtracting floats; so much may have been lost in it."""
+
+
+_IN_LAYER = [IN_LAYER**k for k in range(DEPTH)]
+_ACROSS = [ACROSS_LAYERS**j for j in range(16)]
+
+_Brings = list[tuple[str, float, list[float]]]
+"""What a resource brings into the sums above it: (layer, discounted sum, worst hazards first)."""
+_NOTHING: Mapping[int, _Brings] = MappingProxyType({})
+_NONE: Set[int] = frozenset()
+
+
+def _sum(hazards: Iterable[float]) -> float:
+    """A layer's sum, with diminishing returns."""
+    total: float = sum(map(mul, sorted(hazards, reverse=True), _IN_LAYER))
+    return total
 
 
 class RepairKey(NamedTuple):
@@ -118,7 +142,9 @@ class Planner:
                 for repair in combo.repairs:
                     self._owners.setdefault(repair, set()).add(owner)
         self._removed: set[int] = set()
-        self._scores = dict(scores or {s: self._score(s, self._removed) for s in world.reach})
+        self._brought: dict[int, _Brings] = {}
+        self._held: dict[int, bool] = {}
+        self._scores = dict(scores or {s: self._score(s) for s in world.reach})
         self._before = dict(self._scores)
         self._bounds: dict[RepairKey, float] = {}
         self._shares: dict[int, dict[RepairKey, float]] = {}
@@ -169,34 +195,36 @@ class Planner:
     def evaluate(self, repair: RepairKey) -> Step:
         """What a repair would change on top of the plan, without planning it."""
         removed = self._removed | set(self.members(repair))
+        without = {repair.resource: self._brings(repair.resource, removed)}
+        broken = {
+            combo.finding
+            for owner in self._owners.get(repair, ())
+            for combo in self.world.combos[owner]
+            if repair in combo.repairs and self._holds(combo) and not combo.holds(removed)
+        }
         changes = []
         for service in self.touched(repair):
             before = self._scores[service]
-            after = self._score(service, removed)
+            after = self._score(service, without, broken)
             if before - after > 0:
                 changes.append((service, before, after))
-        broken = sum(
-            repair in combo.repairs and combo.holds(self._removed) and not combo.holds(removed)
-            for owner in self._owners.get(repair, ())
-            for combo in self.world.combos[owner]
-        )
         value = math.fsum(before - after for _, before, after in changes)
         total = math.fsum(self._scores.values()) - value
-        return Step(repair, value, total, tuple(changes), broken)
+        return Step(repair, value, total, tuple(changes), len(broken))
 
     def plan(self, repair: RepairKey) -> Step:
         """Take a repair into the plan."""
         step = self.evaluate(repair)
         self.planned.append(repair)
         self._removed |= set(self.members(repair))
-        self._settle(self.touched(repair))
+        self._settle(repair)
         return step
 
     def unplan(self, repair: RepairKey) -> None:
         """Take a repair out of the plan again."""
         self.planned.remove(repair)
         self._removed = {f for kept in self.planned for f in self.members(kept)}
-        self._settle(self.touched(repair))
+        self._settle(repair)
 
     def best(self) -> Step | None:
         """The repair that takes off most on top of the plan; None if nothing takes off anything.
@@ -238,24 +266,71 @@ class Planner:
                 if item.finding not in removed:
                     yield item.finding, item.layer, item.hazard * attenuation
 
-    def _holding(self, service: int, removed: Collection[int]) -> Iterator[tuple[Combo, float]]:
+    def _holds(self, combo: Combo) -> bool:
+        """Whether a combination is there once the plan is done."""
+        held = self._held.get(combo.finding)
+        if held is None:
+            held = self._held[combo.finding] = combo.holds(self._removed)
+        return held
+
+    def _holding(self, service: int) -> Iterator[tuple[Combo, float]]:
         """Combinations that hold beneath a service, each with its hazard there."""
         combos = self.world.combos
         for resource, attenuation in self.world.reach[service]:
             for combo in combos.get(resource, ()):
-                if combo.holds(removed):
+                if self._holds(combo):
                     yield combo, combo.hazard * attenuation
 
-    def _score(self, service: int, removed: Collection[int]) -> float:
-        """The score of a service without these findings."""
-        items = [(str(f), layer, value) for f, layer, value in self._items(service, removed)]
-        for combo, value in self._holding(service, removed):
-            items.append((str(combo.finding), COMBINATION, value))
-        return service_score(items, lines=False).value
+    def _brings(self, resource: int, removed: Collection[int]) -> _Brings:
+        """What a resource brings into sums without these findings."""
+        found: dict[str, list[float]] = {}
+        for item in self.world.items.get(resource, ()):
+            if item.finding not in removed:
+                found.setdefault(item.layer, []).append(item.hazard)
+        brings = []
+        for layer, hazards in found.items():
+            hazards.sort(reverse=True)
+            brings.append((layer, sum(map(mul, hazards, _IN_LAYER)), hazards[:DEPTH]))
+        return brings
 
-    def _settle(self, touched: Collection[int]) -> None:
+    def _score(
+        self, service: int, without: Mapping[int, _Brings] = _NOTHING, broken: Set[int] = _NONE
+    ) -> float:
+        """The score of a service; ``without``: what some resources would bring instead of what
+        they bring now, ``broken``: combinations that would no longer hold.
+
+        The same sum as ``service_score``, resource by resource instead of finding by finding:
+        attenuation is the same for all findings of a resource, so where one resource alone fills a
+        layer its discounted sum is known.
+        """
+        layers: dict[str, list[tuple[float, float, list[float]]]] = {}
+        for resource, attenuation in self.world.reach[service]:
+            brings = without.get(resource)
+            if brings is None:
+                brings = self._brought.get(resource)
+            if brings is None:
+                brings = self._brought[resource] = self._brings(resource, self._removed)
+            for layer, total, hazards in brings:
+                layers.setdefault(layer, []).append((attenuation, total, hazards))
+        sums = [
+            parts[0][0] * parts[0][1]
+            if len(parts) == 1
+            else _sum(a * hazard for a, _, hazards in parts for hazard in hazards)
+            for parts in layers.values()
+        ]
+        sums.append(_sum(h for combo, h in self._holding(service) if combo.finding not in broken))
+        sums.sort(reverse=True)
+        return finding_score(sum(map(mul, sums, _ACROSS)))
+
+    def _settle(self, repair: RepairKey) -> None:
+        """Bring up to date what a repair, planned or no longer planned, has changed."""
+        touched = self.touched(repair)
+        self._brought.pop(repair.resource, None)
+        for owner in self._owners.get(repair, ()):
+            for combo in self.world.combos[owner]:
+                self._held.pop(combo.finding, None)
         for service in touched:
-            self._scores[service] = self._score(service, self._removed)
+            self._scores[service] = self._score(service)
         if self._bounds:
             for service in touched:
                 self._bound(service)
@@ -282,7 +357,7 @@ class Planner:
         sums: dict[RepairKey, float] = {}
         items = [(str(f), layer, value) for f, layer, value in self._items(service, self._removed)]
         combos: dict[str, Combo] = {}
-        for combo, value in self._holding(service, self._removed):
+        for combo, value in self._holding(service):
             combos[str(combo.finding)] = combo
             items.append((str(combo.finding), COMBINATION, value))
         score = service_score(items)
