@@ -45,7 +45,7 @@ def collectors(
     ``trusted_accounts`` from the scope's own options.
     """
     from collectors.aws.accounts import AccountRecords, Accounts
-    from collectors.aws.catalogue import LISTED, NAMED
+    from collectors.aws.catalogue import LAST, LISTED, NAMED
     from collectors.aws.ec2 import Ec2AiInstances
     from collectors.aws.ec2_named import NAMED as EC2_NAMED
     from collectors.aws.ec2_named import Ec2Named
@@ -73,8 +73,8 @@ def collectors(
             IamCollector(clients),
             S3Collector(clients),
         ],
-        # The keys of that.
-        [KmsCollector(clients)],
+        # The keys of that, and the account as a whole.
+        [KmsCollector(clients), *(KindNamed(clients, kind) for kind in LAST)],
     ]
     for stage, found in enumerate(stages):
         for collector in found:

@@ -1,13 +1,17 @@
-"""What is set once per region of an account, for every AI service in it."""
+"""What is set once for an account or a region, for every AI service in it."""
 
 from __future__ import annotations
 
-from collectors.aws.arns import bucket, log_group, role
-from collectors.aws.kinds import Kind, Read
+from collections.abc import Iterator, Mapping
+
+from collectors.aws.arns import Place, account, bucket, log_group, role
+from collectors.aws.kinds import Each, Kind, Read
 from collectors.references import Reference
+from collectors.values import mappings
+from undercroft.model import Certainty, Edge, Json, Resource
 from undercroft.relations import Relation
 
-__all__ = ["BEDROCK_SETTINGS"]
+__all__ = ["ACCOUNT", "ACCOUNT_REGION", "BEDROCK_SETTINGS"]
 
 
 _LOGS = "ModelInvocationLogging"
@@ -109,6 +113,124 @@ BEDROCK_SETTINGS = Kind(
             f"{_LOGS}.cloudWatchConfig.largeDataDeliveryS3Config.bucketName",
             bucket,
             Relation.WRITES_TO,
+        ),
+    ),
+)
+
+
+def _in_account(place: Place, region: Resource) -> Iterator[Resource | Edge]:
+    whole = account(place)
+    yield whole
+    yield Edge(region.key, whole.key, Relation.CONTAINED_IN, "account", Certainty.DEFAULT)
+
+
+ACCOUNT_REGION = Kind(
+    family="account",
+    name="region",
+    type="account:region",
+    segment="region",
+    client="inspector2",
+    prefix="account",
+    list_operation="",
+    list_key="",
+    describe_operation="",
+    identifiers=(),
+    arn="",
+    title="",
+    more=_in_account,
+    reads=(
+        Read("Inspector", "batch_get_account_status", {}, pick="accounts"),
+        Read(
+            "Detectors",
+            "list_detectors",
+            {},
+            pick="DetectorIds",
+            listed=True,
+            each=(Each("Detector", "get_detector", {"DetectorId": "id"}),),
+            client="guardduty",
+        ),
+    ),
+)
+
+
+def _recorded(_place: Place, config: Mapping[str, Json]) -> dict[str, Json]:
+    """Whether some trail writes down what is done in every region, and what AI services are asked."""
+    running = [
+        trail
+        for trail in mappings(config.get("Trails"))
+        if isinstance(status := trail.get("Status"), Mapping) and status.get("IsLogging") is True
+    ]
+    return {
+        "recorded_everywhere": any(
+            trail.get("IsMultiRegionTrail") is True and _manages(trail.get("Selectors"))
+            for trail in running
+        ),
+        "ai_data_events": any(_is_about_ai(trail.get("Selectors")) for trail in running),
+    }
+
+
+def _manages(selectors: Json) -> bool:
+    if not isinstance(selectors, Mapping):
+        return False
+    classic = any(
+        entry.get("IncludeManagementEvents") is True and entry.get("ReadWriteType") == "All"
+        for entry in mappings(selectors.get("EventSelectors"))
+    )
+    return classic or any(
+        field == "eventCategory" and "Management" in values
+        for field, values in _advanced(selectors)
+    )
+
+
+def _is_about_ai(selectors: Json) -> bool:
+    return isinstance(selectors, Mapping) and any(
+        field == "resources.type"
+        and any(str(value).startswith(("AWS::Bedrock", "AWS::SageMaker")) for value in values)
+        for field, values in _advanced(selectors)
+    )
+
+
+def _advanced(selectors: Mapping[str, Json]) -> Iterator[tuple[str, list[Json]]]:
+    for selector in mappings(selectors.get("AdvancedEventSelectors")):
+        for field in mappings(selector.get("FieldSelectors")):
+            values = field.get("Equals")
+            yield str(field.get("Field")), list(values) if isinstance(values, list) else []
+
+
+ACCOUNT = Kind(
+    family="account",
+    name="account",
+    type="account",
+    segment="account",
+    client="cloudtrail",
+    prefix="account",
+    list_operation="",
+    list_key="",
+    describe_operation="",
+    identifiers=(),
+    arn="",
+    title="",
+    facts=_recorded,
+    derived=("recorded_everywhere", "ai_data_events"),
+    reads=(
+        Read(
+            "Trails",
+            "describe_trails",
+            {},
+            pick="trailList",
+            listed=True,
+            each=(
+                Each("Status", "get_trail_status", {"Name": "TrailARN"}),
+                Each("Selectors", "get_event_selectors", {"TrailName": "TrailARN"}),
+            ),
+        ),
+        Read(
+            "PublicAccessBlock",
+            "get_public_access_block",
+            {"AccountId": "$account"},
+            pick="PublicAccessBlockConfiguration",
+            answers=frozenset({"NoSuchPublicAccessBlockConfiguration"}),
+            client="s3control",
         ),
     ),
 )

@@ -22,6 +22,8 @@ __all__ = [
     "Arn",
     "Place",
     "Referent",
+    "account",
+    "account_region",
     "agent",
     "bucket",
     "by_arn",
@@ -314,6 +316,20 @@ def settings(place: Place, service: str) -> Resource:
     native = place.arn(service, "settings")
     name = f"{service} in {place.region}"
     return place.stub(f"{service}:settings", Layer.SERVICE, key, name, native)
+
+
+def account_region(place: Place) -> Resource:
+    """An account's share of a region: what watches over everything in it."""
+    key = place.key("account", "region", place.region)
+    native = f"arn:{place.partition}:account::{place.account}:region/{place.region}"
+    return place.stub("account:region", Layer.SERVICE, key, place.region, native)
+
+
+def account(place: Place) -> Resource:
+    """An account as a whole."""
+    key = place.key("account", "account", place.account, region="-")
+    native = f"arn:{place.partition}:account::{place.account}:account"
+    return place.stub("account", Layer.SERVICE, key, place.account, native, region="-")
 
 
 def log_group(place: Place, text: str) -> Target | None:

@@ -11,10 +11,10 @@ from collectors.aws import (
     search_kinds,
     store_kinds,
 )
-from collectors.aws.account_kinds import BEDROCK_SETTINGS
+from collectors.aws.account_kinds import ACCOUNT, ACCOUNT_REGION, BEDROCK_SETTINGS
 from collectors.aws.kinds import Kind
 
-__all__ = ["EVERY", "LISTED", "NAMED"]
+__all__ = ["EVERY", "LAST", "LISTED", "NAMED"]
 
 LISTED: tuple[Kind, ...] = (
     *sagemaker_kinds.KINDS,
@@ -26,12 +26,16 @@ LISTED: tuple[Kind, ...] = (
 )
 """Kinds that are listed in every region."""
 
-NAMED: tuple[Kind, ...] = (BEDROCK_SETTINGS, *store_kinds.KINDS)
+NAMED: tuple[Kind, ...] = (BEDROCK_SETTINGS, ACCOUNT_REGION, *store_kinds.KINDS)
 """Kinds that are only read where something names one."""
+
+LAST: tuple[Kind, ...] = (ACCOUNT,)
+"""Kinds that only other named kinds name."""
 
 EVERY: tuple[Kind, ...] = (
     *LISTED,
     *NAMED,
+    *LAST,
     *(child.kind for kind in (*LISTED, *NAMED) for child in kind.children),
     *(inner.kind for kind in LISTED for child in kind.children for inner in child.kind.children),
 )

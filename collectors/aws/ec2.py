@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from collectors.aws.arns import Arn, role
+from collectors.aws.arns import Arn, account_region, role
 from collectors.aws.errors import CallError
 from collectors.aws.references import INSTANCE
 from collectors.aws.session import GLOBAL, Clients, call, pages
@@ -15,7 +15,7 @@ from collectors.aws.subreads import tag_map
 from collectors.aws.units import AwsCollector, Ended, Gaps, Reading, Unit, batches, once
 from collectors.aws.values import jsonable
 from collectors.references import link
-from undercroft.model import Edge, Json, Layer, Resource
+from undercroft.model import Certainty, Edge, Json, Layer, Resource
 from undercroft.protocols import Collected
 from undercroft.relations import Relation
 
@@ -118,9 +118,12 @@ class Ec2AiInstances(AwsCollector):
             unknown={},
             service=True,
         )
+        region = account_region(place)
+        yield region
         yield machine
         service = place.key("ec2", "ai-instance", identifier)
         yield Edge(service, machine.key, Relation.RUNS_ON, "InstanceId")
+        yield Edge(service, region.key, Relation.CONTAINED_IN, "region", Certainty.DEFAULT)
         yield from link(place, machine.key, config, INSTANCE)
         for arn in roles:
             target = role(place, arn)

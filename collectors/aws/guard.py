@@ -267,6 +267,8 @@ READS: dict[str, frozenset[str]] = {
             "ListTagsForResource",
         }
     ),
+    "cloudtrail": frozenset({"DescribeTrails", "GetTrailStatus", "GetEventSelectors"}),
+    "guardduty": frozenset({"ListDetectors", "GetDetector"}),
     "logs": frozenset({"DescribeLogGroups"}),
     "kms": frozenset({"DescribeKey", "GetKeyPolicy", "GetKeyRotationStatus", "ListAliases"}),
 }

@@ -15,7 +15,7 @@ from collectors.references import Reference
 from undercroft.model import Edge, Json, Layer, Resource
 from undercroft.relations import Relation
 
-__all__ = ["ARN", "Child", "Facts", "Kind", "Read", "Tags", "constant"]
+__all__ = ["ARN", "Child", "Each", "Facts", "Kind", "Read", "Tags", "constant"]
 
 ARN = "$arn"
 """In place of a field: the ARN of the resource itself."""
@@ -27,6 +27,17 @@ Facts: TypeAlias = Callable[[Place, Mapping[str, Json]], Mapping[str, Json]]
 def constant(text: str) -> str:
     """An argument whose value is always this text, in place of a field."""
     return f"={text}"
+
+
+@dataclass(frozen=True, slots=True)
+class Each:
+    """One more call about an item of a list; the answer becomes a field of the item."""
+
+    into: str
+    operation: str
+    arguments: Mapping[str, str]
+    """Argument → field of the item."""
+    pick: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +58,8 @@ class Read:
     """Error codes that mean "there is none"."""
     listed: bool = False
     """The answer comes in pages; ``pick`` names the list."""
-    each: str = ""
-    """One more call for every item of the list, whose answer replaces it."""
-    each_arguments: Mapping[str, str] = field(default_factory=dict)
-    """Argument of that call → field of the item."""
-    each_pick: str = ""
+    each: tuple[Each, ...] = ()
+    """Further calls for every item of the list. A bare name becomes an item with one ``id``."""
     client: str = ""
     """botocore service, if not the kind's own."""
     grants: tuple[str, ...] = ()

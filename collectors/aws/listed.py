@@ -13,7 +13,7 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
 from collectors.aws import sagemaker_asset_kinds, sagemaker_job_kinds, sagemaker_kinds
-from collectors.aws.arns import Arn, Place, settings
+from collectors.aws.arns import Arn, Place, account_region, settings
 from collectors.aws.errors import CallError
 from collectors.aws.hosts import hosts
 from collectors.aws.kinds import ARN, Child, Kind, Read
@@ -134,7 +134,11 @@ class KindNamed(AwsCollector):
         gaps, failed, seen = Gaps(), list[CallError](), set[tuple[str, str]]()
 
         def describe(stub: Resource) -> list[Collected]:
-            item: dict[str, Json] = {"$name": stub.name, ARN: stub.native_id}
+            item: dict[str, Json] = {
+                "$name": stub.name,
+                "$account": stub.account,
+                ARN: stub.native_id,
+            }
             try:
                 found = reader.describe(self._kind, item, stub=stub)
             except CallError as error:
@@ -274,12 +278,12 @@ class _Reader:
             resource,
             *link(self._place, resource.key, config, kind.references),
         ]
+        if kind.service:
+            region = account_region(self._place)
+            found += [region, _lies_in(resource, region)]
         if kind.settings:
             shared = settings(self._place, kind.settings)
-            found += [
-                shared,
-                Edge(resource.key, shared.key, Relation.CONTAINED_IN, "region", Certainty.DEFAULT),
-            ]
+            found += [shared, _lies_in(resource, shared)]
         if kind.hosts:
             found += hosts(resource, kind.hosts(config))
         if kind.more:
@@ -384,13 +388,14 @@ class _Reader:
             config[read.into] = value
 
     def _each(self, client: BaseClient, read: Read, entry: Json) -> Json:
-        if not read.each or not isinstance(entry, Mapping):
+        if not read.each:
             return entry
-        arguments: Any = _arguments(read.each_arguments, entry, "") or {}
-        answer: Json = jsonable(
-            call(self._meter, client, read.each, **arguments).get(read.each_pick)
-        )
-        return answer
+        item: dict[str, Json] = dict(entry) if isinstance(entry, Mapping) else {"id": entry}
+        for more in read.each:
+            arguments: Any = _arguments(more.arguments, item, "") or {}
+            answer = jsonable(call(self._meter, client, more.operation, **arguments))
+            item[more.into] = answer.get(more.pick) if more.pick else answer
+        return item
 
     def _tags(
         self, kind: Kind, config: Mapping[str, Json], arn: str, reads: SubReads
@@ -423,6 +428,10 @@ class _Reader:
                         yield Edge(resource.key, one.key, child.relation, child.via)
         except CallError as error:
             self.lost.append(error)
+
+
+def _lies_in(resource: Resource, whole: Resource) -> Edge:
+    return Edge(resource.key, whole.key, Relation.CONTAINED_IN, "region", Certainty.DEFAULT)
 
 
 def policy_facts(

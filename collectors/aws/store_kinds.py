@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from collectors.aws.arns import Place, kms_key, role
-from collectors.aws.kinds import ARN, Child, Kind, Read, constant
+from collectors.aws.kinds import ARN, Child, Each, Kind, Read, constant
 from collectors.aws.policy.documents import PolicyError, parse_policy, wildcard_match
 from collectors.aws.policy.trust import deputies
 from collectors.aws.references import GROUP, SUBNET, vpc
@@ -93,7 +93,8 @@ _FUNCTION = Kind(
 def _covering(policies: Json, kind: str, name: str) -> Iterator[Mapping[str, Json]]:
     """The entries of policies that speak of a collection (or of indexes in it)."""
     for policy in mappings(policies):
-        for entry in mappings(policy.get("policy")):
+        detail = policy.get("Detail")
+        for entry in mappings(detail.get("policy") if isinstance(detail, Mapping) else None):
             for rule in mappings(entry.get("Rules")):
                 if rule.get("ResourceType") != kind:
                     continue
@@ -157,9 +158,14 @@ _COLLECTION = Kind(
             {"type": constant("network")},
             pick="securityPolicySummaries",
             listed=True,
-            each="get_security_policy",
-            each_arguments={"type": "type", "name": "name"},
-            each_pick="securityPolicyDetail",
+            each=(
+                Each(
+                    "Detail",
+                    "get_security_policy",
+                    {"type": "type", "name": "name"},
+                    "securityPolicyDetail",
+                ),
+            ),
         ),
         Read(
             "AccessPolicies",
@@ -167,9 +173,14 @@ _COLLECTION = Kind(
             {"type": constant("data")},
             pick="accessPolicySummaries",
             listed=True,
-            each="get_access_policy",
-            each_arguments={"type": "type", "name": "name"},
-            each_pick="accessPolicyDetail",
+            each=(
+                Each(
+                    "Detail",
+                    "get_access_policy",
+                    {"type": "type", "name": "name"},
+                    "accessPolicyDetail",
+                ),
+            ),
         ),
     ),
     references=(Reference("kmsKeyArn", kms_key, _KEY),),

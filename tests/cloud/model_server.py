@@ -359,6 +359,8 @@ def _nouns(operation: str) -> frozenset[str]:
 @cache
 def _list_member(output: Any, operation: str) -> str:
     """The member that an operation lists things in; empty if it describes one thing."""
+    if operation == "GetEventSelectors":
+        return ""
     if operation.startswith(("Get", "Describe")):
         plural = operation.endswith("s") and not operation.endswith(("Status", "ss"))
         if not plural or (operation.startswith("Get") and operation != "GetEnabledStandards"):

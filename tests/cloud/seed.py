@@ -108,6 +108,24 @@ class _Builder:
             subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.1.0/24")["Subnet"]
             self._subnets[region] = subnet["SubnetId"]
             self.seeded.names[f"vpc:{region}"] = vpc
+            self._watched_over(region)
+
+    def _watched_over(self, region: str) -> None:
+        """What a well-kept account has in every region."""
+        self._client("guardduty", region).create_detector(Enable=True)
+        on = {"status": "ENABLED"}
+        state = dict.fromkeys(("ec2", "ecr", "lambda"), on)
+        inspector = {"accountId": ACCOUNT, "state": on, "resourceState": state}
+        self._record("inspector2", "AccountStatus", region, inspector)
+        arn = f"arn:aws:cloudtrail:{region}:{ACCOUNT}:trail/everything"
+        trail = {"TrailARN": arn, "Name": "everything", "IsMultiRegionTrail": True}
+        self._record("cloudtrail", "Trail", region, trail)
+        self._record("cloudtrail", "TrailStatus", region, {"IsLogging": True}, arn)
+        asked = {"Field": "resources.type", "Equals": ["AWS::Bedrock::Model"]}
+        managed = {"Field": "eventCategory", "Equals": ["Management"]}
+        selectors = [{"FieldSelectors": [field]} for field in (managed, asked)]
+        chosen = {"TrailARN": arn, "AdvancedEventSelectors": selectors}
+        self._record("cloudtrail", "EventSelector", region, chosen)
 
     def _key(self, entry: Entry) -> None:
         kms = self._client("kms", entry.region)
@@ -317,8 +335,11 @@ class _Builder:
         }
         self._record("sagemaker", "MonitoringSchedule", entry.region, watched)
 
-    def _record(self, service: str, noun: str, region: str, members: dict[str, Any]) -> None:
-        body = json.dumps([[service, noun, region, members]]).encode()
+    def _record(
+        self, service: str, noun: str, region: str, members: dict[str, Any], of: str = ""
+    ) -> None:
+        under = {"of": of} if of else {}
+        body = json.dumps([[service, noun, region, members, under]]).encode()
         with urlopen(Request(f"{self._endpoint}{RECORDS}", data=body, method="POST")):
             pass
 

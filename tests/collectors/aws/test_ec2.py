@@ -43,7 +43,7 @@ def links(found: Found, src: str) -> set[tuple[Relation, str, str]]:
     return {
         (edge.relation, edge.via, edge.dst.removeprefix(f"{HERE}/"))
         for edge in found.edges
-        if edge.src == f"{HERE}/{src}"
+        if edge.src == f"{HERE}/{src}" and edge.relation is not Relation.CONTAINED_IN
     }
 
 
