@@ -516,6 +516,21 @@ class TestRescan:
         assert (row.status, row.cause) == ("reopened", "expired")
         assert estate.rows("status:reopened").keys() == {"a"}
 
+    def test_what_has_lapsed_is_accepted_again_as_one_action(self, estate: Estate) -> None:
+        ids = estate.ids("abc")
+        estate.ada.accept(ids[:1], reason=REASON, until=estate.ada.today, owner="ml-platform")
+        estate.ada.accept(ids[1:2], reason="another reason", owner="other", until=UNTIL)
+        estate.wait(days=75)
+        assert estate.states() == "reopened reopened open open open"
+        done = estate.ada.accept_again(ids)
+        assert done.findings == tuple(ids[:2])
+        assert [event.payload["reason"] for event in done.events] == [REASON, "another reason"]
+        assert [event.payload["owner"] for event in done.events] == ["ml-platform", "other"]
+        assert done.summary == "accepted 2 findings until 2027-02-07 … 2027-04-16"
+        assert estate.states() == "accepted accepted open open open"
+        estate.ada.undo()
+        assert estate.states() == "reopened reopened open open open"
+
     def test_a_worse_severity_ends_it_too(self, estate: Estate) -> None:
         estate.accept("a")
         estate.scan("abcde", severity=Severity.CRITICAL)

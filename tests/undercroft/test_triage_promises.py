@@ -325,7 +325,7 @@ def test_t21_a_recreated_notebook_is_another_one(store: Store, clock: Clock, ann
     scan = save(store, one(incarnation="2026-11-20"), clock)
     assert statuses(store, scan) == {"nb-root": "reopened (re-created)"}
     assert store.finding(scan.id, fid).lapsed is not None
-    ann.accept_again(fid)
+    ann.accept_again([fid])
     assert statuses(store, scan) == {"nb-root": "accepted"}
 
 

@@ -127,7 +127,7 @@ def accept_command(
     def act(triage: Triage, store: Store, chosen: list[str], scan: int) -> Action:
         warn_of_services(triage, store, chosen, scan)
         if again:
-            return accept_all_again(triage, chosen, scan)
+            return triage.accept_again(chosen, scan_id=scan)
         return triage.accept(
             chosen,
             reason=reason,
@@ -148,19 +148,6 @@ def warn_of_services(triage: Triage, store: Store, chosen: list[str], scan: int)
         above = store.services_of(scan, [facts.finding for facts in grave])
         names = ", ".join(shown(service.name) for service in above) or "no AI service"
         say(f"{count(len(grave), 'critical finding')} beneath {names}")
-
-
-def accept_all_again(triage: Triage, chosen: list[str], scan: int) -> Action:
-    """One acceptance after the other; what cannot be accepted again is said and left."""
-    from undercroft.triage.decide import DecisionError
-
-    *before, last = chosen
-    for finding in before:
-        try:
-            say(triage.accept_again(finding, scan_id=scan).summary)
-        except DecisionError as error:
-            say(f"{finding[:11]}: {error}")
-    return triage.accept_again(last, scan_id=scan)
 
 
 @click.command("fixed")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
 
-from undercroft.triage.decide import Action, DecisionError, Triage
+from undercroft.triage.decide import Action, Triage
 from undercroft.triage.scopes import Scope
 from undercroft.triage.scoping import accept_scope, end_scope, mark_seen
 
@@ -113,17 +113,8 @@ class AcceptAgain:
     """Acceptances that no longer hold once more: same reason, new date."""
 
     def apply(self, triage: Triage, findings: Sequence[str]) -> Action:
-        """Record them; what has no lapsed acceptance is left out if another has one."""
-        done: Action | None = None
-        refused: DecisionError | None = None
-        for finding in findings:
-            try:
-                done = triage.accept_again(finding)
-            except DecisionError as error:
-                refused = error
-        if done is None:
-            raise refused or DecisionError("no finding is selected: move to one, or select some")
-        return done
+        """Record them as one action."""
+        return triage.accept_again(findings)
 
 
 @dataclass(frozen=True, slots=True)

@@ -231,21 +231,27 @@ class Triage:
         payload: dict[str, Json] = {"severity": severity.value, "reason": _reason(reason)}
         return self._decide("override_severity", findings, payload | self.ends(until), scan_id)
 
-    def accept_again(self, finding: str, *, scan_id: int | None = None) -> Action:
-        """The acceptance of a finding that no longer holds once more: same reason, new date.
+    def accept_again(self, findings: Sequence[str], *, scan_id: int | None = None) -> Action:
+        """The acceptances that no longer hold once more: same reason, new date, as one action.
 
-        It runs as long as the lapsed one did, and never longer than policy allows.
+        Each runs as long as the lapsed one did, and never longer than policy allows. Findings
+        without a lapsed acceptance are left out if another has one.
         """
-        event = self.store.lapsed_acceptance(finding, scan_id)
-        if event is None:
+        payloads: dict[str, Mapping[str, Json]] = {}
+        for finding in dict.fromkeys(findings):
+            event = self.store.lapsed_acceptance(finding, scan_id)
+            if event is not None:
+                said = {name: str(event.payload.get(name, "")) for name in ("reason", "owner")}
+                payload = acceptance(self, until=self.again_until(event), **said)
+                payloads[finding] = _with(payload, ticket=str(event.payload.get("ticket", "")))
+        if not payloads:
             raise DecisionError("no acceptance of this finding has lapsed: accept it in full")
-        return self.accept(
-            [finding],
-            reason=str(event.payload.get("reason", "")),
-            until=self.again_until(event),
-            owner=str(event.payload.get("owner", "")),
-            ticket=str(event.payload.get("ticket", "")),
-            scan_id=scan_id,
+        return self._decide(
+            "accept",
+            list(payloads),
+            payloads.__getitem__,
+            scan_id,
+            lambda facts: guards_for("accept", facts),
         )
 
     def again_until(self, event: Event) -> date:
@@ -338,7 +344,7 @@ class Triage:
         self,
         kind: str,
         findings: Sequence[str],
-        payload: Mapping[str, Json],
+        payload: Mapping[str, Json] | Callable[[str], Mapping[str, Json]],
         scan_id: int | None,
         guards: Callable[[FindingFacts], Mapping[str, Json]] | None = None,
     ) -> Action:
@@ -362,7 +368,7 @@ class Triage:
                 actor=self.actor,
                 at=at,
                 finding=facts.finding,
-                payload=payload,
+                payload=payload(facts.finding) if callable(payload) else payload,
                 guards=guards(facts) if guards else None,
                 seen={
                     "scan": facts.scan,

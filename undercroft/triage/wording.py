@@ -77,7 +77,8 @@ def describe(events: Sequence[Event]) -> str:
     payload = first.payload
     match first.type:
         case "accept":
-            return f"accepted {findings} until {payload.get('until')}"
+            days = sorted({str(event.payload.get("until")) for event in events})
+            return f"accepted {findings} until {' … '.join(dict.fromkeys((days[0], days[-1])))}"
         case "false_positive":
             what = "a false positive" if number == 1 else "false positives"
             return f"marked {findings} as {what}"
