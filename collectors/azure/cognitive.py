@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from collectors.azure.errors import ArmError
+from collectors.azure.errors import ArmError, is_version_refusal
 from collectors.azure.facts import diagnostics, mappings, posture
 from collectors.azure.ids import parse_id
 from collectors.azure.units import AzureCollector, Losses, Node, Unit, concat, plan, resource_of
@@ -74,9 +74,13 @@ class CognitiveServices(AzureCollector):
         """Deployments, filters, connections, projects and agents of one account."""
         deployments = self._children(meter, node, "deployments", losses)
         policies = self._children(meter, node, "raiPolicies", losses)
-        connections = self._children(meter, node, "connections", losses) or []
-        hosts = self._children(meter, node, "capabilityHosts", losses)
+        connections: list[Node] = []
+        hosts: list[Node] | None = []
         projects: list[Node] | None = []
+        if str(node.config.get("kind")).lower() == "aiservices":
+            # Plain Azure OpenAI accounts have neither.
+            connections = self._children(meter, node, "connections", losses) or []
+            hosts = self._children(meter, node, "capabilityHosts", losses)
         if node.get("allowProjectManagement") is True:
             projects = self._children(meter, node, "projects", losses)
         found: list[Collected] = []
@@ -122,6 +126,9 @@ class CognitiveServices(AzureCollector):
         except ArmError as error:
             if error.status is CoverageStatus.NOT_ENABLED or error.is_gone:
                 return []
+            if is_version_refusal(error):
+                why = f"{error.action}: version {VERSION} of the API does not offer it"
+                error = ArmError(CoverageStatus.NOT_ENABLED, why, action=error.action)
             losses.failed(name, error)
             return None
         return found

@@ -107,6 +107,9 @@ class Inventory:
         self._by_id: dict[str, Row] = {}
         self._names: dict[tuple[str, str], list[str]] = {}
         self._inside: dict[tuple[str, str], list[Row]] = {}
+        self._complete: dict[str, str] = {}
+        self._all_names: dict[str, frozenset[str]] = {}
+        self._servers: dict[str, str] | None = None
 
     def __reduce__(self) -> tuple[type[Inventory], tuple[Arm]]:
         return (Inventory, (self.arm,))
@@ -219,7 +222,11 @@ class Inventory:
         return parse_id(found.pop()) if len(found) == 1 else None
 
     def knows(self, meter: Meter, kind: str) -> str:
-        """Why not everything of a type is known, or an empty text."""
+        """Why not everything of a type is known, or an empty text. Asked for once."""
+        with self._lock:
+            known = self._complete.get(kind)
+        if known is not None:
+            return known
         why = ""
         for subscription in self.arm.subscriptions(meter):
             if not subscription.readable:
@@ -228,24 +235,34 @@ class Inventory:
                 self.resources(meter, subscription.id.lower(), kind)
             except ArmError as error:
                 why = why or error.unknown
-        return why
-
-    def names(self, kind: str) -> frozenset[str]:
-        """Names (in small letters) of everything of a type that was listed so far."""
         with self._lock:
-            return frozenset(name for listed, name in self._names if listed == kind)
+            return self._complete.setdefault(kind, why)
 
-    def registries(self, meter: Meter) -> dict[str, str]:
+    def names(self, meter: Meter, kind: str) -> frozenset[str]:
+        """Names (in small letters) of everything of a type. See ``knows``."""
+        self.knows(meter, kind)
+        with self._lock:
+            if kind not in self._all_names:
+                found = frozenset(name for listed, name in self._names if listed == kind)
+                self._all_names[kind] = found
+            return self._all_names[kind]
+
+    def registries(self, meter: Meter) -> Mapping[str, str]:
         """Login server of every container registry → its resource id. See ``knows``."""
-        self.knows(meter, "Microsoft.ContainerRegistry/registries")
-        found = {}
-        for (kind, name), ids in list(self._names.items()):
-            if kind == "Microsoft.ContainerRegistry/registries":
-                row = self._by_id.get(azure_key(ids[0]), {})
-                properties = row.get("properties")
-                said = properties.get("loginServer") if isinstance(properties, Mapping) else None
-                found[str(said or f"{name}.azurecr.io").lower()] = ids[0]
-        return found
+        kind = "Microsoft.ContainerRegistry/registries"
+        names = self.names(meter, kind)
+        with self._lock:
+            if self._servers is None:
+                self._servers = {}
+                for name in names:
+                    identifier = self._names[kind, name][0]
+                    row = self._by_id.get(azure_key(identifier), {})
+                    properties = row.get("properties")
+                    said = (
+                        properties.get("loginServer") if isinstance(properties, Mapping) else None
+                    )
+                    self._servers[str(said or f"{name}.azurecr.io").lower()] = identifier
+            return self._servers
 
     def _graph(self, meter: Meter, name: str) -> dict[tuple[str, str], list[Row]]:
         def read() -> Iterable[tuple[str, Row]]:

@@ -167,7 +167,7 @@ class _MachineLearning(AzureCollector):
         """Names of the storage accounts that are ours, and why the list may be short."""
         kind = "Microsoft.Storage/storageAccounts"
         why = self.inventory.knows(meter, kind)
-        return self.inventory.names(kind), why
+        return self.inventory.names(meter, kind), why
 
     def describe(self, meter: Meter, node: Node, version: str) -> None:
         """Facts of whatever type a node has."""

@@ -9,7 +9,16 @@ from functools import cache
 from collectors.azure import collectors
 from rules import Engine, load_pack
 from tests.cloud.arm import ArmServer
-from undercroft.model import Coverage, CoverageStatus, Edge, Json, Observation, Outcome, Resource
+from undercroft.model import (
+    Coverage,
+    CoverageStatus,
+    Edge,
+    Json,
+    Observation,
+    Outcome,
+    Presence,
+    Resource,
+)
 from undercroft.protocols import Meter, Scope
 from undercroft.redact import redact_item
 from undercroft.scan.estate import Estate
@@ -30,9 +39,10 @@ class Reading:
     throttled: int = 0
 
     def named(self, name: str, kind: str = "") -> Resource:
-        """The one resource of that name (and type, if several share the name)."""
-        (found,) = [r for r in self.resources.values() if r.name == name and r.type.endswith(kind)]
-        return found
+        """The one resource of that name (and type); one that was read before one that was not."""
+        found = [r for r in self.resources.values() if r.name == name and r.type.endswith(kind)]
+        (one,) = [r for r in found if r.presence is Presence.READ] or found
+        return one
 
     def edges_of(self, name: str) -> set[tuple[str, str]]:
         """(relation, name of the other end) of everything a resource stands on."""

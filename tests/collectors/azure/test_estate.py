@@ -123,3 +123,50 @@ def test_no_subscription_and_no_answer_are_said(empty: ArmServer) -> None:
     found = read(empty)
     assert {c.status for c in found.coverage} == {CoverageStatus.DENIED}
     assert not set(judge(found, Outcome.PASS))
+
+
+def test_what_the_version_does_not_offer_is_unknown_and_no_gap(server: ArmServer) -> None:
+    server.faults.append(Fault("capabilityHosts$", 404, "InvalidResourceType"))
+    found = read(server)
+    assert found.gaps() == {}
+    told = {c.collector: c.status for c in found.coverage if c.scope == SUB}
+    assert told["azure.cognitive.capabilityhosts"] is CoverageStatus.NOT_ENABLED
+    assert "azure-foundry-agents-no-network-injection" in reasons(found, "foundry")
+
+
+def test_what_services_stand_on(server: ArmServer) -> None:
+    found = read(server)
+    assert {
+        ("uses_identity", "ml-identity"),
+        ("same_workload", "score/blue"),
+        ("contained_in", "ws"),
+    } <= found.edges_of("score")
+    assert {
+        ("same_workload", "serve/1"),
+        ("loads_artifact_from", "credit/1"),
+        ("runs_on", "Standard_DS3_v2"),
+    } <= found.edges_of("score/blue")
+    assert ("runs_image", "serve") in found.edges_of("serve/1")
+    assert ("loads_artifact_from", "clean") in found.edges_of("credit/1")
+    assert {("reads_data_from", "mlstore"), ("reads_data_from", "mlstore/train")} <= found.edges_of(
+        "clean"
+    )
+    assert {
+        ("writes_to", "mlstore"),
+        ("uses_identity", "ml-vault"),
+        ("protected_by", "CloudPosture"),
+    } <= found.edges_of("ws")
+    assert ("same_workload", "ws-hub") in found.edges_of("ws-project")
+    assert ("runs_on", "vm-attached") in found.edges_of("own-vm")
+    assert ("same_workload", "foundry") in found.edges_of("helpdesk")
+    assert ("invokes_tool", "openai-clean") in found.edges_of("to-openai")
+    assert {r.layer.value for r in found.resources.values() if r.implied} == {"vm"}
+
+
+def test_what_is_named_and_does_not_exist_is_absent(server: ArmServer) -> None:
+    del server.resources[next(i for i in server.resources if i.endswith("/vaults/ml-vault"))]
+    found = read(server)
+    assert found.named("ml-vault").presence is Presence.ABSENT
+    assert found.gaps() == {}
+    foreign = found.named("strangersdata")
+    assert foreign.presence is Presence.STUB, "somebody else's storage is not looked for"

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 from azure.core.rest import HttpRequest
+from azure.identity import ChainedTokenCredential, CredentialUnavailableError
 
+from collectors.azure.credentials import link_of
 from collectors.azure.endpoint import CLOUDS, EndpointError, endpoint_of
 from collectors.azure.errors import ArmError
 from collectors.azure.guard import ForeignHostError, Pace, ReadOnly, RefusedError
@@ -298,3 +300,18 @@ def test_a_session_travels_without_its_secrets(server: ArmServer) -> None:
             pickle.dumps(ArmError(CoverageStatus.DENIED, "no", code="X", action="a/read"))
         )
     assert error.value.unknown == "denied: needs a/read"
+
+
+def test_doctor_can_say_which_link_of_the_chain_worked() -> None:
+    class AzureCliCredential(Ticket):
+        pass
+
+    class ManagedIdentityCredential:
+        def get_token(self, *scopes: str, **_: Any) -> Any:
+            raise CredentialUnavailableError("not on this machine")
+
+    chain = ChainedTokenCredential(ManagedIdentityCredential(), AzureCliCredential())
+    assert link_of(chain) == ""
+    chain.get_token("https://management.azure.com/.default")
+    assert link_of(chain) == "the Azure CLI ('az login')"
+    assert link_of(None) == ""
