@@ -75,3 +75,19 @@ def test_an_address_that_may_not_be_talked_to_is_refused(tmp_path: Path, address
     done = shell.run("scan", "azure", status=2)
     assert "UNDERCROFT_AZURE_ENDPOINT" in done.err
     assert shell.run("doctor", "azure", status=4).out.startswith("FIX ")
+
+
+def test_weaknesses_that_meet_are_combined_over_real_edges(
+    tmp_path: Path,
+) -> None:
+    """Every combination of the Azure catalogue holds in an estate made for it."""
+    worst = load_estate("azure-worst")
+    wanted = {(item.rule, item.resource) for item in worst.expected()}
+    with ArmServer() as server:
+        seed_arm(server, worst)
+        shell = Shell(
+            tmp_path, tmp_path / "c.db", more={"UNDERCROFT_AZURE_ENDPOINT": server.endpoint}
+        )
+        shell.run("scan", "azure")
+    assert wanted - outcomes(shell.findings("rule:azure-toxic-*")) == set()
+    assert len({rule for rule, _ in wanted}) == 15
