@@ -134,6 +134,9 @@ def test_explain_a_service_and_a_finding(undercroft: Command) -> None:
     assert f"h = {worst['h']:.4f}" in alone
     assert "open-desk" in alone
     undercroft("explain", "no-such-thing", status=2)
+    everything = undercroft("explain", "open-desk", "--all").out
+    assert "constants of risk model 1" in everything
+    assert "uses_identity 0.9" in everything
 
 
 def test_fix_first(undercroft: Command) -> None:

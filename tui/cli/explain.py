@@ -10,7 +10,7 @@ from tui.cli.common import db_option, debug_option, open_store, scan_option
 from tui.cli.moment import as_of_option, now
 from tui.cli.output import print_json, severity_style
 from undercroft.relations import ATTENUATION, Relation
-from undercroft.risk import RISK_MODEL, band
+from undercroft.risk import RISK_MODEL, band, constants
 from undercroft.risk.bills import Bill, BillLine, FindingExplanation, ServiceExplanation
 from undercroft.risk.model import Hazard
 from undercroft.risk.trends import Change
@@ -22,7 +22,12 @@ __all__ = ["explain_command"]
 
 @click.command("explain")
 @click.argument("what", metavar="SERVICE|FINDING")
-@click.option("--all", "everything", is_flag=True, help="Every line, however little it weighs.")
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Every line, however little it weighs, and the model's constants.",
+)
 @scan_option
 @as_of_option
 @db_option
@@ -67,9 +72,8 @@ def _service(found: ServiceExplanation, change: Change | None, *, everything: bo
     if change is not None:
         moved = ", ".join(f"{one.name} {one.points:+.1f} ({one.findings})" for one in change.causes)
         since = shown(change.since.name or change.since.uid)
-        click.echo(
-            f"{change.after - change.before:+.1f} since {since}{': ' if moved else ''}{moved}"
-        )
+        by = f"{change.after - change.before:+.1f}" if moved else "unchanged"
+        click.echo(f"{by} since {since}{': ' if moved else ''}{moved}")
     _head(found.feeds, found.as_of, found.scan.name or found.scan.uid)
     click.echo("each line: h · a · 0.5^k · 0.6^j = effective, and its share of the score\n")
     _lines(residual, everything=everything)
@@ -78,6 +82,15 @@ def _service(found: ServiceExplanation, change: Change | None, *, everything: bo
         click.echo("\naccepted: counted only without acceptances")
         for line in accepted:
             _line(line)
+    if everything:
+        _constants()
+
+
+def _constants() -> None:
+    """The model's whole table, so that nothing in a bill is hidden."""
+    click.echo(f"\nconstants of risk model {RISK_MODEL}")
+    for name, values in constants().items():
+        click.echo(f"  {name}: {', '.join(f'{key} {value:g}' for key, value in values.items())}")
 
 
 def _score(bill: Bill) -> str:
