@@ -44,11 +44,8 @@ def collectors(options: Mapping[str, Json] | None = None) -> list[Collector]:
     from collectors.azure.cognitive import CognitiveServices
     from collectors.azure.defender import ContainerImages, DefenderPlans
     from collectors.azure.inventory import Inventory
-    from collectors.azure.ml import (
-        MachineLearning,
-        MachineLearningAssets,
-        MachineLearningRegistries,
-    )
+    from collectors.azure.ml import MachineLearning
+    from collectors.azure.ml_named import MachineLearningAssets, MachineLearningRegistries
     from collectors.azure.roles import Identities
     from collectors.azure.services import KINDS, ServiceList, ServicesReferenced
     from collectors.azure.session import Arm

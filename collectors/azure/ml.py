@@ -16,7 +16,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from collectors.azure import ml_facts as about
 from collectors.azure.errors import ArmError, is_version_refusal
-from collectors.azure.facts import diagnostics, is_sensitive, mappings, posture, strings
+from collectors.azure.facts import diagnostics, is_sensitive, posture, strings
 from collectors.azure.ids import parse_id
 from collectors.azure.images import PUBLISHER
 from collectors.azure.inventory import LISTED, Inventory
@@ -27,8 +27,6 @@ from collectors.azure.units import (
     Losses,
     Node,
     Unit,
-    Unread,
-    absent,
     concat,
     plan,
     resource_of,
@@ -40,10 +38,10 @@ from undercroft.relations import Relation
 
 __all__ = [
     "HOST",
+    "ML",
     "VERSIONS",
     "MachineLearning",
-    "MachineLearningAssets",
-    "MachineLearningRegistries",
+    "MachineLearningReader",
 ]
 
 ML = "Microsoft.MachineLearningServices"
@@ -98,7 +96,7 @@ _DEPLOYMENTS: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 
 
-class _MachineLearning(AzureCollector):
+class MachineLearningReader(AzureCollector):
     """What speaks to Azure ML: the version ladder, and the typed client with the plain reader."""
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -201,7 +199,7 @@ def _made(kind: Callable[[Inventory], AzureCollector], inventory: Inventory, sta
     return collector
 
 
-class MachineLearning(_MachineLearning):
+class MachineLearning(MachineLearningReader):
     """Workspaces (plain, hub and project) of a subscription and their children."""
 
     name = "azure.ml.workspaces"
@@ -399,73 +397,6 @@ class MachineLearning(_MachineLearning):
             yield from resource_of(node)
             yield Edge(arm.key, deployed.key, Relation.SAME_WORKLOAD, "deployments")
             yield from _host(node)
-
-
-class MachineLearningAssets(_MachineLearning):
-    """Versions of environments, models, code and data that something names and no list gave."""
-
-    name = "azure.ml.assets"
-    reads = tuple(
-        f"{ML}/workspaces/{segment}"
-        for segment in (
-            "environments/versions",
-            "models/versions",
-            "codes/versions",
-            "data/versions",
-            "datastores",
-        )
-    )
-
-    def read(self, unit: Unit) -> Reading:
-        """Each by its id; what does not exist comes out as absent."""
-        unread = Unread()
-
-        def one(named: Resource) -> list[Collected]:
-            unread.asked()
-            arm = parse_id(named.native_id)
-            if arm is None:
-                return []
-            try:
-                config, version = self.one(unit.meter, unit.subscription, arm.text)
-            except ArmError as error:
-                if error.is_gone:
-                    return [absent(named, self.name)]
-                unread.failed(error)
-                return []
-            node = Node(arm, config, self.name)
-            self.describe(unit.meter, node, version)
-            return resource_of(node)
-
-        for found in side_by_side(unit.wanted, one):
-            yield from found
-        return unread.ended()
-
-
-class MachineLearningRegistries(AzureCollector):
-    """Registries that share models and environments between workspaces."""
-
-    name = "azure.ml.registries"
-    lists = (f"{ML}/registries",)
-
-    def read(self, unit: Unit) -> Reading:
-        """From the bulk inventory."""
-        for row in self.inventory.resources(unit.meter, unit.subscription, f"{ML}/registries"):
-            arm = parse_id(row.get("id"))
-            if arm is None:
-                continue
-            node = Node(arm, row, self.name, service=True)
-            node.facts["public_blobs"] = any(
-                _public_blobs(account)
-                for region in mappings(node.get("regionDetails"))
-                for account in mappings(region.get("storageAccountDetails"))
-            )
-            yield from resource_of(node)
-        return Ended()
-
-
-def _public_blobs(account: Mapping[str, Any]) -> bool:
-    made = account.get("systemCreatedStorageAccount")
-    return isinstance(made, Mapping) and made.get("allowBlobPublicAccess") is True
 
 
 def _in_network(computes: Iterable[Node]) -> bool:
