@@ -66,6 +66,8 @@ class Running(TypedDict, total=False):
     progress: Callable[[Progress], None]
     cancelled: threading.Event
     executor: Executor | None
+    keep: bool
+    resume: bool
 
 
 @dataclass(frozen=True, slots=True)

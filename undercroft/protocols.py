@@ -159,7 +159,7 @@ class Progress:
     """One thing that happened during a scan."""
 
     kind: str
-    """planned, unit_started, unit_progress, unit_done, judging, saving, done, cancelled"""
+    """resumed, planned, unit_started, unit_progress, unit_done, judging, saving, done, cancelled"""
     collector: str = ""
     scope: str = ""
     location: str = ""

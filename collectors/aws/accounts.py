@@ -87,7 +87,7 @@ class Accounts(Clients):
                 found, records = self._find()
                 # What lies in another account of the same owner is not foreign.
                 own = [account.number for account in found] + [record.scope for record in records]
-                trusted: list[Json] = [*dict.fromkeys(n for n in own if n != GLOBAL)]
+                trusted: list[Json] = [*sorted({number for number in own if number != GLOBAL})]
                 self._resolved = (
                     tuple(
                         replace(found_, options={**found_.options, "own_accounts": trusted})

@@ -75,6 +75,24 @@ def test_killed_in_the_middle_of_a_scan(shell: Shell, slow_cloud: FaultyProxy) -
     is_whole(shell)
 
 
+def test_a_killed_scan_goes_on(shell: Shell, slow_cloud: FaultyProxy) -> None:
+    before = shell.findings()
+    unfinished = shell.db.with_name(f"{shell.db.name}-unfinished")
+    with begin_scan(shell) as process:
+        os.killpg(process.pid, signal.SIGKILL)
+    assert unfinished.exists()
+    slow_cloud.repair()
+    done = shell.scan("--resume")
+    assert "before the interruption, not read again" in done.err
+    again = slow_cloud.seen.total()
+    assert [row["state"] for row in shell.scans()] == ["complete", "interrupted", "complete"]
+    calls = shell.scans()[0]["calls"]
+    assert again < calls, "the calls of before count, and are not made again"
+    assert [found["id"] for found in shell.findings()] == [found["id"] for found in before]
+    assert not unfinished.exists()
+    assert "nothing is left of an interrupted scan" in shell.scan("--resume").err
+
+
 def test_stopped_in_the_middle_of_a_scan(shell: Shell, slow_cloud: FaultyProxy) -> None:
     before = shell.findings()
     with begin_scan(shell) as process:
@@ -85,6 +103,7 @@ def test_stopped_in_the_middle_of_a_scan(shell: Shell, slow_cloud: FaultyProxy) 
         _, err = process.communicate(timeout=30)
     assert process.returncode == 130, err
     assert "earlier scans and all decisions are untouched" in err
+    assert "--resume goes on from here" in err
     assert "Traceback" not in err
     assert [row["state"] for row in shell.scans()] == ["interrupted", "complete"]
     assert shell.findings() == before

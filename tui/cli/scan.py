@@ -37,7 +37,10 @@ __all__ = ["scan_command"]
 _SCORE = re.compile(r"score>=(\d+(?:\.\d+)?)$")
 _MANY = 10
 """So many services that are not enabled are only counted."""
-_INTERRUPTED = "interrupted; earlier scans and all decisions are untouched"
+_INTERRUPTED = (
+    "interrupted; earlier scans and all decisions are untouched, "
+    "and the same command with --resume goes on from here"
+)
 
 
 @click.group("scan")
@@ -56,6 +59,7 @@ class _Common:
     reporter: Callable[[], Callable[[Progress], None]]
     db: Path | None
     executor: str
+    resume: bool
 
 
 _Command = Callable[..., None]
@@ -72,6 +76,11 @@ _COMMON = (
         metavar="local|dask://HOST:PORT",
         default="local",
         help="Where the parts of a scan run [default: threads here].",
+    ),
+    click.option(
+        "--resume",
+        is_flag=True,
+        help="Go on from an interrupted scan of the same: what was read is not read again.",
     ),
     click.option("--rules", "rule_dirs", multiple=True, type=click.Path(path_type=Path)),
     click.option("--plain", is_flag=True, help="Progress as plain lines."),
@@ -91,6 +100,7 @@ def _common_options(command: _Command) -> _Command:
         fail_on: str | None,
         jobs: int,
         executor: str,
+        resume: bool,
         rule_dirs: tuple[Path, ...],
         plain: bool,
         as_json: bool,
@@ -98,7 +108,7 @@ def _common_options(command: _Command) -> _Command:
         **own: object,
     ) -> None:
         reporter = _json_reporter if as_json else functools.partial(_text_reporter, plain=plain)
-        common = _Common(name, _gate(fail_on), jobs, rule_dirs, reporter, db, executor)
+        common = _Common(name, _gate(fail_on), jobs, rule_dirs, reporter, db, executor, resume)
         command(common=common, **own)
 
     for option in reversed(_COMMON):
@@ -211,6 +221,8 @@ def _run(common: _Common, scan: _Scan) -> None:
             "progress": common.reporter(),
             "cancelled": _stop_on_interrupt(),
             "executor": executor,
+            "keep": True,
+            "resume": common.resume,
         }
         try:
             row = scan(store, running)
@@ -284,6 +296,8 @@ def _text_reporter(*, plain: bool) -> Callable[[Progress], None]:
                 )
                 line += f"; {shown(event.reason)}" if event.reason else ""
                 say(("\r\x1b[K" if live else "") + line)
+            elif event.kind == "resumed":
+                say(event.reason)
             elif event.kind in {"judging", "saving"}:
                 say(("\r\x1b[K" if live else "") + event.kind)
             elif live and event.kind == "unit_progress":

@@ -6,18 +6,21 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from functools import partial
 from typing import TypeAlias
 
 from undercroft.model import CoverageStatus
 from undercroft.protocols import Cancelled, Collected, Collector, Meter, Progress, Target
+from undercroft.scan.journal import Journal
 from undercroft.scan.unit import UnitResult, failed, run_unit
 
 __all__ = ["Crew", "Report", "Unit"]
 
 Unit: TypeAlias = tuple[Collector, Target]
 Report: TypeAlias = Callable[[Progress], None]
-_Message: TypeAlias = "list[Collected] | tuple[Target, Future[UnitResult]]"
+_Message: TypeAlias = "tuple[int, Target, list[Collected] | Future[UnitResult]]"
+"""Number of a unit in the journal, what it is, and a batch of it or its end."""
 
 _LOOK_UP = 0.5
 """Seconds after which a wait for units in other processes looks at the cancel flag."""
@@ -35,13 +38,20 @@ class Crew:
     """
 
     def __init__(
-        self, executor: Executor, salt: bytes, stop: threading.Event, report: Report
+        self,
+        executor: Executor,
+        salt: bytes,
+        stop: threading.Event,
+        report: Report,
+        journal: Journal | None = None,
     ) -> None:
+        """``journal`` remembers what units read, and units that it remembers are not run."""
         self._executor = executor
         self._shared = isinstance(executor, ThreadPoolExecutor)
         self._salt = salt
         self._stop = stop
         self._report = report
+        self._journal = journal
         self._abandoned = threading.Event()
         self._messages: queue.SimpleQueue[_Message] = queue.SimpleQueue()
         self._room = threading.Semaphore(_AHEAD)
@@ -59,33 +69,65 @@ class Crew:
         self._total += len(units)
         for _, target in units:
             self._tell("planned", target)
+        if self._journal:
+            units = [unit for unit in units if not self._recalled(self._journal, unit[1], save)]
         futures: list[Future[UnitResult]] = []
         try:
             for collector, target in units:
-                future = self._submit(collector, target)
+                number = self._journal.begin() if self._journal else 0
+                future = self._submit(number, collector, target)
                 futures.append(future)
-                future.add_done_callback(partial(self._ended, target))
+                future.add_done_callback(partial(self._ended, number, target))
             waiting = len(units)
             while waiting:
-                message = self._next()
-                if isinstance(message, list):
-                    save(message)
-                    self._room.release()
-                else:
+                number, target, said = self._next()
+                if isinstance(said, Future):
                     waiting -= 1
-                    save(self._finish(*message))
+                    save(self._finish(number, target, said))
+                    continue
+                if self._journal:
+                    self._journal.note(number, said)
+                save(said)
+                self._room.release()
         except BaseException:
             self._abandoned.set()
             for future in futures:
                 future.cancel()
             if self._shared:
                 wait(futures)
+            if self._journal:
+                self._keep_rest(self._journal)
             raise
 
-    def _submit(self, collector: Collector, target: Target) -> Future[UnitResult]:
+    def _keep_rest(self, journal: Journal) -> None:
+        """What has been read and was waiting to be saved need not be read again either."""
+        with suppress(queue.Empty):
+            while True:
+                number, target, said = self._messages.get_nowait()
+                if not isinstance(said, Future):
+                    journal.note(number, said)
+                elif said.done() and not said.cancelled() and said.exception() is None:
+                    result = said.result()
+                    if not result.cancelled:
+                        journal.note(number, result.items)
+                        journal.end(number, target, result)
+
+    def _recalled(
+        self, journal: Journal, target: Target, save: Callable[[list[Collected]], None]
+    ) -> bool:
+        """Whether a unit was read before an interruption; what it read is saved then."""
+        known = journal.recall(target)
+        if known is None:
+            return False
+        for batch in known.batches:
+            save(batch)
+        self._count(target, known.result)
+        return True
+
+    def _submit(self, number: int, collector: Collector, target: Target) -> Future[UnitResult]:
         try:
             if self._shared:
-                return self._executor.submit(self._in_thread, collector, target)
+                return self._executor.submit(self._in_thread, number, collector, target)
             return self._executor.submit(run_unit, collector, target, self._salt)
         except RuntimeError as error:
             # An executor whose workers have died takes no more work; the unit is reported so.
@@ -93,10 +135,10 @@ class Crew:
             future.set_exception(error)
             return future
 
-    def _ended(self, target: Target, future: Future[UnitResult]) -> None:
-        self._messages.put((target, future))
+    def _ended(self, number: int, target: Target, future: Future[UnitResult]) -> None:
+        self._messages.put((number, target, future))
 
-    def _in_thread(self, collector: Collector, target: Target) -> UnitResult:
+    def _in_thread(self, number: int, collector: Collector, target: Target) -> UnitResult:
         meter = Meter(cancelled=self._stopped)
         self._tell("unit_started", target)
 
@@ -104,7 +146,7 @@ class Crew:
             # Nobody makes room any more once the scan is to stop.
             while not self._room.acquire(timeout=_LOOK_UP) and not self._stopped():
                 pass
-            self._messages.put(items)
+            self._messages.put((number, target, items))
             self._tell(
                 "unit_progress",
                 target,
@@ -127,7 +169,7 @@ class Crew:
             except queue.Empty:
                 continue
 
-    def _finish(self, target: Target, future: Future[UnitResult]) -> list[Collected]:
+    def _finish(self, number: int, target: Target, future: Future[UnitResult]) -> list[Collected]:
         try:
             result = future.result()
         except CancelledError:
@@ -136,6 +178,13 @@ class Crew:
             result = failed(target, self._salt, error)
         if result.cancelled:
             raise Cancelled
+        if self._journal:
+            self._journal.note(number, result.items)
+            self._journal.end(number, target, result)
+        self._count(target, result)
+        return result.items
+
+    def _count(self, target: Target, result: UnitResult) -> None:
         self._done += 1
         self.calls += result.calls
         self.throttled += result.throttled
@@ -148,7 +197,6 @@ class Crew:
             status=result.status,
             reason=result.reason,
         )
-        return result.items
 
     def _tell(
         self,

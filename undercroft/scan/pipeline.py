@@ -21,9 +21,11 @@ from undercroft.protocols import Cancelled, Collected, Collector, Judge, Progres
 from undercroft.redact import redact_options, redact_text
 from undercroft.scan.crew import Crew, Report, Unit
 from undercroft.scan.estate import Estate
+from undercroft.scan.journal import Journal, journal_path
 from undercroft.scan.turns import take_turns
 from undercroft.scan.unit import failed
 from undercroft.store.recall import Again
+from undercroft.text import count
 
 if TYPE_CHECKING:
     from undercroft.store import ScanWriter, Store
@@ -45,6 +47,8 @@ def run_scan(
     kind: str = "live",
     jobs: int = 8,
     executor: Executor | None = None,
+    keep: bool = False,
+    resume: bool = False,
     progress: Callable[[Progress], None] | None = None,
     cancelled: threading.Event | None = None,
     clock: Callable[[], datetime] = utc_now,
@@ -53,6 +57,8 @@ def run_scan(
 
     ``executor`` runs the units (default: ``jobs`` threads) and is not shut down here. In another
     process a unit hears of a cancellation only before it starts, and reports when it has ended.
+    ``keep``: what units read is kept beside the cache until the scan is saved; then ``resume`` goes
+    on from what an interrupted scan of the same scope left, if there is such.
     ``progress`` is called from several threads.
 
     Raises:
@@ -72,13 +78,21 @@ def run_scan(
     with ExitStack() as stack:
         stack.enter_context(writer)
         run = _Run(writer, judge, stop, report, clock)
+        journal = None
+        if keep or resume:
+            journal = Journal(journal_path(store.path), scope, _version(), clock(), resume=resume)
+            stack.callback(journal.close, done=False)
+        if resume and journal is not None:
+            report(Progress("resumed", reason=_said(journal)))
         try:
-            calls, throttled = run.collect(collectors, scope, salt, executor, jobs)
+            calls, throttled = run.collect(collectors, scope, salt, executor, jobs, journal)
             services = run.judge()
             run.combine(services)
             run.check()
             report(Progress("saving", calls=calls, throttled=throttled))
             row = writer.commit(calls=calls, throttled=throttled, now=clock())
+            if journal is not None:
+                journal.close(done=True)
         except Cancelled:
             report(Progress("cancelled"))
             raise
@@ -117,6 +131,7 @@ class _Run:
         salt: bytes,
         executor: Executor | None,
         jobs: int,
+        journal: Journal | None,
     ) -> tuple[int, int]:
         """Run all units, stage by stage; (calls, throttled)."""
         stages: dict[int, list[Collector]] = {}
@@ -127,7 +142,7 @@ class _Run:
                 executor = stack.enter_context(
                     ThreadPoolExecutor(max(jobs, 1), thread_name_prefix="unit")
                 )
-            crew = Crew(executor, salt, self._stop, self._report)
+            crew = Crew(executor, salt, self._stop, self._report, journal)
             for stage in sorted(stages):
                 self.check()
                 wanted = self._estate.wanted()
@@ -223,6 +238,19 @@ class _Run:
         ]
         if kept:
             self._found[key] = kept
+
+
+def _said(journal: Journal) -> str:
+    if not journal.units:
+        return "nothing is left of an interrupted scan of the same; everything is read"
+    units = count(journal.units, "unit")
+    return f"{units} read since {journal.since[:16]} before the interruption, not read again"
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("undercroft")
 
 
 def _unheard(event: Progress) -> None:
