@@ -6,20 +6,28 @@ allows exactly these operations.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, cast
 
 from undercroft.model import Json
 
 __all__ = [
+    "MANAGED_POLICY",
     "READS",
     "ROLE_NAME",
+    "ROLE_POLICIES",
     "WriteRefusedError",
     "iam_action",
     "iam_actions",
     "install",
     "policy_document",
+    "policy_size",
 ]
+
+MANAGED_POLICY = 6_144
+ROLE_POLICIES = 10_240
+"""Characters of a managed policy, and of all inline policies of a role. Source: IAM quotas."""
 
 ROLE_NAME = "UndercroftRead"
 """The role that an organisation scan assumes in each member account unless told otherwise."""
@@ -385,3 +393,8 @@ def policy_document(options: Mapping[str, Json] | None = None) -> dict[str, Json
             }
         )
     return {"Version": "2012-10-17", "Statement": statements}
+
+
+def policy_size(document: Mapping[str, Json]) -> int:
+    """Characters of a policy as IAM counts them: without white space."""
+    return len(json.dumps(document, separators=(",", ":")))

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from tui.cli.aws import AwsSignIn, aws_sign_in
-from tui.cli.common import cache_path, db_option, debug_option
+from tui.cli.common import cache_path, db_option, debug_option, say
 from tui.cli.errors import Exit
 from tui.cli.output import print_json
 from undercroft.model import Json
@@ -56,9 +56,15 @@ def aws_command(sign_in: AwsSignIn, *, policy: bool) -> None:
     """Ask AWS who you are and what a scan could not read."""
     options = sign_in.request().scope().options
     if policy:
-        from collectors.aws.guard import policy_document
+        from collectors.aws.guard import MANAGED_POLICY, policy_document, policy_size
 
-        print_json(policy_document(options))
+        document = policy_document(options)
+        print_json(document)
+        if (size := policy_size(document)) > MANAGED_POLICY:
+            say(
+                f"{size:,} characters are too many for a managed policy ({MANAGED_POLICY:,}): "
+                "make it a role's inline policy (aws iam put-role-policy)"
+            )
         return
     from collectors.aws import preflight
 

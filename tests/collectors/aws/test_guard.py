@@ -108,7 +108,7 @@ def test_iam_action_names_what_aws_calls_the_permission() -> None:
     assert guard.iam_action("ec2", "DescribeImages") == "ec2:DescribeImages"
 
 
-def test_the_policy_fits_into_a_role() -> None:
-    """10,240 characters without spaces; a managed policy holds 6,144 (IAM quotas)."""
-    text = "".join(json.dumps(guard.policy_document()).split())
-    assert len(text) < 10_240
+def test_the_whole_policy_fits_into_a_role() -> None:
+    document = guard.policy_document({"organization": True})
+    assert guard.policy_size(document) == len("".join(json.dumps(document).split()))
+    assert guard.policy_size(document) < guard.ROLE_POLICIES
