@@ -20,7 +20,7 @@ from tests.end_to_end.kit import Shell
 
 pytestmark = pytest.mark.slow
 
-REGION = "eu-west-3"
+REGION = "eu-west-2"
 ROOT_ACCESS = "aws-sagemaker-notebook-root-access"
 NO_KEY = "aws-sagemaker-notebook-no-cmk"
 NO_BLOCK = "aws-s3-no-public-access-block"
