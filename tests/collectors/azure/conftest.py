@@ -8,7 +8,7 @@ import pytest
 
 from tests.cloud.arm import ArmServer
 from tests.cloud.arm_seed import seed_arm
-from tests.cloud.estate import load_estate
+from tests.cloud.estate import Entry, Estate, load_estate
 
 
 @pytest.fixture
@@ -29,4 +29,22 @@ def empty() -> Iterator[ArmServer]:
                 "tenantId": "t",
             }
         ]
+        yield arm
+
+
+@pytest.fixture
+def small() -> Iterator[ArmServer]:
+    """One workspace and one account, where the whole estate would only cost time."""
+    things = {
+        "ws": {"type": "workspace"},
+        "ci": {"type": "compute"},
+        "ai": {"type": "account"},
+        "strict": {"type": "filter", "within": "ai"},
+        "ml-identity": {"type": "identity"},
+    }
+    resources = tuple(Entry(name, "", spec) for name, spec in things.items())
+    with ArmServer() as arm:
+        seed_arm(
+            arm, Estate("small", {"subscriptions": (Entry("one", "", {}),), "resources": resources})
+        )
         yield arm

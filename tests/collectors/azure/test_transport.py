@@ -60,23 +60,23 @@ def test_the_typed_client_cannot_write_either(server: ArmServer) -> None:
     assert server.seen == []
 
 
-def test_an_unregistered_provider_is_not_registered(server: ArmServer) -> None:
-    server.faults.append(Fault("workspaces$", 409, "MissingSubscriptionRegistration"))
-    found = read(server)
+def test_an_unregistered_provider_is_not_registered(small: ArmServer) -> None:
+    small.faults.append(Fault("workspaces$", 409, "MissingSubscriptionRegistration"))
+    found = read(small)
     status = {c.status for c in found.coverage if c.collector == "azure.ml.workspaces"}
     assert CoverageStatus.NOT_ENABLED in status
     assert found.gaps() == {}
-    posts = [s.path for s in server.seen if s.method != "GET"]
+    posts = [s.path for s in small.seen if s.method != "GET"]
     assert set(posts) == {"/providers/Microsoft.ResourceGraph/resources"}
 
 
 @pytest.mark.parametrize("where", ["workspaces$", "computes$", "raiPolicies$", "/subscriptions$"])
 def test_a_next_link_to_another_host_is_not_followed(
-    server: ArmServer, other: ArmServer, where: str
+    small: ArmServer, other: ArmServer, where: str
 ) -> None:
     link = f"{other.endpoint}/subscriptions?api-version=x"
-    server.faults.append(Fault(where, change=lambda page: {**page, "nextLink": link}))
-    found = read(server)
+    small.faults.append(Fault(where, change=lambda page: {**page, "nextLink": link}))
+    found = read(small)
     assert other.seen == []
     assert CoverageStatus.TRUNCATED in {status for status, _ in found.gaps().values()}
 
@@ -144,12 +144,12 @@ def test_loopback_may_be_plain(address: str) -> None:
     assert endpoint_of({"endpoint": address}).plain
 
 
-def test_no_credential_is_used_on_plain_http(server: ArmServer) -> None:
-    arm = arm_of(server)
+def test_no_credential_is_used_on_plain_http(small: ArmServer) -> None:
+    arm = arm_of(small)
     assert arm.credential is None
-    read(server)
-    assert server.seen
-    assert not any(n.lower() == "authorization" for s in server.seen for n in s.headers)
+    read(small)
+    assert small.seen
+    assert not any(n.lower() == "authorization" for s in small.seen for n in s.headers)
 
 
 def test_a_credential_that_slips_in_is_stopped(server: ArmServer) -> None:
@@ -280,9 +280,9 @@ def test_few_remaining_reads_slow_the_next_call() -> None:
     "body",
     ["", "<html>proxy</html>", "[]", '"x"', "{}", '{"value": {}}', '{"value": [1]}', "[" * 100_000],
 )
-def test_garbage_is_an_error_and_never_an_empty_list(server: ArmServer, body: str) -> None:
-    server.faults.append(Fault("workspaces$", 200, body=body))
-    found = read(server)
+def test_garbage_is_an_error_and_never_an_empty_list(small: ArmServer, body: str) -> None:
+    small.faults.append(Fault("workspaces$", 200, body=body))
+    found = read(small)
     status, reason = found.gaps()["azure.ml.workspaces"]
     assert status is CoverageStatus.ERROR
     assert "Microsoft.MachineLearningServices/workspaces/read" in reason
