@@ -108,7 +108,12 @@ class Engine:
             if unknown and program.touches(unknown, data):
                 found += program.judge(resource, data)
                 continue
-            verdict = evaluate(activation).value()
+            try:
+                verdict = evaluate(activation).value()
+            except RuntimeError as error:
+                # A list longer than the library goes through.
+                found.append(program.undecided(resource, data, str(error)))
+                continue
             if verdict is False:
                 continue
             if verdict is True:

@@ -6,7 +6,7 @@ Answers come in three values. Evidence, titles and the rest are only worked out 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +22,8 @@ PLACEHOLDER = re.compile(r"\{(at|show)\.(\w+)\}")
 """What a rule's title may hold."""
 _NOWHERE: Mapping[str, str] = {}
 """The place of a finding that its resource can only have once."""
+_MOST_ITEMS = 2_000
+"""Items of a list per evaluation: the CEL library ends one that goes through more than 10,000."""
 _MOST_EVIDENCE = 12
 """Places shown for one finding that has several (the same package in several digests)."""
 
@@ -98,19 +100,19 @@ class Program:
         """As ``judge`` for a rule with ``each``, in one evaluation if no item is in doubt."""
         if self._table is None:
             raise TypeError(f"{self.rule.id} has no list")
-        value = self._table.eval(activation)
-        if value.type().name() == "ERROR":
-            return self._judge_each(resource, data)
-        rows = value.plain_value()
         items = lookup(data, self.rule.each)
         names = list(self._cells)
         merged = _Merged()
-        for position, row in enumerate(rows):
-            if row:
-                cells = dict(zip(names, row[3:], strict=True))
-                merged.add(
-                    self._item_failed(data, items[position], cells, row[1], row[2], resource)
-                )
+        for part, bound in _parts(data, self.rule.each, items, activation):
+            value = self._table.eval(bound)
+            if value.type().name() == "ERROR":
+                return self._judge_each(resource, data)
+            for position, row in enumerate(value.plain_value()):
+                if row:
+                    cells = dict(zip(names, row[3:], strict=True))
+                    merged.add(
+                        self._item_failed(data, part[position], cells, row[1], row[2], resource)
+                    )
         return merged.observations()
 
     def _table_text(self) -> str:
@@ -268,6 +270,23 @@ class Program:
             if lookup(data, path) is MISSING:
                 return f"{path} is not in what was read"
         return f"cannot be decided: {error.splitlines()[0]}"
+
+
+def _parts(
+    data: Mapping[str, Any], path: str, items: Any, activation: Any
+) -> Iterator[tuple[Sequence[Any], Any]]:
+    """A list in parts that one evaluation may go through, each with what it is to be evaluated on."""
+    if not isinstance(items, list | tuple) or len(items) <= _MOST_ITEMS:
+        yield items, activation
+        return
+    root, *rest = path.split(".")
+    for start in range(0, len(items), _MOST_ITEMS):
+        part = items[start : start + _MOST_ITEMS]
+        inner: Any = part
+        for depth in range(len(rest), 0, -1):
+            above = lookup(data, ".".join([root, *rest[: depth - 1]]))
+            inner = {**above, rest[depth - 1]: inner}
+        yield part, bind({**data, root: inner})
 
 
 class _Merged:

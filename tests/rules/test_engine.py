@@ -185,6 +185,21 @@ def test_an_item_in_doubt_hides_no_other_item() -> None:
     assert len(of(found, Outcome.UNKNOWN)) == 1
 
 
+def test_a_list_of_any_length_is_judged_to_its_end() -> None:
+    items = [{"port": number, "open": number % 2 == 0} for number in range(12_001)]
+    text = rule_text("item.open", more="  each: facts.open\n  at: {port: string(item.port)}\n")
+    answers = Engine(pack_of(text)).judge(resource(facts={"open": items}), NOW)
+    assert [answer.outcome for answer in answers] == [Outcome.FAIL] * 6_001
+    assert {answer.at["port"] for answer in answers} == {str(n) for n in range(0, 12_001, 2)}
+
+
+def test_a_condition_that_goes_on_for_too_long_is_unknown() -> None:
+    many = [{"a": number} for number in range(12_000)]
+    text = rule_text("facts.many.exists(one, one.a == -1)")
+    (answer,) = Engine(pack_of(text)).judge(resource(facts={"many": many}), NOW)
+    assert answer.outcome is Outcome.UNKNOWN
+
+
 @pytest.mark.parametrize(
     ("facts", "unknown"),
     [({}, []), ({}, ["facts.open"]), ({"open": []}, ["facts.open"]), ({"open": "text"}, [])],
