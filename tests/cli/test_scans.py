@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.cli.conftest import Command
+from tests.end_to_end.kit import Shell
+from undercroft.store import Store
 
 
 def test_list(undercroft: Command) -> None:
@@ -35,6 +38,17 @@ def test_delete_keeps_decisions(undercroft: Command) -> None:
     assert len(undercroft("history").rows) == 1
     done = undercroft("findings", status=2)
     assert "no scan" in done.err
+
+
+def test_prune_keeps_the_newest(undercroft: Command, shell: Shell) -> None:
+    assert "nothing to delete" in undercroft("scans", "prune", "--keep", "1", "--yes").err
+    with Store.open(shell.db) as store:
+        for name in ("second", "third"):
+            with store.write_scan(name=name, kind="live", scope={}, rules={}, pack="p") as writer:
+                writer.commit(calls=0, throttled=0, now=datetime(2026, 11, 21, tzinfo=UTC))
+    done = undercroft("scans", "prune", "--keep", "2", "--yes")
+    assert "deleted 1 scan; decisions are kept" in done.err
+    assert [row[1] for row in undercroft("scans").rows] == ["third", "second"]
 
 
 def test_nothing_to_read_yet(fresh_undercroft: Command) -> None:

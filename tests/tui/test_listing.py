@@ -240,10 +240,20 @@ async def test_groups_go_through_and_open(large_app: AppMaker) -> None:
         await press(pilot, "escape")
         assert screen.grouped
         seen = []
-        for _ in range(6):
+        for _ in range(7):
             await press(pilot, "z")
             seen.append(screen.group_by)
-        assert seen == ["resource", "service", "layer", "account", "severity", ""]
+            if screen.group_by == "package":
+                bare = next(
+                    row for i in range(9) if (row := screen.groups.row_at(i)) and not row.value
+                )
+                assert bare.label == "no package"
+                while screen.groups.row is not bare:
+                    await press(pilot, "j")
+                await press(pilot, "enter")
+                assert screen.table.total == bare.findings
+                await press(pilot, "escape")
+        assert seen == ["resource", "service", "layer", "account", "package", "severity", ""]
         assert screen.focused is screen.table
 
 

@@ -32,6 +32,7 @@ from undercroft.store import (
     ReadOnlyError,
     Store,
     StoreError,
+    health,
 )
 from undercroft.store.schema import SCHEMA_VERSION
 from undercroft.triage.events import Event, verify
@@ -204,6 +205,28 @@ def test_a_read_only_medium(path: Path, store: Store, clock: Clock) -> None:
             assert len(frozen.findings(scan.id, Query())) == 3
     finally:
         path.parent.chmod(0o700)
+
+
+def test_room_is_given_back_when_much_of_it_is_free(
+    path: Path, store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    big = Estate()
+    for number in range(200):
+        big.add(notebook(f"nb{number}", config={"text": f"{number} " * 1_000}))
+    save(store, big, clock)
+    kept = save(store, tower_estate(), clock)
+    size, _ = store.space()
+    assert [row.id for row in store.prune_scans(1)] == [1], "the newest stays"
+    assert store.space()[0] == size, "too little to be worth it"
+    assert store.space()[1] > size / 2
+    monkeypatch.setattr(health, "_LEAST", 0)
+    save(store, tower_estate(), clock)
+    store.prune_scans(1)
+    assert store.space()[0] < size / 2
+    assert path.stat().st_size < size / 2
+    assert [row.id for row in store.scans()] == [kept.id + 1]
+    assert store.check() == ""
+    assert store.prune_scans(1) == []
 
 
 def test_t13_events_can_neither_be_changed_nor_removed(

@@ -204,12 +204,14 @@ def _cache(db: Path | None) -> Iterator[Check]:
         with Store.open(path, read_only=True) as store:
             problem = store.check()
             scans = [] if problem else store.scans()
+            _, free = store.space()
     except StoreError as error:
         yield Check("cache", False, str(error))
         return
     yield Check("integrity", not problem, problem or "file and decision log are whole")
     if not problem:
-        yield Check("scans", True, count(len(scans), "saved scan"))
+        room = f", {free / 1e6:.1f} MB of the cache free for more" if free else ""
+        yield Check("scans", True, f"{count(len(scans), 'saved scan')}{room}")
 
 
 def _rules() -> Iterator[Check]:

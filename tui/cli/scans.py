@@ -19,7 +19,7 @@ __all__ = ["scans_command"]
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
 @click.pass_context
 def scans_command(ctx: click.Context, db: Path | None, form: str) -> None:
-    """List, show or delete saved scans."""
+    """List, show, delete or prune saved scans."""
     ctx.ensure_object(dict)
     if db is not None:
         ctx.find_root().obj = {**(ctx.find_root().obj or {}), "db": db}
@@ -118,3 +118,34 @@ def delete_command(ref: str, db: Path | None, yes: bool) -> None:
             )
         store.delete_scan(row.id)
     say(f"deleted the scan '{name}'; decisions are kept")
+
+
+@scans_command.command("prune")
+@click.option(
+    "--keep", type=click.IntRange(min=1), required=True, metavar="N", help="Scans to keep."
+)
+@db_option
+@debug_option
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def prune_command(keep: int, db: Path | None, yes: bool) -> None:
+    """Delete all but the newest scans. Decisions are kept."""
+    with open_store(db) as store:
+        held = [row for row in store.scans() if row.state in ("complete", "partial")]
+        if len(held) <= keep:
+            say(f"nothing to delete: {count(len(held), 'scan')} in the cache")
+            return
+        if not yes:
+            oldest = minute(held[keep - 1].finished_at)
+            click.confirm(f"Delete every scan before {oldest} UTC?", abort=True, err=True)
+        before, _ = store.space()
+        removed = store.prune_scans(keep)
+        after, free = store.space()
+    room = (
+        f"{(before - after) / 1e6:.1f} MB smaller"
+        if after < before
+        else f"{free / 1e6:.1f} MB of it free"
+    )
+    say(
+        f"deleted {count(len(removed), 'scan')}; decisions are kept; "
+        f"the cache has {after / 1e6:.1f} MB, {room}"
+    )

@@ -27,7 +27,16 @@ if TYPE_CHECKING:
 
 __all__ = ["GROUPS", "FindingsScreen"]
 
-GROUPS: tuple[str, ...] = ("", "rule", "resource", "service", "layer", "account", "severity")
+GROUPS: tuple[str, ...] = (
+    "",
+    "rule",
+    "resource",
+    "service",
+    "layer",
+    "account",
+    "package",
+    "severity",
+)
 """By what the key goes through; empty is not grouped."""
 _SETTLE = 0.06
 
@@ -161,7 +170,9 @@ class FindingsScreen(ListingScreen[FindingRow]):
         value = row.value.replace("\\", "\\\\").replace('"', '\\"')
         outer = f"({self._outer_filter}) " if self._outer_filter else ""
         query = self.query_now
-        self.query_now = Query(f'{outer}{self.group_by}:"{value}"', query.sort, query.descending)
+        # Only packages may be missing: then it is the findings without one.
+        inner = f'{self.group_by}:"{value}"' if value else f"-{self.group_by}:*"
+        self.query_now = Query(f"{outer}{inner}", query.sort, query.descending)
         super()._read(keep=False, cursor=0)
 
     def action_back(self) -> None:

@@ -1,4 +1,4 @@
-"""Whether the file and the decision log in it are whole."""
+"""Whether the file and the decision log in it are whole, and how much room the file takes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,12 @@ from undercroft.store import decisions
 from undercroft.store.connection import Database
 from undercroft.triage.events import verify
 
-__all__ = ["problem"]
+__all__ = ["compact", "problem", "space"]
+
+_WORTH = 0.25
+"""Share of the file that is free from which on it is written anew."""
+_LEAST = 16_000_000
+"""Bytes below which nobody minds."""
 
 
 def problem(database: Database) -> str:
@@ -24,6 +29,33 @@ def problem(database: Database) -> str:
     if broken:
         return f"the decision log is broken at event {broken[0].event[:10]}: {broken[0].message}"
     return ""
+
+
+def space(database: Database) -> tuple[int, int]:
+    """Bytes of the file, and of those the ones that nothing is in."""
+    connection = database.connection()
+    size, pages, free = (
+        int(connection.execute(f"PRAGMA {name}").fetchone()[0])
+        for name in ("page_size", "page_count", "freelist_count")
+    )
+    return size * pages, size * free
+
+
+def compact(database: Database) -> int:
+    """Give room back if it is worth writing the file anew; bytes that became free on the medium.
+
+    Somebody else who is writing comes first: then it is left for the next time.
+    """
+    before, free = space(database)
+    if free < max(_LEAST, _WORTH * before):
+        return 0
+    connection = database.connection()
+    try:
+        connection.execute("VACUUM")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    except sqlite3.OperationalError:
+        return 0
+    return before - space(database)[0]
 
 
 def _damaged(found: object) -> str:

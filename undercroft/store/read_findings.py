@@ -68,7 +68,7 @@ _GROUPS = {
     "resource": ("r.key", "max(b.name)"),
     "account": ("b.account", "b.account"),
     "layer": ("t.layer", "t.layer"),
-    "package": ("coalesce(f.package, '')", "coalesce(f.package, '')"),
+    "package": ("coalesce(f.package, '')", "coalesce(max(f.package), 'no package')"),
     "severity": ("t.severity", "t.severity"),
     "status": ("t.status", "t.status"),
 }

@@ -26,6 +26,7 @@ __all__ = [
     "find",
     "listing",
     "process_start",
+    "prune",
     "rename",
     "row",
 ]
@@ -119,6 +120,21 @@ def delete(database: Database, scan_id: int) -> None:
         connection.execute("DELETE FROM scan WHERE id = ?", (scan_id,))
         _collect_garbage(connection)
         bump(connection)
+
+
+def prune(database: Database, keep: int) -> list[ScanRow]:
+    """See ``Store.prune_scans``: one scan per transaction, the oldest first."""
+    older: list[ScanRow] = []
+    held = 0
+    for found in listing(database):
+        if found.state == "running":
+            continue
+        if held >= keep:
+            older.append(found)
+        held += found.state in ("complete", "partial")
+    for found in reversed(older):
+        delete(database, found.id)
+    return older
 
 
 def coverage(database: Database, scan_id: int) -> list[Coverage]:

@@ -150,6 +150,21 @@ class Store:
     def delete_scan(self, scan_id: int) -> None:
         """Remove a scan and what only it refers to. Decisions survive."""
         scans.delete(self._db, scan_id)
+        health.compact(self._db)
+
+    def prune_scans(self, keep: int) -> list[ScanRow]:
+        """Remove all but the ``keep`` newest scans that hold data; those removed, newest first.
+
+        Failed and interrupted ones go with what is older than those; running ones stay.
+        """
+        removed = scans.prune(self._db, keep)
+        if removed:
+            health.compact(self._db)
+        return removed
+
+    def space(self) -> tuple[int, int]:
+        """Bytes of the cache file, and of those the ones that are free for what comes next."""
+        return health.space(self._db)
 
     def coverage(self, scan_id: int) -> list[Coverage]:
         """What each unit of a scan could see."""
