@@ -9,6 +9,7 @@ from typing import Any
 
 from collectors.aws.arns import Arn, account_region, role
 from collectors.aws.errors import CallError
+from collectors.aws.inspector import Inspector
 from collectors.aws.references import INSTANCE
 from collectors.aws.session import GLOBAL, Clients, call, pages
 from collectors.aws.subreads import tag_map
@@ -42,7 +43,7 @@ class Ec2AiInstances(AwsCollector):
     def read(self, unit: Unit) -> Reading:
         """Every instance once; images and types of a batch with one call each."""
         client = self.clients.client("ec2", unit.place.region)
-        lookup = _Lookup(self.clients, unit)
+        lookup, inspector = _Lookup(self.clients, unit), Inspector(self.clients, unit)
         gaps, seen = Gaps(), set[tuple[str, str]]()
         reservations = pages(
             unit.meter, client, "describe_instances", "Reservations", page_size=1000, Filters=_ALIVE
@@ -51,12 +52,13 @@ class Ec2AiInstances(AwsCollector):
         for batch in batches(instances):
             lookup.images_of(batch)
             lookup.types_of(batch)
-            for instance in batch:
-                marker = lookup.marker(instance)
-                if marker:
-                    found = list(self._instance(unit, lookup, instance, marker))
-                    gaps.note(found)
-                    yield from once(found, seen)
+            marked = [(item, marker) for item in batch if (marker := lookup.marker(item))]
+            holes = inspector.of_instances(str(item["InstanceId"]) for item, _ in marked)
+            for instance, marker in marked:
+                known = holes[str(instance["InstanceId"])]
+                found = list(self._instance(unit, lookup, instance, marker, known))
+                gaps.note(found)
+                yield from once(found, seen)
         if lookup.images_error:
             reason = f"Deep Learning AMIs could not be told: {lookup.images_error.reason}"
             return Ended(reason, lookup.images_error.status)
@@ -66,7 +68,12 @@ class Ec2AiInstances(AwsCollector):
         return Ended(gaps.sentence())
 
     def _instance(
-        self, unit: Unit, lookup: _Lookup, instance: Mapping[str, Any], marker: str
+        self,
+        unit: Unit,
+        lookup: _Lookup,
+        instance: Mapping[str, Any],
+        marker: str,
+        holes: list[dict[str, Json]] | str,
     ) -> Iterator[Collected]:
         place, config = unit.place, jsonable(instance)
         identifier = str(instance["InstanceId"])
@@ -76,6 +83,10 @@ class Ec2AiInstances(AwsCollector):
             "ai_marker": marker,
             "public_ip": str(config.get("PublicIpAddress") or ""),
         }
+        if isinstance(holes, str):
+            unknown["facts.vulnerabilities"] = holes
+        else:
+            facts["vulnerabilities"] = holes
         if lookup.images_error:
             for path in ("config.Image", "facts.ami_found", "facts.ami_trusted"):
                 unknown[path] = lookup.images_error.unknown

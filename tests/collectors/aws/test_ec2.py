@@ -25,6 +25,16 @@ def ai_instances(clients: Clients, meter: Meter | None = None) -> Found:
     return Found(collector.collect(target, meter or Meter()))
 
 
+ON = {"accounts": [{"accountId": ACCOUNT, "resourceState": {"ec2": {"status": "ENABLED"}}}]}
+
+
+@pytest.fixture(autouse=True)
+def inspector(aws: Proxy) -> None:
+    """It is on, and knows of nothing."""
+    aws.always["POST /status/batch/get"] = Answer.json(ON)
+    aws.always["POST /findings/list"] = Answer.json({"findings": []})
+
+
 def run(seed: Any, instance_type: str, image: str = "", **kwargs: Any) -> str:
     ec2 = seed("ec2")
     image = image or ec2.register_image(Name="plain", RootDeviceName="/dev/sda1")["ImageId"]
@@ -99,13 +109,15 @@ def test_an_accelerated_instance_is_an_ai_service(clients: Clients, aws: Proxy, 
     assert {edge.dst for edge in found.edges} <= {*found.stubs, *found.resources}
     assert found.coverage.status is CoverageStatus.COMPLETE
     assert found.coverage.lists == ("ec2:ai-instance", "ec2:instance")
-    # Two instances: one list, one call each for images and types, one profile.
+    # Two instances: one list, one call each for images and types, one profile; Inspector twice.
     assert sorted(aws.seen) == [
         "DescribeImages",
         "DescribeInstanceTypes",
         "DescribeInstances",
         "GetCallerIdentity",
         "GetInstanceProfile",
+        "POST /findings/list",
+        "POST /status/batch/get",
     ]
 
 
@@ -308,3 +320,28 @@ def test_only_this_accounts_things_are_asked_for(clients: Clients, aws: Proxy) -
     collector = Ec2Named(clients, NAMED[0])
     stubs = [stub("security-group", "sg-1", "999999999999"), stub("subnet", "subnet-1")]
     assert list(collector.targets(Scope("aws"), stubs)) == []
+
+
+def test_what_inspector_knows_of_an_instance(clients: Clients, aws: Proxy, seed: Any) -> None:
+    machine = run(seed, "g4dn.xlarge")
+    hole = {
+        "severity": "CRITICAL",
+        "status": "ACTIVE",
+        "resources": [{"id": machine, "type": "AWS_EC2_INSTANCE"}],
+        "packageVulnerabilityDetails": {
+            "vulnerabilityId": "CVE-2025-23266",
+            "vulnerablePackages": [{"name": "nvidia-container-toolkit", "version": "1.17.0"}],
+        },
+    }
+    aws.always["POST /findings/list"] = Answer.json({"findings": [hole]})
+    instance = ai_instances(clients).resources[f"{HERE}/ec2/instance/{machine}"]
+    listed: Any = instance.facts["vulnerabilities"]
+    assert [(v["id"], v["severity"]) for v in listed] == [("CVE-2025-23266", "critical")]
+    aws.always["POST /findings/list"] = Answer.error("AccessDeniedException", 403)
+    instance = ai_instances(clients).resources[f"{HERE}/ec2/instance/{machine}"]
+    assert instance.unknown["facts.vulnerabilities"] == "denied: needs inspector2:ListFindings"
+    off = {"accounts": [{"accountId": ACCOUNT, "resourceState": {"ec2": {"status": "DISABLED"}}}]}
+    aws.always["POST /status/batch/get"] = Answer.json(off)
+    instance = ai_instances(clients).resources[f"{HERE}/ec2/instance/{machine}"]
+    assert "vulnerabilities" not in instance.facts, "nothing reported is not nothing there"
+    assert "does not scan" in instance.unknown["facts.vulnerabilities"]

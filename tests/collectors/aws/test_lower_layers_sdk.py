@@ -83,6 +83,14 @@ FIELDS = {
         "scanningConfigurations[].repositoryName",
         "scanningConfigurations[].scanFrequency",
     ],
+    ("inspector2", "BatchGetAccountStatus"): ["accounts[].resourceState.ec2.status"],
+    ("inspector2", "ListFindings"): [
+        "findings[].severity",
+        "findings[].status",
+        "findings[].resources[].id",
+        "findings[].packageVulnerabilityDetails.vulnerabilityId",
+        "findings[].packageVulnerabilityDetails.vulnerablePackages[].fixedInVersion",
+    ],
     ("ecr", "DescribeImages"): ["imageDetails[].imageDigest", "imageDetails[].imagePushedAt"],
     ("ecr", "DescribeImageScanFindings"): [
         "nextToken",
