@@ -6,7 +6,7 @@ from undercroft.text import shown
 
 __all__ = ["cell"]
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = frozenset("=+-@\t\r")
 
 
 def cell(value: object) -> str:
@@ -14,5 +14,5 @@ def cell(value: object) -> str:
 
     Source: OWASP, CSV injection.
     """
-    text = str(value)
-    return shown(f"'{text}" if text.startswith(_FORMULA) else text)
+    text = value if type(value) is str else str(value)
+    return shown(f"'{text}" if text[:1] in _FORMULA else text)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Self
 from undercroft.clock import utc_now
 from undercroft.comparison import Comparison
 from undercroft.model import Coverage, Json
-from undercroft.store import compare as comparing
 from undercroft.store import (
     decisions,
     facts,
@@ -306,6 +305,9 @@ class Store:
         StoreError if the classes do not add up to what the scans hold.
         """
         database = self._db if other is None else other._db  # noqa: SLF001  (of the same class)
+        # It brings along all that saving a scan needs; most who open a cache only read.
+        from undercroft.store import compare as comparing
+
         return comparing.compare((self._db, older), (database, newer))
 
     def config_changes(
@@ -313,6 +315,8 @@ class Store:
     ) -> list[FieldChange]:
         """Fields of one resource's configuration and tags that differ between two scans."""
         database = self._db if other is None else other._db  # noqa: SLF001  (of the same class)
+        from undercroft.store import compare as comparing
+
         return comparing.config_changes((self._db, older), (database, newer), key)
 
     def services_of(self, scan_id: int, finding_ids: Sequence[str]) -> list[ResourceRef]:
