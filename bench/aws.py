@@ -25,6 +25,52 @@ __all__ = ["aws"]
 _ROUNDS = 3
 _BUCKETS = SHARED + 2
 _SERVICES = 3 * EACH
+_SAGEMAKER_LISTS = (
+    "ListProcessingJobs",
+    "ListTransformJobs",
+    "ListHyperParameterTuningJobs",
+    "ListAutoMLJobs",
+    "ListDataQualityJobDefinitions",
+    "ListModelQualityJobDefinitions",
+    "ListModelBiasJobDefinitions",
+    "ListModelExplainabilityJobDefinitions",
+    "ListInferenceExperiments",
+    "ListClusters",
+    "ListMlflowTrackingServers",
+    "ListMlflowApps",
+    "ListInferenceComponents",
+    "ListFeatureGroups",
+    "ListPipelines",
+    "ListModelPackageGroups",
+    "ListFlowDefinitions",
+    "ListPartnerApps",
+    "ListHubs",
+)
+_BEDROCK_LISTS = (
+    "ListCustomModels",
+    "ListModelCustomizationJobs",
+    "ListImportedModels",
+    "ListModelImportJobs",
+    "ListCustomModelDeployments",
+    "ListProvisionedModelThroughputs",
+    "ListGuardrails",
+    "ListInferenceProfiles",
+    "ListModelInvocationJobs",
+    "ListEvaluationJobs",
+    "ListMarketplaceModelEndpoints",
+)
+_AGENT_LISTS = ("ListAgents", "ListKnowledgeBases", "ListFlows", "ListPrompts")
+_AGENTCORE_LISTS = (
+    "ListAgentRuntimes",
+    "ListGateways",
+    "ListMemories",
+    "ListBrowsers",
+    "ListCodeInterpreters",
+    "ListHarnesses",
+    "ListOauth2CredentialProviders",
+    "ListApiKeyCredentialProviders",
+    "ListWorkloadIdentities",
+)
 _NECESSARY: Mapping[str, int] = {
     "sts:GetCallerIdentity": 1,
     # A list of each kind; what it gives is described once; services have tags.
@@ -40,6 +86,28 @@ _NECESSARY: Mapping[str, int] = {
     "sagemaker:DescribeEndpoint": EACH,
     "sagemaker:DescribeTrainingJob": EACH,
     "sagemaker:ListTags": _SERVICES,
+    # Every other kind of AI service is looked for with one list.
+    **{f"sagemaker:{operation}": 1 for operation in _SAGEMAKER_LISTS},
+    **{f"bedrock:{operation}": 1 for operation in _BEDROCK_LISTS},
+    **{f"bedrock-agent:{operation}": 1 for operation in _AGENT_LISTS},
+    **{f"bedrock-agentcore-control:{operation}": 1 for operation in _AGENTCORE_LISTS},
+    "bedrock-data-automation:ListDataAutomationProjects": 1,
+    "kendra:ListIndices": 1,
+    "qbusiness:ListApplications": 1,
+    "comprehend:ListEntityRecognizers": 1,
+    "comprehend:ListDocumentClassifiers": 1,
+    # Who may call an endpoint, and what watches it, only it can say.
+    "sagemaker:GetEndpointPolicy": EACH,
+    "sagemaker:ListMonitoringSchedules": EACH + 1,
+    # What watches over the region and the account.
+    "inspector2:BatchGetAccountStatus": 1,
+    "sagemaker:DescribeMonitoringSchedule": EACH,
+    "guardduty:ListDetectors": 1,
+    "guardduty:GetDetector": 1,
+    "cloudtrail:DescribeTrails": 1,
+    "cloudtrail:GetTrailStatus": 1,
+    "cloudtrail:GetEventSelectors": 1,
+    "s3control:GetPublicAccessBlock": 2,
     # Of what they stand on only what is named, together where the API takes several names.
     "ec2:DescribeInstances": 1,
     "ec2:DescribeSecurityGroups": 1,
@@ -52,7 +120,6 @@ _NECESSARY: Mapping[str, int] = {
     "ecr:GetRepositoryPolicy": SHARED,
     "iam:GetAccountAuthorizationDetails": 1,
     "s3:ListBuckets": 1,
-    "s3control:GetPublicAccessBlock": 1,
     "s3:HeadBucket": _BUCKETS,
     "s3:GetPublicAccessBlock": _BUCKETS,
     "s3:GetBucketPolicy": _BUCKETS,
@@ -90,7 +157,9 @@ def aws(world: World) -> list[Figure]:
         def record(params: Mapping[str, Any], model: Any, **_: Any) -> None:
             calls.append(_Call(model.service_model.service_name, model.name, dict(params)))
 
-        cast("Any", found[0]).clients.session.events.register("provide-client-params", record)
+        cast("Any", found[0]).clients.at({}).session.events.register(
+            "provide-client-params", record
+        )
         spent: dict[str, list[float]] = {"judge": [], "save": []}
 
         def ours() -> float:

@@ -104,6 +104,7 @@ class AwsServer:
                 os.environ[_MANAGED_POLICIES] = before
         self._fidelity.reset()
         self.model.reset()
+        self.model.page = 100
 
     def post(self, path: str, body: bytes = b"") -> bytes:
         """Call one of moto's own switches."""
