@@ -12,7 +12,7 @@ from tui.saved_views import read_views, views_path
 
 __all__ = ["Settings", "SettingsError", "default_path", "load"]
 
-_KNOWN = ("theme", "keys", "views", "actor")
+_KNOWN = ("theme", "keys", "views", "actor", "criticality_tag")
 
 
 class SettingsError(ValueError):
@@ -31,6 +31,8 @@ class Settings:
     """Saved views by name: ``"screen: filter"``, such as ``"findings: severity:critical"``."""
     actor: str = ""
     """Who decides: name and mail, as it is written into each decision."""
+    criticality_tag: str = "criticality"
+    """Name of the tag that says how critical a service or resource is; empty: none does."""
     path: Path | None = None
     """Where it was read from."""
 
@@ -66,12 +68,13 @@ def load(path: Path | None = None) -> Settings:
         keys=_texts(path, data, "keys"),
         views={**read_views(views_path(path)), **mine},
         actor=_text(path, data, "actor"),
+        criticality_tag=_text(path, data, "criticality_tag", Settings().criticality_tag),
         path=path,
     )
 
 
-def _text(path: Path, data: Mapping[str, object], key: str) -> str:
-    value = data.get(key, "")
+def _text(path: Path, data: Mapping[str, object], key: str, default: str = "") -> str:
+    value = data.get(key, default)
     if not isinstance(value, str):
         raise SettingsError(f"{path}: {key} must be a text in quotes")
     return value

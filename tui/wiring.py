@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
+from tui.settings import load as load_settings
 from undercroft.clock import utc_now
 from undercroft.model import Json
 from undercroft.protocols import Progress, Scope
@@ -130,6 +131,7 @@ def scan_aws(store: Store, request: AwsRequest, **running: Unpack[Running]) -> S
         scope,
         name=request.name or request.title(),
         jobs=request.jobs,
+        criticality_tag=load_settings().criticality_tag,
         **running,
     )
 
@@ -174,6 +176,7 @@ def scan_azure(store: Store, request: AzureRequest, **running: Unpack[Running]) 
         scope,
         name=request.name or " ".join(("Azure", *filter(None, where))),
         jobs=request.jobs,
+        criticality_tag=load_settings().criticality_tag,
         **running,
     )
 
@@ -218,6 +221,7 @@ def scan_gcp(store: Store, request: GcpRequest, **running: Unpack[Running]) -> S
         scope,
         name=request.name or " ".join(("Google Cloud", *request.projects[:1])),
         jobs=request.jobs,
+        criticality_tag=load_settings().criticality_tag,
         **running,
     )
 

@@ -15,6 +15,8 @@ _TEMPLATE = """\
 
 # theme = "undercroft-light"
 # actor = "Your Name <you@example.org>"     # who decides; default: git's user
+# criticality_tag = "criticality"           # tag of services and resources that weighs their findings
+#                                           # (very high, high, low, very low); "": none does
 
 [keys]                                      # binding id = keys; `?` in the app lists the ids
 # "finding.accept" = "A"

@@ -356,5 +356,5 @@ def _automatable(vector: str | None) -> tuple[float, str]:
 
 def _criticality(criticality: Criticality) -> tuple[float, str]:
     if criticality is Criticality.NORMAL:
-        return CRITICALITY[criticality], "no criticality tag"
+        return CRITICALITY[criticality], "not tagged as more or less critical"
     return CRITICALITY[criticality], f"tagged {criticality.value.replace('_', ' ')}"

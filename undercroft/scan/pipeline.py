@@ -24,6 +24,7 @@ from undercroft.scan.estate import Estate
 from undercroft.scan.journal import Journal, journal_path
 from undercroft.scan.turns import take_turns
 from undercroft.scan.unit import failed
+from undercroft.store.criticality import DEFAULT_TAG
 from undercroft.store.recall import Again
 from undercroft.text import count
 
@@ -49,6 +50,7 @@ def run_scan(
     executor: Executor | None = None,
     keep: bool = False,
     resume: bool = False,
+    criticality_tag: str = DEFAULT_TAG,
     progress: Callable[[Progress], None] | None = None,
     cancelled: threading.Event | None = None,
     clock: Callable[[], datetime] = utc_now,
@@ -59,6 +61,7 @@ def run_scan(
     process a unit hears of a cancellation only before it starts, and reports when it has ended.
     ``keep``: what units read is kept beside the cache until the scan is saved; then ``resume`` goes
     on from what an interrupted scan of the same scope left, if there is such.
+    ``criticality_tag`` names the tag that says what a resource is worth.
     ``progress`` is called from several threads.
 
     Raises:
@@ -74,6 +77,7 @@ def run_scan(
         scope=redact_options(_scope(scope), salt),
         rules=judge.pack.logic_versions(),
         pack=judge.version,
+        criticality_tag=criticality_tag,
     )
     with ExitStack() as stack:
         stack.enter_context(writer)

@@ -37,9 +37,15 @@ _MANY = 50_000
 
 
 def finish(
-    database: Database, scan_id: int, *, calls: int, throttled: int, now: datetime
+    database: Database,
+    scan_id: int,
+    *,
+    calls: int,
+    throttled: int,
+    now: datetime,
+    criticality_tag: str,
 ) -> ScanRow:
-    """Make a streamed scan visible.
+    """Make a streamed scan visible. ``criticality_tag``: see ``Store.write_scan``.
 
     The long work is done before, in short transactions and out of sight. If another scan or a
     decision was committed meanwhile, what it changes is worked in before this scan appears.
@@ -52,7 +58,7 @@ def finish(
     while True:
         newest, last_event = _basis(database.connection(), scan_id)
         above = write_closure(database, scan_id)
-        _write_states(database, scan_id, above, now)
+        _write_states(database, scan_id, above, now, criticality_tag)
         with database.transaction() as connection:
             settle_scan(connection, scan_id)
             apply_to(connection, scan_id)
@@ -76,7 +82,13 @@ def _basis(connection: sqlite3.Connection, scan_id: int) -> tuple[int | None, in
     return newest, int(last)
 
 
-def _write_states(database: Database, scan_id: int, above: dict[int, int], now: datetime) -> None:
+def _write_states(
+    database: Database,
+    scan_id: int,
+    above: dict[int, int],
+    now: datetime,
+    criticality_tag: str,
+) -> None:
     connection = database.connection()
     uid, started_at, rules = connection.execute(
         "SELECT uid, started_at, rules FROM scan WHERE id = ?", (scan_id,)
@@ -92,6 +104,7 @@ def _write_states(database: Database, scan_id: int, above: dict[int, int], now: 
         blind_services=blind_services(connection, scan_id, gaps=units.gaps() > 0),
         book=whole_book(connection),
         now=now,
+        criticality_tag=criticality_tag,
     )
     if not _is_first_big_load(connection):
         for step in _steps(connection, scan):
@@ -111,7 +124,7 @@ def _steps(
     connection: sqlite3.Connection, scan: Scan
 ) -> Iterator[Callable[[sqlite3.Connection], None]]:
     """What is to be done in one transaction each, in this order."""
-    plain = Plain(connection, scan.id, scan.above)
+    plain = Plain(connection, scan.id, scan.above, scan.criticality_tag)
     left: list[int] = []
     insert = (
         f"INSERT INTO state ({', '.join(STATE_COLUMNS)}) "

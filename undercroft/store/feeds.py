@@ -35,8 +35,8 @@ __all__ = [
 
 _PART = 400
 _ROWS = (
-    "SELECT t.id, t.severity, o.severity, o.cvss, o.vector, t.exposure, v.epss, "
-    "v.kev IS NOT NULL, t.hazard FROM "
+    "SELECT t.id, t.severity, o.severity, o.cvss, o.vector, t.exposure, t.criticality, "
+    "v.epss, v.kev IS NOT NULL, t.hazard FROM "
 )
 
 
@@ -208,6 +208,7 @@ def _rated(
     cvss: float | None,
     vector: str | None,
     exposure: str,
+    criticality: str,
     epss: float | None,
     kev: int,
 ) -> tuple[float, float]:
@@ -220,5 +221,6 @@ def _rated(
         vector,
         epss,
         bool(kev),
+        risk.Criticality(criticality),
     )
     return hazard.value, risk.finding_score(hazard)

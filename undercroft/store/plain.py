@@ -11,6 +11,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Mapping
 
+from undercroft.store.criticality import NORMAL, levels
 from undercroft.store.scans import FINISHED
 from undercroft.store.statuses import rate
 
@@ -33,15 +34,17 @@ _RESOURCES = 500
 
 _COLUMNS = (
     "scan, finding, resource, body, observation, rule, layer, outcome, collected_at, incarnation, "
-    "reason, exposure, services, is_new, first_seen, last_seen, combined, tie, severity, status, "
+    "reason, exposure, criticality, services, is_new, first_seen, last_seen, combined, tie, severity, status, "
     "cause, unconfirmed, hazard, score, until, owner, decision, lapsed, turns_at, turned_at, "
     "regressions, reopened_at"
 )
-_RATED = "o.severity, o.threat, f.cve IS NOT NULL, o.cvss, o.vector, o.weight, e.exposure"
+_RATED = (
+    "o.severity, o.threat, f.cve IS NOT NULL, o.cvss, o.vector, o.weight, e.exposure, e.criticality"
+)
 _INSERT = (
     f"INSERT INTO state ({_COLUMNS}) SELECT s.scan, f.id, s.resource, s.body, o.id, f.rule, "
     "o.layer, 'fail', s.collected_at, CASE b.presence WHEN 'read' THEN b.incarnation END, '', "
-    "e.exposure, e.services, f.first_scan = s.scan, f.first_seen, s.collected_at, f.combined, "
+    "e.exposure, e.criticality, e.services, f.first_scan = s.scan, f.first_seen, s.collected_at, f.combined, "
     f"f.tie, o.severity, 'open', '', 0, hazard_of({_RATED}), score_of({_RATED}), NULL, "
     "nullif(b.owner, ''), NULL, NULL, NULL, NULL, 0, NULL "
     "FROM temp.plain_resource e JOIN snapshot s ON s.scan = :scan AND s.resource = e.resource "
@@ -69,9 +72,14 @@ class Plain:
     """Writes the rows that need no thought, a run of resources at a time."""
 
     def __init__(
-        self, connection: sqlite3.Connection, scan_id: int, above: Mapping[int, int]
+        self,
+        connection: sqlite3.Connection,
+        scan_id: int,
+        above: Mapping[int, int],
+        criticality_tag: str,
     ) -> None:
         self._scan = scan_id
+        self._tag = criticality_tag
         self._above = above
         self._before = connection.execute(
             f"SELECT max(id) FROM scan WHERE id < ? AND state IN {FINISHED}", (scan_id,)
@@ -88,11 +96,12 @@ class Plain:
         known = _FIRST if self._before is None else f"({_FIRST} OR {_STILL})"
         conditions = ["s.carried = 0", known, _ONCE, *([_UNDECIDED] if decided else [])]
         self._insert = f"{_INSERT} WHERE {' AND '.join(conditions)}"
-        connection.create_function("hazard_of", 7, lambda *of: rate(*of)[0], deterministic=True)
-        connection.create_function("score_of", 7, lambda *of: rate(*of)[1], deterministic=True)
+        connection.create_function("hazard_of", 8, lambda *of: rate(*of)[0], deterministic=True)
+        connection.create_function("score_of", 8, lambda *of: rate(*of)[1], deterministic=True)
         connection.execute(
             "CREATE TEMP TABLE IF NOT EXISTS plain_resource ("
-            "resource INTEGER PRIMARY KEY, exposure TEXT NOT NULL, services INTEGER NOT NULL)"
+            "resource INTEGER PRIMARY KEY, exposure TEXT NOT NULL, criticality TEXT NOT NULL, "
+            "services INTEGER NOT NULL)"
         )
 
     def write(self, connection: sqlite3.Connection, low: int, high: int) -> list[int]:
@@ -113,12 +122,14 @@ class Plain:
                     bounds,
                 )
             }
+            worth = levels(connection, self._scan, self._tag, low, high)
             connection.executemany(
-                "INSERT INTO temp.plain_resource VALUES (?, ?, ?)",
+                "INSERT INTO temp.plain_resource VALUES (?, ?, ?, ?)",
                 (
                     (
                         resource,
                         "open" if resource in exposed else "unknown",
+                        worth.get(resource, NORMAL),
                         self._above.get(resource, 0),
                     )
                     for (resource,) in connection.execute(

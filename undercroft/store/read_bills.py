@@ -152,7 +152,7 @@ def _parts(
         part = findings[start : start + _PART]
         rows = connection.execute(
             "SELECT f.fid, u.name, o.title, t.severity, t.status, t.resource, c.attenuation, "
-            "o.severity, o.threat, o.cvss, o.vector, o.weight, f.cve, t.exposure, "
+            "o.severity, o.threat, o.cvss, o.vector, o.weight, f.cve, t.exposure, t.criticality, "
             f"{REF_COLUMNS} FROM finding f "
             # CROSS JOIN keeps this order: the other way round reads the whole scan.
             "CROSS JOIN state t ON t.finding = f.id AND t.scan = ? "
@@ -164,8 +164,8 @@ def _parts(
         ).fetchall()
         exploited = feeds.known(connection, [row[12] for row in rows if row[12]])
         for row in rows:
-            fid, rule, title, rank, status, resource, attenuation, *rest = row[:14]
-            rated, threat, cvss, vector, weight, cve, exposure = rest
+            fid, rule, title, rank, status, resource, attenuation, *rest = row[:15]
+            rated, threat, cvss, vector, weight, cve, exposure, criticality = rest
             if resource not in paths:
                 paths[resource] = path_to(connection, scan_id, service, resource)
             severity = severity_of(rank)
@@ -186,13 +186,14 @@ def _parts(
                 evidence_hash="",
                 rule_version=None,
                 owner_tag="",
+                criticality=criticality,
             )
             found[fid] = _Part(
                 rule,
                 title,
                 severity.value,
                 status,
-                ref_of(row[14:]),
+                ref_of(row[15:]),
                 paths[resource],
                 attenuation,
                 feeds.dated(weigh(seen, severity), exploited.get(cve), dates),

@@ -57,7 +57,7 @@ def finding(database: Database, scan_id: int, finding_id: str) -> FindingDetail:
         row = connection.execute(
             f"SELECT {COLUMNS}, f.at, o.evidence, o.traits, o.cvss, o.vector, o.weight, "
             "o.threat, o.evidence_hash, o.severity, t.outcome, t.collected_at, t.incarnation, t.reason, "
-            "t.exposure, t.decision, t.lapsed, t.resource "
+            "t.exposure, t.criticality, t.decision, t.lapsed, t.resource "
             f"FROM state t {JOINS} WHERE f.fid = ? AND t.scan = ?",
             (finding_id, scan_id),
         ).fetchone()
@@ -68,7 +68,8 @@ def finding(database: Database, scan_id: int, finding_id: str) -> FindingDetail:
         at, evidence, traits, cvss, vector, weight, threat, evidence_hash, severity, *rest = row[
             24:
         ]
-        outcome, collected_at, incarnation, reason, exposure, decision, lapsed, owner = rest
+        outcome, collected_at, incarnation, reason, exposure, criticality, *rest = rest
+        decision, lapsed, owner = rest
         seen = Seen(
             finding=finding_id,
             scan="",
@@ -85,6 +86,7 @@ def finding(database: Database, scan_id: int, finding_id: str) -> FindingDetail:
             evidence_hash=evidence_hash,
             rule_version=None,
             owner_tag="",
+            criticality=criticality,
         )
         book = book_for(connection, [finding_id])
         names = book.aliases(finding_id)

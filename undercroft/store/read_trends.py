@@ -135,7 +135,7 @@ class _Compared:
         if old != new:
             return "rules"
         if then and now and then[2] != now[2] and then[4] == now[4]:
-            # The same rating, exposure and place, another weight.
+            # The same rating, exposure, criticality and place, another weight.
             return "feed" if now[5] else "structure"
         return "structure"
 
@@ -165,9 +165,9 @@ class _Compared:
         return "new"
 
     def _state(self, finding: str, scan: int) -> tuple[Any, ...] | None:
-        """(rule, status, hazard, layer, (severity, exposure), is CVE, first seen there or not)."""
+        """(rule, status, hazard, layer, (severity, exposure, criticality), is CVE, first seen there or not)."""
         row = self._connection.execute(
-            "SELECT u.name, t.status, t.hazard, t.layer, t.severity || t.exposure, "
+            "SELECT u.name, t.status, t.hazard, t.layer, t.severity || t.exposure || t.criticality, "
             "f.cve IS NOT NULL, coalesce((SELECT b.presence <> 'stub' FROM snapshot s "
             "JOIN body b ON b.id = s.body WHERE s.scan = ? AND s.resource = t.resource), 1) "
             "FROM finding f JOIN state t ON t.finding = f.id AND t.scan = ? "

@@ -114,7 +114,8 @@ def _states(
     for row in connection.execute(
         "SELECT t.scan, t.id, t.resource, s.uid, s.rules, t.collected_at, t.outcome, "
         "t.incarnation, t.reason, o.severity, o.threat, o.cvss, o.vector, o.weight, f.cve, "
-        "t.exposure, o.evidence_hash, u.name, b.owner, t.body, v.kev IS NOT NULL, v.epss "
+        "t.exposure, t.criticality, o.evidence_hash, u.name, b.owner, t.body, "
+        "v.kev IS NOT NULL, v.epss "
         "FROM finding f LEFT JOIN vulnerability v ON v.cve = f.cve "
         "JOIN state t ON t.finding = f.id JOIN scan s ON s.id = t.scan "
         "JOIN observation o ON o.id = t.observation JOIN body b ON b.id = t.body "
@@ -133,6 +134,7 @@ def _states(
             weight,
             cve,
             exposure,
+            criticality,
             evidence,
             rule,
             owner,
@@ -165,6 +167,7 @@ def _states(
                     owner_tag=owner,
                     kev=bool(known[0]) or None,
                     epss=known[1],
+                    criticality=criticality,
                 ),
             )
         )

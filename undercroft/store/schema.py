@@ -17,7 +17,7 @@ __all__ = ["APPLICATION_ID", "FINDING_INDEX", "SCHEMA_VERSION", "STATE_INDEXES",
 
 APPLICATION_ID = 0x55435246
 """``UCRF`` in the file's header: tells our files from other SQLite databases."""
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Kept in the header too, so that reading it needs no table and no library."""
 
 _TABLES = (
@@ -235,6 +235,11 @@ def migrations() -> Migrations:
         db.execute(_WEIGHT)
         for (scan_id,) in db.execute("SELECT id FROM scan").fetchall():
             weights.write(db.conn, scan_id)
+
+    @found(name="0005_criticality")
+    def add_criticality(db: Database) -> None:
+        # Nobody looked at tags before: what older scans found stays as it was weighed.
+        db.execute("ALTER TABLE state ADD COLUMN criticality TEXT NOT NULL DEFAULT 'normal'")
 
     return found
 

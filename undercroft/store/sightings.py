@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from undercroft.model import Outcome, Presence
 from undercroft.store.coverage import Absence, Units
+from undercroft.store.criticality import level_of
 from undercroft.store.encode import load
 from undercroft.store.feeds import NOTHING_KNOWN, Known, known
 from undercroft.store.scans import FINISHED
@@ -35,6 +36,7 @@ STATE_COLUMNS = (
     "incarnation",
     "reason",
     "exposure",
+    "criticality",
     "services",
     "is_new",
     "first_seen",
@@ -60,6 +62,7 @@ class Scan(NamedTuple):
     book: Book
     """What people said."""
     now: datetime
+    criticality_tag: str
 
 
 class _Here(NamedTuple):
@@ -72,6 +75,8 @@ class _Here(NamedTuple):
     owner: str
     carried: int
     """As an earlier scan saw it: this one could not look."""
+    tags: str
+    """JSON, as stored."""
 
 
 class _Fail(NamedTuple):
@@ -107,6 +112,7 @@ class _Before(NamedTuple):
     observation: int
     body: int
     exposure: str
+    criticality: str
     last_seen: str
 
 
@@ -133,8 +139,8 @@ class _Step:
         self._here = {
             row[0]: _Here(*row[1:])
             for row in connection.execute(
-                "SELECT s.resource, s.body, s.collected_at, b.presence, b.incarnation, b.owner, s.carried "
-                "FROM snapshot s JOIN body b ON b.id = s.body "
+                "SELECT s.resource, s.body, s.collected_at, b.presence, b.incarnation, b.owner, s.carried, "
+                "c.tags FROM snapshot s JOIN body b ON b.id = s.body JOIN content c ON c.body = b.id "
                 f"WHERE s.scan = ? AND s.resource {among}",
                 bounds,
             )
@@ -191,7 +197,7 @@ class _Step:
             *rest,
         ) in self._connection.execute(
             "SELECT t.finding, s.uid, t.collected_at, t.outcome, t.incarnation, t.reason, "
-            "t.observation, t.body, t.exposure, t.last_seen FROM finding f "
+            "t.observation, t.body, t.exposure, t.criticality, t.last_seen FROM finding f "
             "CROSS JOIN state t ON t.finding = f.id JOIN scan s ON s.id = t.scan "
             f"WHERE f.resource {among} AND t.scan < ? "
             f"AND s.state IN {FINISHED} ORDER BY t.finding, t.scan",
@@ -251,6 +257,11 @@ class _Step:
         else:
             return None
         sightings = before.sightings if before else []
+        if here is not None and body == here.body:
+            criticality = level_of(here.tags, scan.criticality_tag)
+        else:
+            assert before is not None  # noqa: S101  (else the body is the one that is here)
+            criticality = before.criticality
         where = (
             place(
                 self._connection,
@@ -283,6 +294,7 @@ class _Step:
             owner_tag=here.owner if here else "",
             kev=exploited.kev is not None or None,
             epss=exploited.epss,
+            criticality=criticality,
         )
         sighting = Sighting(scan.uid, collected_at, outcome, incarnation, reason)
         derived = derive([*sightings, sighting], said, seen, scan.now)
@@ -303,6 +315,7 @@ class _Step:
             incarnation,
             reason,
             exposure,
+            criticality,
             scan.above.get(finding.resource, 0),
             int(is_new),
             collected_at if is_new and finding.first_scan != scan.id else finding.first_seen,

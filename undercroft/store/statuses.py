@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 from undercroft import risk
 from undercroft.clock import stamp
 from undercroft.model import Outcome, Severity, Threat
+from undercroft.store.criticality import NORMAL
 from undercroft.store.encode import load
 from undercroft.triage.book import WHOLE_LOG_TYPES, Book
 from undercroft.triage.events import Event, FindingFacts
@@ -96,6 +97,8 @@ class Seen:
     kev: bool | None = None
     """In a known-exploited catalogue; None: no feed says. Asked only of what was decided about."""
     epss: float | None = None
+    criticality: str = NORMAL
+    """What the resource's tags say."""
 
 
 def weigh(seen: Seen, severity: Severity) -> risk.Hazard:
@@ -112,6 +115,7 @@ def weigh(seen: Seen, severity: Severity) -> risk.Hazard:
         seen.vector,
         seen.weight if as_rated else None,
         seen.exposure,
+        seen.criticality,
     )
 
 
@@ -124,10 +128,13 @@ def rate(
     vector: str | None,
     weight: float | None,
     exposure: str,
+    criticality: str,
 ) -> tuple[float, float]:
     """Hazard and score of a finding as the rule rated it, from the columns that decide them."""
     rated = Severity.from_rank(severity)
-    hazard = _weight(rated, threat, bool(is_vulnerability), cvss, vector, weight, exposure).value
+    hazard = _weight(
+        rated, threat, bool(is_vulnerability), cvss, vector, weight, exposure, criticality
+    ).value
     return hazard, risk.finding_score(hazard)
 
 
@@ -140,6 +147,7 @@ def _weight(
     vector: str | None,
     weight: float | None,
     exposure: str,
+    criticality: str,
 ) -> risk.Hazard:
     # A large estate has millions of findings and a few hundred different weights.
     if weight is not None:
@@ -150,6 +158,7 @@ def _weight(
         risk.Exposure(exposure),
         cvss,
         vector,
+        criticality=risk.Criticality(criticality),
     )
 
 

@@ -30,6 +30,7 @@ from undercroft.store import (
     suggest,
 )
 from undercroft.store.connection import Database, in_words
+from undercroft.store.criticality import DEFAULT_TAG
 from undercroft.store.errors import StoreError
 from undercroft.store.writer import ScanWriter
 from undercroft.triage.reports import MergeReport, ScopeRow, StatusChange
@@ -177,9 +178,21 @@ class Store:
         scope: Mapping[str, Json],
         rules: Mapping[str, str],
         pack: str,
+        criticality_tag: str = DEFAULT_TAG,
     ) -> ScanWriter:
-        """Begin a scan. ``rules``: id → logic version of every enabled rule; ``pack``: its version."""
-        return ScanWriter(self._db, name=name, kind=kind, scope=scope, rules=rules, pack=pack)
+        """Begin a scan. ``rules``: id → logic version of every enabled rule; ``pack``: its version.
+
+        ``criticality_tag``: name of the tag that says what a resource is worth; empty: none does.
+        """
+        return ScanWriter(
+            self._db,
+            name=name,
+            kind=kind,
+            scope=scope,
+            rules=rules,
+            pack=pack,
+            criticality_tag=criticality_tag,
+        )
 
     # feeds
 

@@ -90,8 +90,10 @@ class ScanWriter:
         scope: Mapping[str, Json],
         rules: Mapping[str, str],
         pack: str,
+        criticality_tag: str,
     ) -> None:
         self._db = database
+        self._criticality_tag = criticality_tag
         self._pack = clean(pack)
         self._started = stamp(database.now())
         self._lock = threading.RLock()
@@ -324,7 +326,14 @@ class ScanWriter:
                 msg = "This scan has already been committed or given up."
                 raise StoreError(msg)
             self._flush()
-            row = commits.finish(self._db, self.scan_id, calls=calls, throttled=throttled, now=now)
+            row = commits.finish(
+                self._db,
+                self.scan_id,
+                calls=calls,
+                throttled=throttled,
+                now=now,
+                criticality_tag=self._criticality_tag,
+            )
             self._done = True
             return row
 

@@ -1,0 +1,51 @@
+"""How much a resource matters, as the person who tagged it says (factor M of the risk model)."""
+
+from __future__ import annotations
+
+import sqlite3
+from functools import lru_cache
+
+from undercroft.risk import Criticality
+from undercroft.store.encode import load
+
+__all__ = ["DEFAULT_TAG", "NORMAL", "level_of", "levels"]
+
+DEFAULT_TAG = "criticality"
+NORMAL = Criticality.NORMAL.value
+_LEVELS = frozenset(level.value for level in Criticality)
+
+
+@lru_cache(maxsize=4096)
+def level_of(tags: str, name: str) -> str:
+    """The level in a resource's tags (JSON, as stored); normal without a tag of that name.
+
+    Names and values are compared without regard to case, and ``Very High``, ``very-high`` and
+    ``very_high`` are the same: not every cloud allows spaces or capitals. A value that is no level
+    counts as none. ``name`` empty: nobody asks for a tag.
+    """
+    if not name or tags == "{}":
+        return NORMAL
+    # Sorted: tags that differ in case only must not take turns.
+    for tag, value in sorted(load(tags).items()):
+        if tag.casefold() == name.casefold():
+            level = str(value).strip().casefold().replace(" ", "_").replace("-", "_")
+            if level in _LEVELS:
+                return level
+    return NORMAL
+
+
+def levels(
+    connection: sqlite3.Connection, scan_id: int, name: str, low: int, high: int
+) -> dict[int, str]:
+    """Resource → level, of those from ``low`` to ``high`` that somebody tagged."""
+    if not name:
+        return {}
+    found = (
+        (resource, level_of(tags, name))
+        for resource, tags in connection.execute(
+            "SELECT s.resource, c.tags FROM snapshot s JOIN content c ON c.body = s.body "
+            "WHERE s.scan = ? AND s.resource BETWEEN ? AND ? AND c.tags <> '{}'",
+            (scan_id, low, high),
+        )
+    )
+    return {resource: level for resource, level in found if level != NORMAL}
