@@ -42,6 +42,7 @@ def collectors(
     read ``trusted_projects`` from the scope's own options.
     """
     from collectors.gcp.artifacts import ImageCollector
+    from collectors.gcp.assistants import AgentCollector, SearchCollector
     from collectors.gcp.clients import Clients
     from collectors.gcp.clusters import ClusterCollector, TpuCollector
     from collectors.gcp.fences import FenceCollector
@@ -62,6 +63,8 @@ def collectors(
         [
             VertexCollector(clients, clock),
             WorkbenchCollector(clients),
+            AgentCollector(clients),
+            SearchCollector(clients),
             RunCollector(clients),
             ClusterCollector(clients),
             TpuCollector(clients),

@@ -22,6 +22,8 @@ _TITLES = {
     "compute": "Compute Engine",
     "container": "Kubernetes Engine",
     "containeranalysis": "Artifact Analysis",
+    "dialogflow": "Dialogflow",
+    "discoveryengine": "Agent Builder search",
     "iam": "IAM",
     "modelarmor": "Model Armor",
     "notebooks": "Workbench",

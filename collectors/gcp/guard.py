@@ -90,6 +90,21 @@ READS: dict[str, tuple[Read, ...]] = {
         Read("/v2/projects/*/locations/*/services/*:getIamPolicy", "run.services.getIamPolicy"),
     ),
     "container": (Read("/v1/projects/*/locations/-/clusters", "container.clusters.list"),),
+    "dialogflow": (
+        Read("/v3/projects/*/locations/*/agents", "dialogflow.agents.list"),
+        Read("/v3/projects/*/locations/*/agents/*/webhooks", "dialogflow.webhooks.list"),
+        Read("/v3/projects/*/locations/*/securitySettings", "dialogflow.securitySettings.list"),
+    ),
+    "discoveryengine": (
+        Read(
+            "/v1/projects/*/locations/*/collections/default_collection/dataStores",
+            "discoveryengine.dataStores.list",
+        ),
+        Read(
+            "/v1/projects/*/locations/*/collections/default_collection/engines",
+            "discoveryengine.engines.list",
+        ),
+    ),
     "tpu": (Read("/v2/projects/*/locations/-/nodes", "tpu.nodes.list"),),
     "compute": (
         Read("/compute/v1/projects/*", "compute.projects.get"),

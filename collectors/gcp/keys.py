@@ -9,7 +9,7 @@ from typing import Any
 from collectors.gcp import names
 from collectors.gcp.clients import Clients, name_in_path
 from collectors.gcp.errors import CallError
-from collectors.gcp.names import CRYPTO_KEY
+from collectors.gcp.names import CRYPTO_KEY, REQUEST_LOG
 from collectors.gcp.policies import Policies, bindings
 from collectors.gcp.units import GcpCollector, Unit, Unread, labels_of
 from collectors.reading import Gaps, Reading, side_by_side
@@ -108,17 +108,19 @@ class CryptoKeyCollector(_ByName):
 
 
 class DatasetCollector(_ByName):
-    """BigQuery data sets; who may read them stands in the answer itself."""
+    """BigQuery data sets, and logs in them; who may read them stands in the answer itself."""
 
     name = "gcp.bigquery"
-    reads = (DATASET,)
+    reads = (DATASET, REQUEST_LOG)
 
     def fetch(self, stub: Resource, unit: Unit) -> list[Collected]:
         """A data set."""
         path = (
             f"/bigquery/v2/projects/{name_in_path(stub.account)}/datasets/{name_in_path(stub.name)}"
         )
-        config = self.clients.get(unit.meter, "bigquery", path)
+        config = self.clients.remember(
+            ("data set", path), lambda: self.clients.get(unit.meter, "bigquery", path)
+        )
         created = config.get("creationTime")
         resource = replace(
             stub,
@@ -129,6 +131,8 @@ class DatasetCollector(_ByName):
             presence=Presence.READ,
             collector=self.name,
         )
+        if stub.type == REQUEST_LOG:
+            return [replace(resource, implied=True)]
         return [resource, *self._links(unit, resource)]
 
     def _links(self, unit: Unit, resource: Resource) -> Iterator[Collected]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from collectors.gcp.images import image_stub, parse_image
@@ -47,6 +47,8 @@ BUCKET = "storage.googleapis.com/Bucket"
 CRYPTO_KEY = "cloudkms.googleapis.com/CryptoKey"
 IMAGE = "x-gcp/container-image"
 PROJECT = "cloudresourcemanager.googleapis.com/Project"
+REQUEST_LOG = "x-gcp/request-log"
+"""What a data set is to the endpoint that writes its requests and answers there."""
 SERVICE_ACCOUNT = "iam.googleapis.com/ServiceAccount"
 
 _GS = re.compile(r"gs://(?P<bucket>[^/?#\s]+)/?(?P<prefix>[^\s]*)")
@@ -157,6 +159,26 @@ def bigquery(place: Place, text: str) -> Target | None:
 def data_uri(place: Place, text: str) -> Target | None:
     """A bucket or a BigQuery data set, whichever the address says."""
     return bigquery(place, text) if text.startswith("bq://") else bucket_address(place, text)
+
+
+def request_log(place: Place, text: str) -> Target | None:
+    """The log of requests and answers that a BigQuery address receives.
+
+    A node beside the data set: who may read a log is judged only where something says it is one.
+    """
+    found = bigquery(place, text)
+    if found is None:
+        return None
+    stub = found.stub
+    return Target(
+        replace(
+            stub,
+            type=REQUEST_LOG,
+            key=f"{stub.key}#requests",
+            native_id=f"{stub.native_id}#requests",
+        ),
+        found.detail,
+    )
 
 
 def service_account_key(place: Place, email: str) -> str:

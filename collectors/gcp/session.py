@@ -48,6 +48,8 @@ _GOOGLE = "googleapis.com"
 _LOCATION = re.compile(r"/locations/([a-z0-9-]+)(?:/|$)")
 _PROJECT = re.compile(r"/projects/([^/:]+)")
 _MULTI_REGIONS = frozenset({"us", "eu"})
+_REGIONAL = frozenset({"aiplatform", "dialogflow", "discoveryengine"})
+"""Services that answer for a location only at its own host."""
 
 _running: ContextVar[Meter | None] = ContextVar("running_meter", default=None)
 _counting = threading.Lock()
@@ -191,12 +193,12 @@ class GuardedSession(AuthorizedSession):
         """The address to send to, and the Host header to send if it differs."""
         host = (asked.hostname or "").removesuffix(_GOOGLE) + self._universe
         found = _LOCATION.search(asked.path)
-        if service == "aiplatform" and found and found[1] != "global":
+        if service in _REGIONAL and found and found[1] != "global":
             location = found[1]
             host = (
                 f"aiplatform.{location}.rep.{self._universe}"
-                if location in _MULTI_REGIONS
-                else f"{location}-aiplatform.{self._universe}"
+                if service == "aiplatform" and location in _MULTI_REGIONS
+                else f"{location}-{service}.{self._universe}"
             )
         if self._override is None:
             return urlunsplit(asked._replace(scheme="https", netloc=host)), ""

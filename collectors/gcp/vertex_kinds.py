@@ -153,6 +153,10 @@ KINDS: tuple[Kind, ...] = (
                 "predictRequestResponseLoggingConfig.bigqueryDestination.outputUri",
                 names.data_uri, _WRITES,
             ),
+            Reference(
+                "predictRequestResponseLoggingConfig.bigqueryDestination.outputUri",
+                names.request_log, _WRITES,
+            ),
             Reference("privateServiceConnectConfig.serviceAttachment", compute("networkAttachments"), _FENCE),
             Reference(
                 "modelDeploymentMonitoringJob",

@@ -27,6 +27,7 @@ LEGACY = "x-gcp/legacy-notebook-instance"
 """A notebook of the first API: Google gives it the type of its successor, but not its fields."""
 RUNTIME = "notebooks.googleapis.com/Runtime"
 _PAGE = 500
+_EVERY_START = "DOWNLOAD_AND_RUN_EVERY_START"
 _DATED = re.compile(r"-(20\d{2})(0[1-9]|1[0-2])([0-3]\d)(?:-|$)")
 
 _NETWORKS = (
@@ -144,8 +145,10 @@ class WorkbenchCollector(GcpCollector):
         native = (
             f"//notebooks.googleapis.com/projects/{project}/locations/{location}/instances/{name}"
         )
+        facts: dict[str, Json] = {}
         if kind == WORKBENCH:
             self._attach_policy(unit, native, config, unknown)
+            facts = {**_image_date(item), **self._script(unit, item, unknown)}
         created = item.get("createTime")
         return Resource(
             key=gcp_key(project, "notebooks", location, collection, name),
@@ -158,12 +161,41 @@ class WorkbenchCollector(GcpCollector):
             native_id=native,
             tags=labels_of(item),
             config=config,
-            facts=_image_date(item) if kind == WORKBENCH else {},
+            facts=facts,
             unknown=unknown,
             incarnation=created if isinstance(created, str) else None,
             service=True,
             collector=self.name,
         )
+
+    def _script(
+        self, unit: Unit, item: Mapping[str, Json], unknown: dict[str, str]
+    ) -> dict[str, Json]:
+        """``startup_script_foreign``: a bucket of other projects feeds every start with a script."""
+        metadata = next(
+            (found for _, found in find(item, "gceSetup.metadata") if isinstance(found, Mapping)),
+            dict[str, Json](),
+        )
+        source = str(metadata.get("post-startup-script") or "")
+        bucket = names.bucket_address(unit.place, source)
+        if metadata.get("post-startup-script-behavior") != _EVERY_START or bucket is None:
+            return {"startup_script_foreign": False}
+        path = f"/storage/v1/b/{name_in_path(bucket.stub.name)}"
+        try:
+            answer = self.clients.remember(
+                ("bucket", path), lambda: self.clients.get(unit.meter, "storage", path)
+            )
+        except CallError as error:
+            if error.missing:
+                # That anybody may make this bucket is told where the bucket is judged.
+                return {"startup_script_foreign": False}
+            unknown["facts.startup_script_foreign"] = error.unknown
+            return {}
+        number = str(answer.get("projectNumber") or "")
+        if not number:
+            unknown["facts.startup_script_foreign"] = "the answer does not say whose the bucket is"
+            return {}
+        return {"startup_script_foreign": unit.place.id_of(number) not in unit.place.own}
 
     def _attach_policy(
         self, unit: Unit, native: str, config: dict[str, Any], unknown: dict[str, str]

@@ -178,6 +178,8 @@ def _handler(server: GcpServer) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
+_REGIONAL = re.compile(r"(?P<location>.+)-(?P<service>aiplatform|dialogflow|discoveryengine)")
+
 Route = tuple[re.Pattern[str], Callable[..., Any]]
 
 
@@ -207,8 +209,8 @@ class _Cloud:
     ) -> tuple[int, Any]:
         service = host.partition(".")[0]
         location = ""
-        if service.endswith("-aiplatform"):
-            location, service = service.removesuffix("-aiplatform"), "aiplatform"
+        if found := _REGIONAL.fullmatch(service):
+            location, service = found["location"], found["service"]
         elif host.endswith(".rep.googleapis.com"):
             location = host.split(".")[1]
         if method not in {"GET", "POST"} or (method == "POST" and ":getIamPolicy" not in path):
@@ -262,6 +264,13 @@ class _Cloud:
                 f"/v2{where[3:]}/services/{{}}:getIamPolicy": self.run_policy,
             },
             "container": {"/v1/projects/{}/locations/-/clusters": self.clusters},
+            "dialogflow": {
+                f"/v3{where[3:]}/(agents|securitySettings)": self.agents,
+                f"/v3{where[3:]}/agents/{{}}/webhooks": self.webhooks,
+            },
+            "discoveryengine": {
+                f"{where}/collections/default_collection/(dataStores|engines)": self.search,
+            },
             "tpu": {"/v2/projects/{}/locations/-/nodes": self.tpus},
             "bigquery": {"/bigquery/v2/projects/{}/datasets/{}": self.dataset},
             "artifactregistry": {
@@ -526,6 +535,29 @@ class _Cloud:
     def tpus(self, project: str, query: Mapping[str, list[str]]) -> Json:
         return self._page("nodes", self._located("tpus", project, "nodes"), query)
 
+    def agents(
+        self, project: str, location: str, kind: str, query: Mapping[str, list[str]]
+    ) -> Json:
+        section = "agents" if kind == "agents" else "security_settings"
+        return self._page(kind, self._here(section, project, location, kind), query)
+
+    def webhooks(
+        self, project: str, location: str, agent: str, query: Mapping[str, list[str]]
+    ) -> Json:
+        found = [
+            item
+            for item in self._here("webhooks", project, location, f"agents/{agent}/webhooks")
+            if item.pop("agent") == agent
+        ]
+        return self._page("webhooks", found, query)
+
+    def search(
+        self, project: str, location: str, kind: str, query: Mapping[str, list[str]]
+    ) -> Json:
+        section = "data_stores" if kind == "dataStores" else "engines"
+        found = self._here(section, project, location, f"collections/default_collection/{kind}")
+        return self._page(kind, found, query)
+
     # data, images, keys
 
     def dataset(self, project: str, name: str, query: Any) -> Json:
@@ -610,6 +642,17 @@ class _Cloud:
                 "createTime": "2026-10-01T00:00:00Z", **(entry.get("set") or {}),
             }
             for entry in self._of(section, project)
+        ]  # fmt: skip
+
+    def _here(self, section: str, project: str, location: str, collection: str) -> list[Json]:
+        return [
+            {
+                "name": f"projects/{project}/locations/{location}/{collection}/{entry.name}",
+                "displayName": entry.name, **(entry.get("set") or {}),
+                **({"agent": entry.get("agent")} if entry.get("agent") else {}),
+            }
+            for entry in self._of(section, project)
+            if entry.region == location
         ]  # fmt: skip
 
     def _silent(self) -> Json:

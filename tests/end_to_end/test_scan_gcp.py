@@ -37,7 +37,7 @@ def test_the_planted_problems_are_found(gcp_shell: Shell, server: GcpServer) -> 
 
 def test_services_that_are_off_are_counted_not_listed(gcp_shell: Shell) -> None:
     done = gcp_shell.run("scan", "gcp")
-    assert "not enabled, so nothing to read: 11 parts" in done.err
+    assert "not enabled, so nothing to read: 15 parts" in done.err
     assert "Cloud TPU is not enabled" in done.err, "progress still says it"
 
 

@@ -17,6 +17,11 @@ from undercroft.views import Query, ScanRow
 PLANTED = {(item.rule, item.resource) for item in load_estate("gcp").expected()}
 CLEAN = {
     "closed-notebook",
+    "front-desk",
+    "rooms",
+    "website",
+    "contracts",
+    "ask-acme",
     "web-server",
     "office-only",
     "shop",
@@ -73,6 +78,22 @@ def test_a_project_without_vertex_says_so(scan: Scan) -> None:
     status, reason = coverage(store, row)["acme-web", "-", "gcp.vertex"]
     assert status is CoverageStatus.NOT_ENABLED
     assert reason == "Vertex AI is not enabled in project acme-web: nothing to read"
+
+
+def test_what_a_webhook_signs_in_with_is_not_kept(scan: Scan) -> None:
+    store, row = scan("acme-ml")
+    key = "gcp/acme-ml/dialogflow/europe-west3/webhooks/helpdesk/orders"
+    webhook = store.resource(row.id, key).resource
+    assert "b3JkZXJz" not in repr(webhook)
+    assert webhook.facts["inline_secrets"] == ["requestHeaders.Authorization"]
+
+
+def test_settings_that_may_not_be_read_leave_redaction_open(gcp: GcpServer, scan: Scan) -> None:
+    gcp.break_(denied("securitySettings", "dialogflow.securitySettings.list"))
+    store, row = scan("acme-ml")
+    assert not {item for item in outcomes(store, row) if item[0] == "gcp-dialogflow-no-redaction"}
+    helpdesk = store.resource(row.id, "gcp/acme-ml/dialogflow/europe-west3/agents/helpdesk")
+    assert "dialogflow.securitySettings.list" in helpdesk.resource.unknown["facts.redaction"]
 
 
 def test_a_denied_list_costs_itself_only(gcp: GcpServer, scan: Scan) -> None:
