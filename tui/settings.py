@@ -9,10 +9,21 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from tui.saved_views import read_views, views_path
+from undercroft.model import Severity
+from undercroft.triage.ageing import KEV, ServiceLevel
 
 __all__ = ["Settings", "SettingsError", "default_path", "load"]
 
-_KNOWN = ("theme", "keys", "views", "actor", "criticality_tag")
+_KNOWN = (
+    "theme",
+    "keys",
+    "views",
+    "actor",
+    "criticality_tag",
+    "service_level",
+)
+_MOST_DAYS = 3650
+_LEVELS = (*(severity.value for severity in Severity), KEV)
 
 
 class SettingsError(ValueError):
@@ -33,6 +44,8 @@ class Settings:
     """Who decides: name and mail, as it is written into each decision."""
     criticality_tag: str = "criticality"
     """Name of the tag that says how critical a service or resource is; empty: none does."""
+    service_level: ServiceLevel = field(default_factory=ServiceLevel)
+    """Days in which findings are to be fixed, by severity, and for what is known to be exploited."""
     path: Path | None = None
     """Where it was read from."""
 
@@ -69,8 +82,30 @@ def load(path: Path | None = None) -> Settings:
         views={**read_views(views_path(path)), **mine},
         actor=_text(path, data, "actor"),
         criticality_tag=_text(path, data, "criticality_tag", Settings().criticality_tag),
+        service_level=_service_level(path, data),
         path=path,
     )
+
+
+def _service_level(path: Path, data: Mapping[str, object]) -> ServiceLevel:
+    table = data.get("service_level", {})
+    if not isinstance(table, dict):
+        raise SettingsError(f"{path}: service_level must be a table, [service_level]")
+    for name in table:
+        if name not in _LEVELS:
+            known = ", ".join(_LEVELS)
+            raise SettingsError(f"{path}: service_level.{name} is not known; known: {known}")
+    return ServiceLevel({name: _days(path, table, name, "service_level.") for name in table})
+
+
+def _days(path: Path, data: Mapping[str, object], key: str, where: str = "") -> int:
+    value = data[key]
+    # A truth value is a whole number to Python, not to the person.
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= _MOST_DAYS:
+        raise SettingsError(
+            f"{path}: {where}{key} must be a number of days from 1 to {_MOST_DAYS:,}"
+        )
+    return value
 
 
 def _text(path: Path, data: Mapping[str, object], key: str, default: str = "") -> str:

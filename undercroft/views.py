@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from undercroft.model import Coverage, Edge, Evidence, Json, Layer, Presence, Resource, Severity
+from undercroft.triage.ageing import Ageing
 
 __all__ = [
     "Contribution",
@@ -230,6 +231,10 @@ class FindingDetail:
     """Decisions that copies made without knowing of each other, the one in force first."""
     hazard: Mapping[str, tuple[float, str]] = field(default_factory=dict)
     """Factor letter → (value, reason); their product is the hazard behind the score."""
+    ageing: Ageing | None = None
+    """Its times as of now; None if they are not known."""
+    kev: bool = False
+    """Known to be exploited, as far as feeds say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +247,8 @@ class FindingRecord:
     unconfirmed_reason: str
     decision: DecisionView | None
     services: tuple[ResourceRef, ...]
+    ageing: Ageing | None = None
+    """Its times as of now; None if they are not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,26 @@ def test_show_a_finding(undercroft: Command) -> None:
     assert text.startswith("critical")
     for part in ("ml-admin", "open-desk", "facts.admin", "aws-iam-role-admin"):
         assert part in text
-    assert undercroft("show", finding["id"], "--format", "json").json["id"] == finding["id"]
+    shown = undercroft("show", finding["id"], "--format", "json").json
+    assert (shown["id"], shown["service_level"]) == (finding["id"], None)
+
+
+def test_show_says_when_a_finding_is_due(
+    undercroft: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    (tmp_path / "undercroft").mkdir()
+    (tmp_path / "undercroft/config.toml").write_text("[service_level]\ncritical = 7")
+    findings = undercroft("findings", "--format", "json", "--filter", "rule:aws-iam-role-admin")
+    (found,) = findings.json["findings"]
+    seen = datetime.fromisoformat(found["first_seen"])
+    later = (seen + timedelta(days=10)).isoformat()
+    assert "overdue by 3 days" in undercroft("show", found["id"], "--as-of", later).out
+    shown = undercroft("show", found["id"], "--as-of", later, "--format", "json").json
+    assert (shown["age_days"], shown["open_days"]) == (10, 10)
+    level = shown["service_level"]
+    assert (level["days"], level["overdue"], level["paused"]) == (7, True, False)
+    assert datetime.fromisoformat(level["due"]) == seen + timedelta(days=7)
 
 
 def test_show_a_resource(undercroft: Command) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -104,3 +105,18 @@ def test_a_bad_settings_file_names_the_place(
         load(path)
     for word in (*words, str(path)):
         assert word in str(caught.value)
+
+
+def test_service_levels_are_days(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("[service_level]\ncritical = 7\nkev = 14")
+    assert load(path).service_level.days == {"critical": 7, "kev": 14}
+    for text, words in (
+        ("[service_level]\nurgent = 1", "service_level.urgent is not known; known: critical"),
+        ("[service_level]\nhigh = 0", "service_level.high must be a number of days"),
+        ("[service_level]\nhigh = true", "service_level.high must be a number of days"),
+        ("service_level = 3", "must be a table"),
+    ):
+        path.write_text(text)
+        with pytest.raises(SettingsError, match=re.escape(words)):
+            load(path)

@@ -18,6 +18,11 @@ _TEMPLATE = """\
 # criticality_tag = "criticality"           # tag of services and resources that weighs their findings
 #                                           # (very high, high, low, very low); "": none does
 
+# [service_level]                           # days in which a finding is to be fixed
+# critical = 7
+# high = 30
+# kev = 14                                  # known to be exploited; the shorter counts
+
 [keys]                                      # binding id = keys; `?` in the app lists the ids
 # "finding.accept" = "A"
 

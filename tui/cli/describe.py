@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 
 import click
 
 from tui.cli.output import severity_style
 from undercroft.risk.repairs import CHOKE_POINT
-from undercroft.text import minute, shown
+from undercroft.text import count, minute, shown
+from undercroft.triage.ageing import ServiceLevel
 from undercroft.views import FindingDetail, Path, ResourceDetail
 
 __all__ = ["describe_finding", "describe_resource", "path_words"]
@@ -24,8 +26,8 @@ def path_words(path: Path) -> str:
     return " → ".join(words)
 
 
-def describe_finding(detail: FindingDetail) -> None:
-    """Print it."""
+def describe_finding(detail: FindingDetail, level: ServiceLevel, now: datetime) -> None:
+    """Print it; ``level``: in which time it is to be fixed."""
     row = detail.row
     click.echo(f"{severity_style(row.severity.value)}  {shown(row.title)}")
     status = row.status.replace("_", " ")
@@ -39,6 +41,10 @@ def describe_finding(detail: FindingDetail) -> None:
     _line("", row.resource_id or row.resource_key)
     _line("score", f"{row.score:.1f}")
     _line("seen", f"first {minute(row.first_seen)}, last {minute(row.last_seen)} UTC")
+    if (times := detail.ageing) is not None:
+        _line("age", f"{count(times.age.days, 'day')}, open for {count(times.open.days, 'day')}")
+        if due := level.words(times, row.severity, kev=detail.kev, now=now):
+            _line("due", due)
     for item in detail.evidence:
         _line("evidence", f"{item.path} = {json.dumps(item.value, ensure_ascii=False)}")
     for service in detail.services:

@@ -141,7 +141,8 @@ def tower_command(service: str, scan_ref: str | None, db: Path | None) -> None:
 def show_command(what: str, scan_ref: str | None, db: Path | None, form: str) -> None:
     """Print everything about one finding (id) or resource (key, id or name)."""
     from tui.cli.describe import describe_finding, describe_resource
-    from undercroft.exchange import finding_document, resource_document
+    from tui.settings import load
+    from undercroft.exchange import finding_document, resource_document, service_level_record
     from undercroft.store import AmbiguousError, NotFoundError
 
     with open_store(db, read_only=True) as store:
@@ -158,7 +159,9 @@ def show_command(what: str, scan_ref: str | None, db: Path | None, form: str) ->
                 describe_resource(detail)
             return
         found = store.finding(scan.id, finding)
+    level, moment = load().service_level, now()
     if form == "json":
-        print_json(finding_document(scan, found))
+        due = service_level_record(found, level, moment)
+        print_json({**finding_document(scan, found), "service_level": due})
     else:
-        describe_finding(found)
+        describe_finding(found, level, moment)

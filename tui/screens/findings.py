@@ -268,7 +268,11 @@ class FindingsScreen(ListingScreen[FindingRow]):
             detail, path = answer
             app = self.undercroft
             text = finding_text(
-                detail, path=path, advice=app.advice(detail.row.rule), now=app.clock()
+                detail,
+                path=path,
+                advice=app.advice(detail.row.rule),
+                now=app.clock(),
+                level=app.settings.service_level,
             )
             pane.show(detail.row.id, text)
 

@@ -331,7 +331,11 @@ class ServiceScreen(ActingScreen):
         def done(detail: FindingDetail) -> None:
             app = self.undercroft
             text = finding_text(
-                detail, path=path, advice=app.advice(detail.row.rule), now=app.clock()
+                detail,
+                path=path,
+                advice=app.advice(detail.row.rule),
+                now=app.clock(),
+                level=app.settings.service_level,
             )
             pane.show(detail.row.id, text)
 

@@ -12,6 +12,7 @@ from textual.content import Content
 from tui.glyphs import GLYPH, STATUS_GLYPH, STATUS_WORD, severity_tone, status_tone
 from tui.text import ago, clip, count, days_left, shown, styled
 from undercroft.model import Evidence, Json, Severity
+from undercroft.triage.ageing import ServiceLevel
 from undercroft.views import DecisionView, EventRow, FindingDetail, FindingRow, Path
 
 __all__ = ["Advice", "copied", "finding_text", "path_text", "status_text"]
@@ -33,9 +34,14 @@ class Advice:
 
 
 def finding_text(
-    detail: FindingDetail, *, path: Path | None, advice: Advice, now: datetime
+    detail: FindingDetail,
+    *,
+    path: Path | None,
+    advice: Advice,
+    now: datetime,
+    level: ServiceLevel | None = None,
 ) -> Content:
-    """Everything about a finding, as sections."""
+    """Everything about a finding, as sections. ``level``: in which time it is to be fixed."""
     row = detail.row
     lines: list[Content] = [
         Content.assemble(
@@ -93,7 +99,7 @@ def finding_text(
     notes = [event for event in detail.notes if event.live]
     if notes:
         lines += _section("Comments", [_note(event, now) for event in notes])
-    lines += _section("Record", _record(detail, now))
+    lines += _section("Record", _record(detail, now, level or ServiceLevel()))
     return Content("\n").join(lines)
 
 
@@ -219,12 +225,16 @@ def _note(event: EventRow, now: datetime) -> Content:
     )
 
 
-def _record(detail: FindingDetail, now: datetime) -> list[Content]:
-    row = detail.row
+def _record(detail: FindingDetail, now: datetime, level: ServiceLevel) -> list[Content]:
+    row, times = detail.row, detail.ageing
+    open_for = count(times.open.days, "day") if times else ""
+    due = level.words(times, row.severity, kev=detail.kev, now=now) if times else ""
     facts = [
         ("rule", row.rule),
         ("first seen", f"{row.first_seen[:10]} ({ago(row.first_seen, now)})"),
         ("last seen", f"{row.last_seen[:10]} ({ago(row.last_seen, now)})"),
+        ("open for", open_for),
+        ("due", due),
         ("where", f"{row.provider} {row.account} {row.region}"),
         ("resource", row.resource_id or row.resource_key),
         ("finding", row.id),

@@ -12,6 +12,7 @@ from undercroft.exchange.records import (
     resource_document,
     scan_document,
     scans_document,
+    service_level_record,
 )
 from undercroft.exchange.services import SERVICE_FORMATS, export_services
 
@@ -32,6 +33,7 @@ __all__ = [
     "resource_document",
     "scan_document",
     "scans_document",
+    "service_level_record",
     "write_decisions",
     "write_diff_markdown",
     "write_whole",

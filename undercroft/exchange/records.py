@@ -14,6 +14,7 @@ from undercroft import __version__
 from undercroft.clock import stamp
 from undercroft.model import LAYERS, Coverage, Json
 from undercroft.risk import RISK_MODEL
+from undercroft.triage.ageing import ServiceLevel
 from undercroft.views import (
     EventRow,
     FindingDetail,
@@ -39,6 +40,7 @@ __all__ = [
     "scan_document",
     "scan_record",
     "scans_document",
+    "service_level_record",
     "service_record",
     "services_document",
 ]
@@ -119,6 +121,8 @@ def finding_record(detail: Exportable) -> dict[str, Json]:
         "at": dict(detail.at),
         "first_seen": row.first_seen,
         "last_seen": row.last_seen,
+        "age_days": detail.ageing.age.days if detail.ageing else None,
+        "open_days": detail.ageing.open.days if detail.ageing else None,
         "decision": None
         if decision is None
         else {
@@ -206,6 +210,24 @@ def findings_document(head: Head, findings: Iterable[Exportable]) -> dict[str, A
 def finding_document(scan: ScanRow, detail: Exportable) -> dict[str, Json]:
     """One finding on its own: ``show --format json``, and a line of JSON Lines."""
     return {"schema": FINDING_SCHEMA, "scan": scan.uid, **finding_record(detail)}
+
+
+def service_level_record(
+    detail: FindingDetail, level: ServiceLevel, now: datetime
+) -> dict[str, Json] | None:
+    """In which time a finding is to be fixed; None where the policy says nothing or no clock runs."""
+    times, days = detail.ageing, level.limit(detail.row.severity, kev=detail.kev)
+    due = times.due(days) if times and days is not None else None
+    if times is None or due is None:
+        return None
+    return {
+        "days": days,
+        "clock_from": stamp(times.clock_from) if times.clock_from else None,
+        "paused_days": times.paused.days,
+        "paused": times.is_paused,
+        "due": stamp(due),
+        "overdue": due <= now,
+    }
 
 
 def services_document(head: Head, services: Iterable[ServiceRow]) -> dict[str, Any]:

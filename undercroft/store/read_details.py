@@ -11,6 +11,7 @@ from typing import Any
 from undercroft.identity import short_id
 from undercroft.model import Outcome, Presence
 from undercroft.store import decisions, feeds, scans
+from undercroft.store.ageing import ageings
 from undercroft.store.connection import Database
 from undercroft.store.encode import (
     BODY_COLUMNS,
@@ -94,6 +95,7 @@ def finding(database: Database, scan_id: int, finding_id: str) -> FindingDetail:
             connection, f"WHERE finding IN ({','.join('?' * len(names))})", names, book.dead
         )
         resolved = book.resolved(finding_id, place_of(connection, book, finding_id))
+        exploited = feeds.known(connection, [shown.cve]).get(shown.cve) if shown.cve else None
         replaced = {str(e.payload.get("replaces")) for e in events if e.type == "note" and e.live}
         return FindingDetail(
             row=shown,
@@ -112,9 +114,11 @@ def finding(database: Database, scan_id: int, finding_id: str) -> FindingDetail:
             else (),
             hazard=feeds.dated(
                 weigh(seen, shown.severity),
-                feeds.known(connection, [shown.cve]).get(shown.cve) if shown.cve else None,
+                exploited,
                 feeds.listing(database),
             ).factors,
+            ageing=ageings(connection, scan_id, [shown], database.now()).get(finding_id),
+            kev=exploited is not None and exploited.kev is not None,
         )
 
 

@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
+from undercroft.store.ageing import ageings
 from undercroft.store.connection import Database
 from undercroft.store.encode import REF_COLUMNS, evidence_of, load, ref_of
 from undercroft.store.read_details import decision_view
@@ -28,7 +30,7 @@ def records(database: Database, scan_id: int, query: Query) -> Iterator[FindingR
     while batch := [row for _, row in zip(range(_BATCH), rows, strict=False)]:
         if len(services) > _KEPT:
             services.clear()
-        yield from _batch(database.connection(), scan_id, batch, services)
+        yield from _batch(database.connection(), scan_id, batch, services, database.now())
 
 
 def _batch(
@@ -36,6 +38,7 @@ def _batch(
     scan_id: int,
     batch: Sequence[FindingRow],
     services: dict[int, tuple[ResourceRef, ...]],
+    now: datetime,
 ) -> Iterator[FindingRecord]:
     marks = ",".join("?" * len(batch))
     extras = {
@@ -50,6 +53,7 @@ def _batch(
     }
     _learn(connection, scan_id, {extra[4] for extra in extras.values()} - services.keys(), services)
     decisions = _decisions(connection, {extra[3] for extra in extras.values() if extra[3]})
+    times = ageings(connection, scan_id, batch, now)
     for row in batch:
         if row.id not in extras:  # its scan was deleted while we were reading
             continue
@@ -61,6 +65,7 @@ def _batch(
             unconfirmed_reason=reason if row.unconfirmed else "",
             decision=decisions.get(decision),
             services=services.get(owner, ()),
+            ageing=times.get(row.id),
         )
 
 

@@ -21,7 +21,7 @@ from undercroft.store.sightings import DERIVED_COLUMNS
 from undercroft.store.statuses import Seen, book_for, derive, versions_of
 from undercroft.triage.status import Sighting
 
-__all__ = ["bring_up_to_date", "refresh_findings"]
+__all__ = ["bring_up_to_date", "refresh_findings", "states_of"]
 
 _UPDATE = f"UPDATE state SET {', '.join(f'{name} = ?' for name in DERIVED_COLUMNS)} WHERE id = ?"
 
@@ -68,7 +68,7 @@ def _work_out(
     updates: list[Sequence[Any]] = []
     for fid in wanted:
         sightings: list[Sighting] = []
-        for row in _states(connection, fid, only):
+        for row in states_of(connection, fid, only):
             scan_id, state_id, resource, body, rule, sighting, seen = row
             sightings.append(sighting)
             if only is not None and scan_id != only:
@@ -106,7 +106,7 @@ def bring_up_to_date(database: Database, scan_id: int, now: datetime) -> None:
         bump(writing)
 
 
-def _states(
+def states_of(
     connection: sqlite3.Connection, fid: str, only: int | None
 ) -> list[tuple[int, int, int, int, str, Sighting, Seen]]:
     """Scan, row, resource, body, rule, sighting and facts of one finding in every scan, oldest first."""

@@ -35,6 +35,8 @@ __all__ = [
     "book_for",
     "derive",
     "event_of",
+    "events_for",
+    "facts_of",
     "rate",
     "versions_of",
     "weigh",
@@ -192,20 +194,7 @@ def derive(
             reopened_at=None,
         )
     decided = resolved or _UNDECIDED
-    facts = FindingFacts(
-        finding=seen.finding,
-        severity=rated,
-        kev=seen.kev,
-        epss=seen.epss,
-        exposure=seen.exposure,
-        incarnation=seen.incarnation,
-        evidence_hash=seen.evidence_hash,
-        rule_version=seen.rule_version,
-        scan=seen.scan,
-        collected_at=seen.collected_at,
-        outcome=seen.outcome,
-    )
-    status = effective(sightings, decided, facts, now, retired)
+    status = effective(sightings, decided, facts_of(seen), now, retired)
     if status is None:
         return None
     severity = severity_in_force(rated, decided, now)
@@ -232,6 +221,23 @@ def derive(
     )
 
 
+def facts_of(seen: Seen) -> FindingFacts:
+    """What guards of decisions compare."""
+    return FindingFacts(
+        finding=seen.finding,
+        severity=Severity.from_rank(seen.severity),
+        kev=seen.kev,
+        epss=seen.epss,
+        exposure=seen.exposure,
+        incarnation=seen.incarnation,
+        evidence_hash=seen.evidence_hash,
+        rule_version=seen.rule_version,
+        scan=seen.scan,
+        collected_at=seen.collected_at,
+        outcome=seen.outcome,
+    )
+
+
 def event_of(row: Sequence[Any]) -> Event:
     """An event from ``EVENT_COLUMNS``; whether it was tampered with is for ``verify`` to say."""
     names = EVENT_COLUMNS.split(", ")
@@ -250,6 +256,11 @@ def whole_book(connection: sqlite3.Connection) -> Book:
 
 def book_for(connection: sqlite3.Connection, findings: Iterable[str]) -> Book:
     """What people said about some findings, whatever else those are called."""
+    return Book(events_for(connection, findings))
+
+
+def events_for(connection: sqlite3.Connection, findings: Iterable[str]) -> list[Event]:
+    """The events of ``book_for``."""
     marks = ",".join("?" * len(WHOLE_LOG_TYPES))
     general = [
         event_of(row)
@@ -267,7 +278,7 @@ def book_for(connection: sqlite3.Connection, findings: Iterable[str]) -> Book:
             part,
         ).fetchall():
             found.setdefault(row[0], event_of(row))
-    return Book(found.values())
+    return list(found.values())
 
 
 @lru_cache(maxsize=32)

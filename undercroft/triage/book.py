@@ -70,6 +70,10 @@ class Book:
             if event.id not in self.dead and event.id not in self.ended and scope.covers(place)
         ]
 
+    def ever_covering(self, place: Place) -> list[Event]:
+        """Scope acceptances that cover this place, whether they still hold or not."""
+        return [event for event, scope in self._by_rule.get(place.rule, ()) if scope.covers(place)]
+
     def resolved(self, finding: str, place: Place | None = None) -> Resolved | None:
         """What holds for a finding; None if nobody said anything about it.
 

@@ -1,0 +1,55 @@
+"""The times of findings, read from all their scans and decisions."""
+
+# ruff: noqa: S608  (only marks for values are put together; values are bound)
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from datetime import datetime
+
+from undercroft.store.refresh import states_of
+from undercroft.store.scoped import place_of
+from undercroft.store.statuses import events_for, facts_of
+from undercroft.triage.ageing import Ageing, Look, ageing, spans, unbroken
+from undercroft.triage.book import Book
+from undercroft.triage.status import RETIRED_RULE
+from undercroft.triage.when import instant
+from undercroft.views import FindingRow
+
+__all__ = ["ageings"]
+
+
+def ageings(
+    connection: sqlite3.Connection, scan_id: int, rows: Sequence[FindingRow], now: datetime
+) -> dict[str, Ageing]:
+    """Finding → its times at ``now``, as known with this scan and those before it."""
+    ids = [row.id for row in rows]
+    broken = {
+        str(row[0])
+        for row in connection.execute(
+            "SELECT f.fid FROM finding f WHERE EXISTS (SELECT 1 FROM state t "
+            "WHERE t.finding = f.id AND t.outcome <> 'fail') "
+            f"AND f.fid IN ({','.join('?' * len(ids))})",
+            ids,
+        )
+    }
+    events = events_for(connection, ids)
+    book = Book(events)
+    found = {}
+    for row in rows:
+        first_seen = instant(row.first_seen)
+        if first_seen is None:
+            continue
+        place = place_of(connection, book, row.id) if book.scoped(row.rule) else None
+        said = book.resolved(row.id, place) or (place and book.ever_covering(place))
+        if row.id not in broken and not said:
+            found[row.id] = unbroken(first_seen, now)
+            continue
+        looks = [
+            Look(sighting, facts_of(seen), seen.rule_version == RETIRED_RULE)
+            for scan, _, _, _, _, sighting, seen in states_of(connection, row.id, None)
+            if scan <= scan_id
+        ]
+        found[row.id] = ageing(spans(looks, events, row.id, place, now), first_seen, now)
+    return found
