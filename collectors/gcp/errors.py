@@ -28,6 +28,7 @@ _TITLES = {
     "modelarmor": "Model Armor",
     "notebooks": "Workbench",
     "orgpolicy": "Organization Policy",
+    "osconfig": "OS Config",
     "run": "Cloud Run",
     "serviceusage": "Service Usage",
     "storage": "Cloud Storage",

@@ -112,6 +112,12 @@ READS: dict[str, tuple[Read, ...]] = {
         Read("/compute/v1/projects/*/aggregated/disks", "compute.disks.list"),
         Read("/compute/v1/projects/*/global/firewalls", "compute.firewalls.list"),
     ),
+    "osconfig": (
+        Read(
+            "/v1/projects/*/locations/*/instances/-/vulnerabilityReports",
+            "osconfig.vulnerabilityReports.list",
+        ),
+    ),
     "storage": (
         Read("/storage/v1/b", "storage.buckets.list"),
         Read("/storage/v1/b/*", "storage.buckets.get"),

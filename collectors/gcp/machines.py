@@ -7,10 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from collectors.gcp import names
-from collectors.gcp.clients import name_in_path
+from collectors.gcp.clients import Clients, name_in_path
 from collectors.gcp.doors import door_facts, lets_in
 from collectors.gcp.errors import CallError
 from collectors.gcp.names import Place, compute, parse_network, service_account
+from collectors.gcp.reports import Reports
 from collectors.gcp.units import GcpCollector, Unit, Unread, in_project, labels_of
 from collectors.reading import Gaps, Reading, once
 from collectors.references import Reference, link
@@ -49,6 +50,10 @@ class MachineCollector(GcpCollector):
     api = "compute"
     lists = (AI_MACHINE,)
 
+    def __init__(self, clients: Clients) -> None:
+        super().__init__(clients)
+        self._reports = Reports(clients)
+
     def targets(self, scope: Scope, wanted: Sequence[Resource]) -> Iterator[Target]:
         """Every project, each with the machines that are known to be beneath something."""
         for target in super().targets(scope, wanted):
@@ -66,6 +71,7 @@ class MachineCollector(GcpCollector):
             ai = _does_ai(item) and unit.covers(resource.region)
             if resource.key not in wanted and not ai:
                 continue
+            resource = self._with_report(unit, resource)
             chosen.append(resource)
             found: list[Collected] = [
                 resource, *link(unit.place, resource.key, resource.config, _REFERENCES)
@@ -129,6 +135,13 @@ class MachineCollector(GcpCollector):
             incarnation=str(created) if created else None,
             collector=self.name,
         )
+
+    def _with_report(self, unit: Unit, machine: Resource) -> Resource:
+        facts, unknown = dict(machine.facts), dict(machine.unknown)
+        self._reports.attach(
+            unit.place.project, machine.region, machine.config, unit.meter, facts, unknown
+        )
+        return replace(machine, facts=facts, unknown=unknown)
 
     def _disks(
         self, unit: Unit, machines: Sequence[Resource], unread: Unread

@@ -258,6 +258,9 @@ class _Cloud:
                 "/compute/v1/projects/{}/aggregated/(instances|disks)": self.aggregated,
                 "/compute/v1/projects/{}/global/firewalls": self.firewalls,
             },
+            "osconfig": {
+                f"{where}/instances/-/vulnerabilityReports": self.vulnerability_reports,
+            },
             "run": {
                 "/v1/projects/{}/locations": self.run_locations,
                 f"/v2{where[3:]}/services": self.run_services,
@@ -505,6 +508,23 @@ class _Cloud:
             }  # fmt: skip
             scopes.setdefault(f"zones/{entry.region}", {}).setdefault(kind, []).append(item)
         return {"kind": f"compute#{kind}AggregatedList", "items": scopes}
+
+    def vulnerability_reports(
+        self, project: str, zone: str, query: Mapping[str, list[str]]
+    ) -> Json:
+        self._enabled(project, "osconfig")
+        number = self._project_named(project).get("number")
+        found = [
+            {
+                "name": f"projects/{number}/locations/{zone}/instances"
+                f"/{(entry.get('set') or {}).get('id')}/vulnerabilityReport",
+                "updateTime": "2026-11-01T00:00:00Z",
+                "vulnerabilities": entry.get("report"),
+            }
+            for entry in self._of("instances", project)
+            if entry.region == zone and entry.get("report") is not None
+        ]
+        return self._page("vulnerabilityReports", found, query)
 
     def firewalls(self, project: str, query: Mapping[str, list[str]]) -> Json:
         found = [

@@ -96,6 +96,23 @@ def test_settings_that_may_not_be_read_leave_redaction_open(gcp: GcpServer, scan
     assert "dialogflow.securitySettings.list" in helpdesk.resource.unknown["facts.redaction"]
 
 
+def test_a_machine_without_a_report_is_not_called_sound(scan: Scan) -> None:
+    store, row = scan("acme-ml")
+    lab = store.resource(row.id, "gcp/acme-ml/compute/us-central1-a/instances/gpu-lab").resource
+    assert "no report" in lab.unknown["facts.vulnerabilities"]
+    key = "gcp/acme-ml/compute/europe-west4-b/instances/closed-notebook"
+    assert store.resource(row.id, key).resource.facts["vulnerabilities"] == []
+
+
+def test_denied_reports_are_unknown(gcp: GcpServer, scan: Scan) -> None:
+    gcp.break_(denied("osconfig", "osconfig.vulnerabilityReports.list"))
+    store, row = scan("acme-ml")
+    assert not {item for item in outcomes(store, row) if item[0] == "gcp-vm-os-vulnerability"}
+    key = "gcp/acme-ml/compute/europe-west4-a/instances/open-notebook"
+    unread = store.resource(row.id, key).resource.unknown["facts.vulnerabilities"]
+    assert "osconfig.vulnerabilityReports.list" in unread
+
+
 def test_a_denied_list_costs_itself_only(gcp: GcpServer, scan: Scan) -> None:
     gcp.break_(denied(r"europe-west4/endpoints$", "aiplatform.endpoints.list"))
     store, row = scan()
