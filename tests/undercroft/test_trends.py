@@ -10,11 +10,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.undercroft.store_kit import RULES, Clock, accept, fail, key, only, save, tower_estate
+from tests.undercroft.store_kit import (
+    RULES,
+    Clock,
+    Estate,
+    accept,
+    fail,
+    key,
+    notebook,
+    only,
+    save,
+    tower_estate,
+)
+from tui.screens.overview import change_text
 from undercroft.model import LAYERS
 from undercroft.relations import Relation
 from undercroft.risk.trends import CAUSES, Change, Entry, attribute, sparkline
-from undercroft.store import Store
+from undercroft.store import Store, read_trends
 from undercroft.views import Query
 
 NB = key("sagemaker:notebook-instance", "nb")
@@ -78,6 +90,35 @@ def test_what_moved_a_score(store: tuple[Store, Clock]) -> None:
     accept(cache, only(cache.findings(second.id, Query()), "nb-root").id, clock)
     assert causes(cache.change_of(second.id, NB))["fixed"] == 1
     assert nb.key == NB
+
+
+def test_what_is_not_taken_apart_is_said(
+    store: tuple[Store, Clock], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache, clock = store
+    save(cache, Estate(), clock)
+    estate = Estate()
+    for number in range(5):
+        nb = notebook(f"nb{number}")
+        # Each worse than the one before it.
+        estate.add(nb, *(fail(nb, at={"port": str(port)}) for port in range(number + 1)))
+    scan = save(cache, estate, clock, pack="pack-2")
+    every = cache.change_of_all(scan.id)
+    assert every is not None
+    assert every.left_out == 0
+    assert "not in the causes" not in change_text(every).plain
+    assert causes(every) == {"new": 15}
+
+    monkeypatch.setattr(read_trends, "_MOST", 2)
+    some = cache.change_of_all(scan.id)
+    assert some is not None
+    assert some.left_out == 3
+    assert (some.before, some.after) == (every.before, every.after)
+    worst = sorted((row.score for row in cache.services(scan.id, Query())), reverse=True)[:2]
+    (cause,) = some.causes
+    assert cause.findings == 9
+    assert cause.points == pytest.approx(sum(worst))
+    assert change_text(some).plain.endswith("; not in the causes: 3 services that moved less")
 
 
 def test_a_decision_a_new_rule_and_another_shape(store: tuple[Store, Clock]) -> None:

@@ -185,6 +185,13 @@ def change_text(change: Change | None) -> Content:
         tone = "worse" if cause.points > 0 else "better"
         parts.append(Content.styled(f"{cause.name} {_signed(cause.points)}", f"${tone}"))
         parts.append(Content.styled(f" ({cause.findings:,})", "$faint"))
+    if change.left_out:
+        parts.append(
+            Content.styled(
+                f"; not in the causes: {count(change.left_out, 'service')} that moved less",
+                "$muted",
+            )
+        )
     return Content.assemble(*parts)
 
 

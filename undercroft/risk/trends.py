@@ -49,6 +49,8 @@ class Change:
     after: float
     causes: tuple[Cause, ...]
     """Those that moved anything, largest first."""
+    left_out: int = 0
+    """Services that moved but were not taken apart: ``before`` and ``after`` count them, no cause does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,16 +81,18 @@ def change_of_all(database: Database, scan_id: int) -> Change | None:
         if since is None:
             return None
         moved = connection.execute(
-            "SELECT v.resource FROM service v LEFT JOIN service p ON p.scan = ? "
+            "SELECT v.resource, abs(v.score - coalesce(p.score, 0)) AS by FROM service v "
+            "LEFT JOIN service p ON p.scan = ? "
             "AND p.resource = v.resource WHERE v.scan = ? "
             "AND abs(v.score - coalesce(p.score, 0)) >= ? UNION "
-            "SELECT p.resource FROM service p LEFT JOIN service v ON v.scan = ? "
-            "AND v.resource = p.resource WHERE p.scan = ? AND v.resource IS NULL",
+            "SELECT p.resource, p.score FROM service p LEFT JOIN service v ON v.scan = ? "
+            "AND v.resource = p.resource WHERE p.scan = ? AND v.resource IS NULL "
+            "ORDER BY by DESC, 1",
             (since.id, scan_id, _VISIBLE, scan_id, since.id),
         ).fetchall()
         compared = _Compared(connection, since.id, scan_id)
         sums: dict[str, tuple[float, int]] = {}
-        for (service,) in moved[:_MOST]:
+        for service, _ in moved[:_MOST]:
             for cause in compared.service(service)[2]:
                 points, findings = sums.get(cause.name, (0.0, 0))
                 sums[cause.name] = (points + cause.points, findings + cause.findings)
@@ -101,7 +103,7 @@ def change_of_all(database: Database, scan_id: int) -> Change | None:
             for each in (since.id, scan_id)
         ]
     causes = [Cause(name, points, findings) for name, (points, findings) in sums.items()]
-    return Change(since, totals[0], totals[1], _largest_first(causes))
+    return Change(since, totals[0], totals[1], _largest_first(causes), max(len(moved) - _MOST, 0))
 
 
 class _Compared:
