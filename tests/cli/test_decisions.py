@@ -180,3 +180,13 @@ def test_deciding_on_grave_findings_names_the_services_above(undercroft: Command
     (found,) = some(undercroft, "rule:aws-iam-role-admin")
     done = undercroft("accept", found["id"], *REASON, "--until", "30d")
     assert "1 critical finding beneath open-desk" in done.err
+
+
+def test_many_services_above_are_counted_after_the_first_few(undercroft: Command) -> None:
+    services = {key for row in some(undercroft, "severity:critical") for key in row["services"]}
+    assert len(services) > 6
+    done = undercroft("accept", "--filter", "severity:critical", "--yes", *REASON, "--until", "30d")
+    (line,) = (line for line in done.err.splitlines() if "beneath" in line)
+    named, _, rest = line.partition(" and ")
+    assert len(named.partition(" beneath ")[2].split(", ")) == 5
+    assert rest == f"{len(services) - 5} more AI services"

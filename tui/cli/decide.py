@@ -42,6 +42,8 @@ __all__ = [
 
 _GUARDS = ("severity", "kev", "epss", "exposure", "incarnation")
 _CATEGORIES = ("wrong_rule_logic", "not_applicable", "compensating_config", "bad_data")
+_NAMED = 5
+"""Services that are named in a sentence; there can be a thousand above one selection."""
 
 
 def decide_on(
@@ -142,11 +144,13 @@ def accept_command(
 
 
 def warn_of_services(triage: Triage, store: Store, chosen: list[str], scan: int) -> None:
-    """Name every AI service above what is critical or known to be exploited."""
+    """Say which AI services are above what is critical or exploited: a few names, then a number."""
     grave = triage.must_confirm(chosen, scan)
     if grave:
         above = store.services_of(scan, [facts.finding for facts in grave])
-        names = ", ".join(shown(service.name) for service in above) or "no AI service"
+        names = ", ".join(shown(service.name) for service in above[:_NAMED]) or "no AI service"
+        if len(above) > _NAMED:
+            names += f" and {count(len(above) - _NAMED, 'more AI service')}"
         say(f"{count(len(grave), 'critical finding')} beneath {names}")
 
 
