@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from rules import Pack
     from tui.dialogs.results import Decide
     from tui.selection import Selection
+    from tui.settings import Settings
     from undercroft.store import Store
     from undercroft.triage.decide import Action, Triage
 
@@ -39,6 +40,7 @@ class DecidingApp(App[None]):
     read_only: bool = False
     actor: str = ""
     clock: Callable[[], datetime]
+    settings: Settings
     rules_pack: Callable[[], Pack] | None = None
 
     def __init__(self) -> None:
@@ -56,7 +58,12 @@ class DecidingApp(App[None]):
         if self.store is not None and self.store is not store:
             self.store.close()
         self.store = store
-        self.triage = Triage(store, actor=self.actor, clock=self.clock)
+        self.triage = Triage(
+            store,
+            actor=self.actor,
+            clock=self.clock,
+            max_days=self.settings.max_accept_days,
+        )
 
     def tell(self, message: Callable[[], Message]) -> None:
         """Send every screen a message of its own."""

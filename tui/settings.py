@@ -11,6 +11,8 @@ from pathlib import Path
 from tui.saved_views import read_views, views_path
 from undercroft.model import Severity
 from undercroft.triage.ageing import KEV, ServiceLevel
+from undercroft.triage.dates import MAX_DAYS
+from undercroft.triage.status import UNCONFIRMED_DAYS
 
 __all__ = ["Settings", "SettingsError", "default_path", "load"]
 
@@ -21,6 +23,8 @@ _KNOWN = (
     "actor",
     "criticality_tag",
     "service_level",
+    "unconfirmed_days",
+    "max_accept_days",
 )
 _MOST_DAYS = 3650
 _LEVELS = (*(severity.value for severity in Severity), KEV)
@@ -46,6 +50,10 @@ class Settings:
     """Name of the tag that says how critical a service or resource is; empty: none does."""
     service_level: ServiceLevel = field(default_factory=ServiceLevel)
     """Days in which findings are to be fixed, by severity, and for what is known to be exploited."""
+    unconfirmed_days: int = UNCONFIRMED_DAYS
+    """Days after which a finding that no scan could look at is listed as not to be confirmed."""
+    max_accept_days: int = MAX_DAYS
+    """The longest acceptance, in days."""
     path: Path | None = None
     """Where it was read from."""
 
@@ -83,6 +91,10 @@ def load(path: Path | None = None) -> Settings:
         actor=_text(path, data, "actor"),
         criticality_tag=_text(path, data, "criticality_tag", Settings().criticality_tag),
         service_level=_service_level(path, data),
+        unconfirmed_days=_days(
+            path, {"unconfirmed_days": UNCONFIRMED_DAYS, **data}, "unconfirmed_days"
+        ),
+        max_accept_days=_days(path, {"max_accept_days": MAX_DAYS, **data}, "max_accept_days"),
         path=path,
     )
 

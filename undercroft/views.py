@@ -324,13 +324,17 @@ class Today:
     new: int
     reopened: int
     lapsing: int
-    """Acceptances that end within seven days."""
+    """Acceptances that end within fourteen days."""
     unconfirmed: int
     gaps: tuple[Coverage, ...]
     newly_covered: int = 0
     """Findings that the acceptance of a rule has come to cover and nobody has marked as seen."""
     conflicts: int = 0
     """Findings about which copies decided differently."""
+    unseen: int = 0
+    """Of the unconfirmed: those that no scan could look at for longer than the person allows."""
+    unseen_reason: str = ""
+    """What kept most of those from being looked at, such as the permission that is missing."""
 
 
 @dataclass(frozen=True, slots=True)

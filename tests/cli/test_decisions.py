@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,6 +44,17 @@ def test_accept_until_a_date_by_an_owner(undercroft: Command) -> None:
         "actor": ACTOR,
         "scope": "",
     }
+
+
+def test_the_longest_acceptance_is_a_setting(
+    undercroft: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    (tmp_path / "undercroft").mkdir()
+    (tmp_path / "undercroft/config.toml").write_text("max_accept_days = 20")
+    found = undercroft("findings", "--format", "json").json["findings"][0]
+    done = undercroft("accept", found["id"], *REASON, "--until", "21d", "--owner", "ml", status=2)
+    assert "more than 20 days away" in done.err
 
 
 def test_an_accepted_finding_leaves_the_score(undercroft: Command) -> None:

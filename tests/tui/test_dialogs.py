@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, ClassVar
 
 import pytest
@@ -322,3 +322,18 @@ async def test_choose_returns_what_the_arrows_chose() -> None:
 
     options = [Choice("batch", "all 14"), Choice("one", "only this")]
     assert (await run(ChooseDialog("Undo", "x", options), keys)).answer == "one"
+
+
+async def test_the_longest_acceptance_bounds_what_is_offered() -> None:
+    async def keys(pilot: Pilot[None]) -> None:
+        until = pilot.app.screen.query_one("#until", Input)
+        assert until.value == "40d"
+        until.value = "41d"
+        await pilot.press(*REASON, "tab", "tab", *"me", "enter")
+        assert "more than 40 days away" in text_of(pilot.app, "#until-hint")
+        assert "6m" not in text_of(pilot.app, "#quick")
+        until.value = "40d"
+        await pilot.press("enter")
+
+    dialog = AcceptDialog("x", 1, today=TODAY, max_days=40, load=Context)
+    assert (await run(dialog, keys)).answer == Accept(REASON, TODAY + timedelta(days=40), "me")

@@ -120,3 +120,13 @@ def test_service_levels_are_days(tmp_path: Path) -> None:
         path.write_text(text)
         with pytest.raises(SettingsError, match=re.escape(words)):
             load(path)
+
+
+def test_limits_of_triage_are_days(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    assert (load(path).unconfirmed_days, load(path).max_accept_days) == (30, 365)
+    path.write_text("unconfirmed_days = 14\nmax_accept_days = 60")
+    assert (load(path).unconfirmed_days, load(path).max_accept_days) == (14, 60)
+    path.write_text('max_accept_days = "a year"')
+    with pytest.raises(SettingsError, match="max_accept_days must be a number of days"):
+        load(path)

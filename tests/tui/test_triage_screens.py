@@ -145,7 +145,7 @@ async def test_the_days_list_leads_to_what_it_counts(tmp_path: Path) -> None:
         await press(pilot, "t")
         text = screen_text(app)
         assert "first seen in this scan" in text
-        assert "acceptances that end within 7 days" in text
+        assert "acceptances that end within 14 days" in text
         await press(pilot, "down", "enter")
         assert at(app, FindingsScreen).table.total == 1
 

@@ -398,3 +398,25 @@ def test_what_is_gone_is_not_carried_along(store: Store, clock: Clock) -> None:
     scan = save(store, later, clock)
     assert [row.name for row in store.services(scan.id, Query())] == ["far"]
     assert [words(row) for row in store.findings(scan.id, Query(filter="resource:nb"))] == ["gone"]
+
+
+def test_what_no_scan_could_look_at_for_long_is_listed_with_the_reason(
+    store: Store, clock: Clock
+) -> None:
+    save(store, tower_estate(), clock)
+    needs = "needs sagemaker:ListNotebookInstances"
+    denied = tower_estate()
+    denied.resources = denied.resources[1:]
+    denied.edges = []
+    denied.coverage = (covered(status=CoverageStatus.DENIED, reason=needs),)
+    clock.forward(days=29)
+    scan = save(store, denied, clock)
+    old = Query("unconfirmed:yes seen<30d")
+    assert store.today(scan.id).unconfirmed > 0
+    assert (store.today(scan.id).unseen, store.findings(scan.id, old)) == (0, [])
+    assert store.today(scan.id, unconfirmed_days=20).unseen == 1
+    clock.forward(days=2)
+    today = store.today(scan.id)
+    found = [row.rule for row in store.findings(scan.id, old)]
+    assert (today.unseen, found) == (1, ["nb-root"])
+    assert needs in today.unseen_reason

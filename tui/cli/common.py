@@ -11,13 +11,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from tui.actor import find_actor
 from tui.cli.errors import CommandError
 from tui.cli.moment import asked_clock
+from tui.settings import load
+from undercroft.clock import utc_now
 from undercroft.text import count
 from undercroft.views import Query, ScanRow
 
 if TYPE_CHECKING:
     from undercroft.store import Store
+    from undercroft.triage.decide import Triage
 
 __all__ = [
     "cache_path",
@@ -26,6 +30,7 @@ __all__ = [
     "debug_option",
     "filter_option",
     "open_store",
+    "own_triage",
     "say",
     "scan_option",
     "selection_options",
@@ -120,6 +125,19 @@ def choose_findings(
             raise CommandError(f"would {what}; add --yes to do it")
         click.confirm(f"{what[0].upper()}{what[1:]}?", abort=True, err=True)
     return chosen
+
+
+def own_triage(store: Store) -> Triage:
+    """Decisions by this person, as the configuration says."""
+    from undercroft.triage.decide import Triage
+
+    settings = load()
+    return Triage(
+        store,
+        actor=find_actor(settings),
+        clock=utc_now,
+        max_days=settings.max_accept_days,
+    )
 
 
 def say(text: str) -> None:

@@ -18,6 +18,9 @@ _TEMPLATE = """\
 # criticality_tag = "criticality"           # tag of services and resources that weighs their findings
 #                                           # (very high, high, low, very low); "": none does
 
+# unconfirmed_days = 30                     # when the day's list says "cannot be confirmed"
+# max_accept_days = 365                     # the longest acceptance
+
 # [service_level]                           # days in which a finding is to be fixed
 # critical = 7
 # high = 30

@@ -8,20 +8,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tui.actor import find_actor
 from tui.cli.common import (
     choose_findings,
     db_option,
     debug_option,
     open_store,
+    own_triage,
     say,
     scan_option,
     selection_options,
 )
 from tui.cli.decisions import event_id
 from tui.cli.errors import CommandError
-from tui.settings import load
-from undercroft.clock import utc_now
 from undercroft.text import count, shown
 
 if TYPE_CHECKING:
@@ -57,12 +55,12 @@ def decide_on(
     verb: str,
 ) -> None:
     """Choose the findings, let ``act`` record the decision, say what it did. CommandError."""
-    from undercroft.triage.decide import DecisionError, Triage
+    from undercroft.triage.decide import DecisionError
 
     with open_store(db) as store:
         scan = store.scan(scan_ref)
         chosen = choose_findings(store, scan, ids, filter_text, yes=yes, verb=verb)
-        triage = Triage(store, actor=find_actor(load()), clock=utc_now)
+        triage = own_triage(store)
         try:
             action = act(triage, store, chosen, scan.id)
         except DecisionError as error:
@@ -269,10 +267,10 @@ def note_command(
 @debug_option
 def undo_command(target: str | None, reason: str, db: Path | None) -> None:
     """Take back your last decision, or the TARGET event or batch of the history."""
-    from undercroft.triage.decide import DecisionError, Triage
+    from undercroft.triage.decide import DecisionError
 
     with open_store(db) as store:
-        triage = Triage(store, actor=find_actor(load()), clock=utc_now)
+        triage = own_triage(store)
         whole = target if target is None or target.startswith("b-") else event_id(store, target)
         try:
             action = triage.undo(whole, reason=reason)
@@ -286,10 +284,10 @@ def undo_command(target: str | None, reason: str, db: Path | None) -> None:
 @debug_option
 def redo_command(db: Path | None) -> None:
     """Take your last undo back, unless you decided something after it."""
-    from undercroft.triage.decide import DecisionError, Triage
+    from undercroft.triage.decide import DecisionError
 
     with open_store(db) as store:
-        triage = Triage(store, actor=find_actor(load()), clock=utc_now)
+        triage = own_triage(store)
         try:
             action = triage.redo()
         except DecisionError as error:

@@ -9,13 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tui.actor import find_actor
-from tui.cli.common import db_option, debug_option, open_store, say, scan_option
+from tui.cli.common import db_option, debug_option, open_store, own_triage, say, scan_option
 from tui.cli.errors import CommandError, Exit
 from tui.cli.moment import as_of_option
 from tui.cli.output import print_rows
-from tui.settings import load
-from undercroft.clock import utc_now
 from undercroft.text import count, minute, shown
 
 if TYPE_CHECKING:
@@ -260,10 +257,10 @@ def event_id(store: Store, text: str) -> str:
 
 
 def _act(db: Path | None, act: Callable[[Store, Triage], Action]) -> None:
-    from undercroft.triage.decide import DecisionError, Triage
+    from undercroft.triage.decide import DecisionError
 
     with open_store(db) as store:
-        triage = Triage(store, actor=find_actor(load()), clock=utc_now)
+        triage = own_triage(store)
         try:
             action = act(store, triage)
         except DecisionError as error:

@@ -9,11 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tui.actor import find_actor
-from tui.cli.common import open_store, say
+from tui.cli.common import open_store, own_triage, say
 from tui.cli.errors import CommandError
-from tui.settings import load
-from undercroft.clock import utc_now
 from undercroft.text import count, shown
 
 if TYPE_CHECKING:
@@ -47,13 +44,13 @@ def accept_rule(
     """Say what it covers now, ask, and record it."""
     from tui.cli.decide import warn_of_services
     from undercroft.triage.dates import parse_until
-    from undercroft.triage.decide import DecisionError, Triage
+    from undercroft.triage.decide import DecisionError
     from undercroft.triage.scoping import accept_scope
 
     with open_store(db) as store:
         scan = store.scan(scan_ref)
         covers = [row.id for row in store.covered(scope, scan.id)]
-        triage = Triage(store, actor=find_actor(load()), clock=utc_now)
+        triage = own_triage(store)
         what = (
             f"accept {shown(scope.words())}: {count(len(covers), 'finding')} now, and more to come"
         )

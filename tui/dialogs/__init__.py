@@ -27,6 +27,7 @@ def decision_dialog(
     store: Store,
     scan_id: int,
     today: date,
+    max_days: int,
     pack: Callable[[], Pack] | None = None,
 ) -> DecisionDialog[Any]:
     """The dialog for a decision about a selection; it returns a ``Decide``, or None.
@@ -37,6 +38,7 @@ def decision_dialog(
         store: Where the dialog reads what stands above the findings.
         scan_id: The scan on screen.
         today: The day from which dates are counted.
+        max_days: The longest acceptance.
         pack: The rules, for the fix texts; slow, called in a worker.
     """
     from tui.dialogs.accept import AcceptDialog
@@ -53,7 +55,7 @@ def decision_dialog(
         def reach(scope: Scope) -> Reach:
             return load_reach(store, scan_id, scope)
 
-        return AcceptDialog(label, count, today=today, load=load, reach=reach)
+        return AcceptDialog(label, count, today=today, max_days=max_days, load=load, reach=reach)
     if kind == "fixed":
         return FixedDialog(label, count, load=load)
     if kind == "false_positive":

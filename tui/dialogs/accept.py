@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from typing import ClassVar
 
 from textual import on, work
@@ -20,7 +20,7 @@ from tui.dialogs.context import Context, Reach
 from tui.dialogs.decision import DecisionDialog
 from tui.dialogs.results import Accept, AcceptRule
 from tui.text import content, shown
-from undercroft.triage.dates import check_until, parse_until
+from undercroft.triage.dates import MAX_DAYS, check_until, parse_until
 from undercroft.triage.errors import DecisionError
 from undercroft.triage.scopes import Scope
 from undercroft.views import ResourceRef
@@ -93,11 +93,13 @@ class AcceptDialog(DecisionDialog[Accept | AcceptRule]):
         count: int,
         *,
         today: date,
+        max_days: int = MAX_DAYS,
         load: Callable[[], Context] | None = None,
         reach: Callable[[Scope], Reach] | None = None,
     ) -> None:
         super().__init__("Accept the risk for a while", label, count, load=load)
         self._today = today
+        self._max_days = max_days
         self._counts = reach
         self._reach: tuple[Scope, Reach] | None = None
         """The scope that was counted last, and what it covers."""
@@ -111,7 +113,11 @@ class AcceptDialog(DecisionDialog[Accept | AcceptRule]):
         yield Static(classes="hint", id="reason-hint")
         with Horizontal(classes="field"):
             yield Static("Until", classes="label")
-            yield UntilInput(_DEFAULT, id="until", placeholder="30d, 2w, 3m, eoq or 2027-01-31")
+            yield UntilInput(
+                min(_DEFAULT, f"{self._max_days}d", key=self._day_of),
+                id="until",
+                placeholder="30d, 2w, 3m, eoq or 2027-01-31",
+            )
         yield Static(classes="hint", id="until-hint")
         yield Static(classes="hint", id="quick")
         with Horizontal(classes="field"):
@@ -302,17 +308,21 @@ class AcceptDialog(DecisionDialog[Accept | AcceptRule]):
             )
         try:
             until = parse_until(text, self._today)
-            check_until(until, self._today)
+            check_until(until, self._today, self._max_days)
         except DecisionError as error:
             return _sentence(str(error))
         return until
 
+    def _day_of(self, word: str) -> date:
+        return parse_until(word, self._today)
+
     def _quick_dates(self) -> Iterator[tuple[str, date]]:
         """The usual dates, soonest first, without two names for one day."""
         seen: set[date] = set()
-        choices = [(word, parse_until(word, self._today)) for word in _QUICK]
+        latest = self._today + timedelta(days=self._max_days)
+        choices = [(word, self._day_of(word)) for word in _QUICK]
         for word, day in sorted(choices, key=lambda choice: choice[1]):
-            if day not in seen:
+            if day not in seen and day <= latest:
                 seen.add(day)
                 yield word, day
 

@@ -128,7 +128,13 @@ class ActingScreen(BaseScreen):
 
         today = app.clock().astimezone().date()
         dialog = decision_dialog(
-            kind, selection, store=store, scan_id=scan.id, today=today, pack=app.rules_pack
+            kind,
+            selection,
+            store=store,
+            scan_id=scan.id,
+            today=today,
+            max_days=app.settings.max_accept_days,
+            pack=app.rules_pack,
         )
         self.app.push_screen(dialog, answered)
 

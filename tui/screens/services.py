@@ -18,7 +18,7 @@ from tui.glyphs import severity_tone
 from tui.keymap import bind
 from tui.screens.acting import ACTING_IDS
 from tui.screens.listing import ListingScreen
-from tui.text import count, styled
+from tui.text import count, shown, styled
 from tui.widgets.columns import Column, Run
 from tui.widgets.contributions import contributions_text, service_text
 from tui.widgets.filter_line import FilterLine
@@ -144,7 +144,8 @@ class ServicesScreen(ListingScreen[ServiceRow]):
     def reload(self) -> None:
         """The list and the counts of today."""
         super().reload()
-        self.fetch("today", lambda store, scan_id: store.today(scan_id), self._show_today)
+        days = self.undercroft.settings.unconfirmed_days
+        self.fetch("today", lambda store, scan_id: store.today(scan_id, days), self._show_today)
         self._look_closer()
 
     def _show_today(self, today: Today) -> None:
@@ -228,13 +229,24 @@ class ServicesScreen(ListingScreen[ServiceRow]):
         if today is None:
             self.undercroft.say_why("The counts of today are still being read.")
             return
+        days = self.undercroft.settings.unconfirmed_days
+        why = shown(today.unseen_reason)
         lines = [
             (number, name, words)
             for number, name, words in (
                 (today.new, "new:yes status:active", "first seen in this scan"),
                 (today.reopened, "status:reopened", "back again, each with its cause"),
-                (today.lapsing, "status:accepted lapses:7d", "acceptances that end within 7 days"),
+                (
+                    today.lapsing,
+                    "status:accepted lapses:14d",
+                    "acceptances that end within 14 days",
+                ),
                 (today.unconfirmed, "unconfirmed:yes", "this scan could not look at them again"),
+                (
+                    today.unseen,
+                    f"unconfirmed:yes seen<{days}d",
+                    f"cannot be confirmed for {days} days: {why}",
+                ),
                 (today.newly_covered, "scopes", "newly covered by the acceptance of a rule"),
                 (today.conflicts, "history", "decided differently on two copies"),
             )
@@ -271,7 +283,7 @@ def today_text(today: Today) -> Content:
     counts = (
         (today.new, "✦", "new", "$signature"),
         (today.reopened, "↻", "reopened", "$status-reopened"),
-        (today.lapsing, "◔", "lapse within 7 days", "$status-accepted"),
+        (today.lapsing, "◔", "lapse within 14 days", "$status-accepted"),
         (today.unconfirmed, "?", "not confirmed", "$severity-medium"),
         *(
             [(today.newly_covered, "+", "newly covered", "$severity-medium")]

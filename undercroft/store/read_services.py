@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from undercroft import risk
+from undercroft.clock import stamp
 from undercroft.model import LAYERS, Layer
 from undercroft.store import scans
 from undercroft.store.columns import condition, service_columns
@@ -65,7 +66,7 @@ _SORTS = {
 }
 _ORDER = "v.score DESC, v.name, v.resource"
 _MARKS = 400
-_LAPSING = timedelta(days=7)
+_LAPSING = timedelta(days=14)
 
 
 def window(
@@ -107,7 +108,7 @@ def tower(database: Database, scan_id: int, service_key: str) -> Tower:
     return Tower(service, layers, contributions)
 
 
-def today(database: Database, scan_id: int) -> Today:
+def today(database: Database, scan_id: int, unconfirmed_days: int) -> Today:
     """See ``Store.today``."""
     ensure_fresh(database, scan_id)
     now = database.clock()
@@ -122,8 +123,26 @@ def today(database: Database, scan_id: int) -> Today:
             "SELECT count(*) FROM state WHERE scan = ? AND status = 'accepted' AND until <= ?",
             (scan_id, (now + _LAPSING).date().isoformat()),
         ).fetchone()[0]
+        unseen = _unseen(connection, scan_id, now - timedelta(days=unconfirmed_days))
     gaps = tuple(unit for unit in scans.coverage(database, scan_id) if unit.status.is_gap)
-    return Today(new, reopened, lapsing, unconfirmed, gaps)
+    return Today(
+        new,
+        reopened,
+        lapsing,
+        unconfirmed,
+        gaps,
+        unseen=sum(number for _, number in unseen),
+        unseen_reason=unseen[0][0] if unseen else "",
+    )
+
+
+def _unseen(connection: sqlite3.Connection, scan_id: int, since: datetime) -> list[tuple[str, int]]:
+    """Why unconfirmed findings could not be looked at since then, with their number; most first."""
+    return connection.execute(
+        "SELECT reason, count(*) FROM state WHERE scan = ? AND unconfirmed = 1 AND last_seen < ? "
+        "GROUP BY reason ORDER BY count(*) DESC, reason",
+        (scan_id, stamp(since)),
+    ).fetchall()
 
 
 def _where(database: Database, scan_id: int, query: Query) -> tuple[str, list[Any]]:

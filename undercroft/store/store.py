@@ -34,6 +34,7 @@ from undercroft.store.criticality import DEFAULT_TAG
 from undercroft.store.errors import StoreError
 from undercroft.store.writer import ScanWriter
 from undercroft.triage.reports import MergeReport, ScopeRow, StatusChange
+from undercroft.triage.status import UNCONFIRMED_DAYS
 from undercroft.views import (
     EventRow,
     FindingDetail,
@@ -306,10 +307,10 @@ class Store:
 
         return RepairPlan(load_world(self._db, scan_id))
 
-    def today(self, scan_id: int) -> Today:
-        """What calls for action."""
+    def today(self, scan_id: int, unconfirmed_days: int = UNCONFIRMED_DAYS) -> Today:
+        """What calls for action; ``unconfirmed_days``: how long a finding may go without a look."""
         newly, conflicts = read_scopes.news(self._db, scan_id)
-        today = read_services.today(self._db, scan_id)
+        today = read_services.today(self._db, scan_id, unconfirmed_days)
         return replace(today, newly_covered=newly, conflicts=conflicts)
 
     def compare(self, older: int, newer: int, other: Store | None = None) -> Comparison:
