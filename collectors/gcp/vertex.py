@@ -10,8 +10,9 @@ from typing import Any
 
 from collectors.gcp.clients import Clients
 from collectors.gcp.errors import CallError
-from collectors.gcp.names import Place, parse_name, service_account
+from collectors.gcp.names import Place, image, parse_name, service_account
 from collectors.gcp.policies import Policies
+from collectors.gcp.prebuilt import prebuilt_images
 from collectors.gcp.projects import Inventory, Project
 from collectors.gcp.typed import PAGE, TypedLists
 from collectors.gcp.units import GcpCollector, Unit, in_project, labels_of, part
@@ -178,6 +179,7 @@ class VertexCollector(GcpCollector):
             native_id=native,
             tags=labels_of(item),
             config=config,
+            facts={"prebuilt_images": [*prebuilt_images(_images(kind, item))]},
             unknown=unknown,
             incarnation=created if isinstance(created, str) else None,
             service=kind.service,
@@ -189,6 +191,15 @@ class VertexCollector(GcpCollector):
             _identity(kind, place, resource),
             in_project(resource) if kind.layer is Layer.SERVICE else (),
         )
+
+
+def _images(kind: Kind, item: Mapping[str, Json]) -> Iterator[str]:
+    """Every reference to an image, as written."""
+    for reference in kind.references:
+        if reference.to is image:
+            for _, value in find(item, reference.path):
+                if isinstance(value, str):
+                    yield value
 
 
 def _hosts(kind: Kind, parent: Resource) -> Iterator[Collected]:

@@ -11,6 +11,7 @@ from collectors.gcp.clients import Clients, items, name_in_path
 from collectors.gcp.errors import CallError
 from collectors.gcp.names import Place, compute, parse_name, service_account
 from collectors.gcp.policies import Policies
+from collectors.gcp.prebuilt import prebuilt_images
 from collectors.gcp.units import GcpCollector, Unit, in_project, labels_of, part
 from collectors.reading import Ended, Gaps, Reading
 from collectors.references import Reference, link
@@ -148,7 +149,11 @@ class WorkbenchCollector(GcpCollector):
         facts: dict[str, Json] = {}
         if kind == WORKBENCH:
             self._attach_policy(unit, native, config, unknown)
-            facts = {**_image_date(item), **self._script(unit, item, unknown)}
+            facts = {
+                **_image_date(item),
+                **self._script(unit, item, unknown),
+                "prebuilt_images": [*prebuilt_images(_repositories(item))],
+            }
         created = item.get("createTime")
         return Resource(
             key=gcp_key(project, "notebooks", location, collection, name),
@@ -222,6 +227,12 @@ def _image_date(item: Mapping[str, Json]) -> dict[str, Json]:
     made = item.get("createTime")
     date = max(upgrades, default=made if isinstance(made, str) else "")
     return {"image_date": date} if date else {}
+
+
+def _repositories(item: Mapping[str, Json]) -> Iterator[str]:
+    for _, repository in find(item, "gceSetup.containerImage.repository"):
+        if isinstance(repository, str):
+            yield repository
 
 
 def _default_account(place: Place, resource: Resource, via: str) -> Iterator[Collected]:

@@ -22,6 +22,7 @@ CLEAN = {
     "website",
     "contracts",
     "ask-acme",
+    "new-sklearn",
     "web-server",
     "office-only",
     "shop",
