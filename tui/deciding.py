@@ -14,7 +14,7 @@ from textual.message import Message
 from textual.reactive import var
 
 from tui.console import console_url
-from tui.messages import DecisionFailed, DecisionMade
+from tui.messages import DecisionFailed, DecisionMade, UndoNamed
 from tui.text import count, shown
 from tui.widgets.finding_text import Advice
 from undercroft.views import Query, ScanRow
@@ -49,6 +49,8 @@ class DecidingApp(App[None]):
         self.store: Store | None = None
         self.triage: Triage | None = None
         self._deciding = threading.Lock()
+        self.undoable = ""
+        """What undo would take back, once something was decided: ``accepted 14 findings until …``."""
         self._advice: dict[str, Advice] | None = None
 
     def use(self, store: Store) -> None:
@@ -101,6 +103,8 @@ class DecidingApp(App[None]):
                 self.post_message(DecisionFailed(str(error) or type(error).__name__))
             else:
                 self.post_message(DecisionMade(action))
+                # Reads the whole log: the decision is on screen before.
+                self.post_message(UndoNamed(triage.next_undo(dated=False) or ""))
 
         self.run_worker(run, thread=True, group="decide", exit_on_error=False)
 
@@ -124,6 +128,11 @@ class DecidingApp(App[None]):
         sentence = f"{summary[:1].upper()}{summary[1:]}".rstrip(".")
         self.notify(f"{sentence}.\n{hint}.", markup=False)
         self.tell(lambda: DecisionMade(event.action))
+
+    @on(UndoNamed)
+    def _undo_named(self, event: UndoNamed) -> None:
+        self.undoable = event.words
+        self.tell(lambda: UndoNamed(event.words))
 
     # Saying and showing
 

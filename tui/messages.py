@@ -12,7 +12,15 @@ if TYPE_CHECKING:
     from undercroft.store import Store
     from undercroft.triage.decide import Action
 
-__all__ = ["DataChanged", "DecisionFailed", "DecisionMade", "OpenFailed", "Opened", "Preparing"]
+__all__ = [
+    "DataChanged",
+    "DecisionFailed",
+    "DecisionMade",
+    "OpenFailed",
+    "Opened",
+    "Preparing",
+    "UndoNamed",
+]
 
 
 class Preparing(Message):
@@ -67,6 +75,14 @@ class DecisionMade(Message, bubble=False):
     def __init__(self, action: Action) -> None:
         super().__init__()
         self.action = action
+
+
+class UndoNamed(Message, bubble=False):
+    """What undo would take back now, in words; empty if there is nothing."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__()
+        self.words = words
 
 
 class DecisionFailed(Message):

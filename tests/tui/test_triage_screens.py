@@ -15,6 +15,7 @@ from tests.tui.piloting import estate_app, screen_text, settle
 from tui.app import UndercroftApp
 from tui.dialogs.accept import AcceptDialog
 from tui.dialogs.base import ReasonArea
+from tui.dialogs.results import Note
 from tui.dialogs.undo import UndoDialog
 from tui.screens.changes import ChangesScreen
 from tui.screens.findings import FindingsScreen
@@ -22,6 +23,7 @@ from tui.screens.history import HistoryScreen
 from tui.screens.scans import ScansScreen
 from tui.screens.scopes import ScopesScreen
 from tui.screens.services import ServicesScreen
+from tui.selection import Selection
 from undercroft.store import Store
 from undercroft.text import shown
 from undercroft.triage.decide import Triage
@@ -307,6 +309,18 @@ async def test_a_critical_rule_names_the_services_and_asks_twice(tmp_path: Path)
         assert app.store is not None
         (event,) = app.store.events()
         assert event.scope == {"rule": "role-admin", "prefix": "aws/aws/123456789012/"}
+
+
+async def test_the_top_line_names_what_undo_would_take_back(tmp_path: Path) -> None:
+    app = estate_app(tmp_path)
+    async with app.run_test(size=(120, 30)) as pilot:
+        await settle(pilot)
+        assert "u undoes:" not in screen_text(app)
+        app.decide(Note("seen"), Selection((ADMIN,)))
+        await settle(pilot)
+        assert "u undoes: commented on 1 finding" in screen_text(app)
+        await press(pilot, "u")
+        assert "u undoes:" not in screen_text(app)
 
 
 async def test_the_palette_names_what_undo_is_about(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from textual.reactive import reactive
 from textual.screen import Screen
 
 from tui.keymap import bind
-from tui.messages import DataChanged, DecisionMade
+from tui.messages import DataChanged, DecisionMade, UndoNamed
 from tui.screens.loader import LoadFailed, RowsReady
 from tui.selection import Selection
 from tui.text import ago, count, styled
@@ -179,6 +179,10 @@ class BaseScreen(Screen[None]):
         else:
             self._stale = True
 
+    @on(UndoNamed)
+    def _undo_named(self) -> None:
+        self.draw_top()
+
     def on_screen_resume(self) -> None:
         """On top again: catch up with what happened meanwhile."""
         if self._stale:
@@ -204,6 +208,9 @@ class BaseScreen(Screen[None]):
             parts += [Content.styled(f" · {age}", "$muted")]
         if app.read_only:
             parts += [Content.styled(" · read-only", "$severity-medium")]
+        if app.undoable:
+            key = app.key_of("app.undo", "u")
+            parts += [styled(f" · {key} undoes: {app.undoable}", "$faint")]
         top.left = Content.assemble(*parts)
         if scan.gaps:
             top.right = Content.styled(f"▲ {count(scan.gaps, 'part')} not read", "$severity-medium")

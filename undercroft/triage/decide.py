@@ -326,12 +326,15 @@ class Triage:
                 raise DecisionError("there is nothing to redo: you undid nothing since you decided")
             return self._take_back(log, chosen, "")
 
-    def next_undo(self) -> str | None:
-        """What ``undo`` would take back, such as ``accepted 14 findings until …, 3 min ago``."""
+    def next_undo(self, *, dated: bool = True) -> str | None:
+        """What ``undo`` would take back, such as ``accepted 14 findings until …, 3 min ago``.
+
+        ``dated``: with how long ago that was.
+        """
         with self._lock:
             log = self._log()
             chosen = log.last_action(self._done)
-        return None if chosen is None else log.preview(chosen, self._clock())
+        return None if chosen is None else log.preview(chosen, self._clock() if dated else None)
 
     def next_redo(self) -> str | None:
         """What ``redo`` would bring back."""

@@ -69,10 +69,10 @@ class Log:
             return None
         return newest.batch or newest.id
 
-    def preview(self, target: str, now: datetime) -> str:
-        """What an undo of ``target`` is about, and how long ago it was done."""
+    def preview(self, target: str, now: datetime | None) -> str:
+        """What an undo of ``target`` is about, and, given ``now``, how long ago it was done."""
         events = self.named(target)
-        passed = wording.ago(events[0].at, now) if events else ""
+        passed = wording.ago(events[0].at, now) if events and now else ""
         return wording.describe(self.origin(target)[0]) + (f", {passed}" if passed else "")
 
     def check_undo(self, target: str, *, reason: str, min_reason: int) -> None:
