@@ -12,14 +12,15 @@ import io
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from undercroft.model import Observation
 from undercroft.text import count
 
-__all__ = ["EPSS", "KEV", "FeedError", "FeedInfo", "ParsedFeed", "read_feed"]
+__all__ = ["EPSS", "KEV", "Exploitable", "FeedError", "FeedInfo", "ParsedFeed", "read_feed"]
 
 KEV = "kev"
 EPSS = "epss"
@@ -28,6 +29,11 @@ _MOST = 512 * 1024 * 1024
 """Bytes that a feed may have, unpacked; the real ones have a few megabytes."""
 _CVE = re.compile(r"CVE-\d{4}-\d{4,}")
 STALE_DAYS = 30
+DANGEROUS_CVSS = 9.0
+LIKELY_EPSS = 0.1
+"""From this base score and this probability on a vulnerability counts as exploitable."""
+EXPLOITABLE_TRAIT = "vuln"
+"""What combinations ask for."""
 
 
 class FeedError(Exception):
@@ -58,6 +64,23 @@ class FeedInfo:
         return (
             f"{self.name.upper()} {self.version} of {self.dated} ({count(age, 'day')} old{stale})"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Exploitable:
+    """The vulnerabilities that feeds call exploited, and those that they call likely to be."""
+
+    exploited: frozenset[str] = frozenset()
+    likely: frozenset[str] = frozenset()
+
+    def mark(self, found: Observation) -> Observation:
+        """The observation, with the trait ``vuln`` if it is about one that is exploitable."""
+        if found.cve is None or EXPLOITABLE_TRAIT in found.traits:
+            return found
+        likely = found.cve in self.likely and (found.cvss or 0.0) >= DANGEROUS_CVSS
+        if likely or found.cve in self.exploited:
+            return replace(found, traits=(*found.traits, EXPLOITABLE_TRAIT))
+        return found
 
 
 @dataclass(frozen=True, slots=True)

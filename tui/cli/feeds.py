@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from tui.cli.common import db_option, debug_option, open_store, say
 from tui.cli.errors import CommandError
 from tui.cli.output import print_json, print_rows
 from undercroft.clock import utc_now
-from undercroft.text import count, minute
+from undercroft.text import count, minute, shown
 
 if TYPE_CHECKING:
     from undercroft.store import Store
@@ -103,6 +104,30 @@ def import_command(files: tuple[Path, ...], db: Path | None) -> None:
                 f"{count(len(feed.values), 'vulnerability', 'vulnerabilities')}; "
                 f"the scores of {count(len(moved), 'service')} of the latest scan moved"
             )
+        _combine(store)
+
+
+def _combine(store: Store) -> None:
+    """What feeds call exploited may complete combinations; says which appeared or ended."""
+    from tui.settings import load
+    from tui.wiring import engine
+    from undercroft.store import NotFoundError
+
+    try:
+        store.scan()
+    except NotFoundError:
+        return
+    found = store.combine_again(engine(), load().criticality_tag)
+    if found.other_rules:
+        say(
+            "combinations stay as they are: the latest scan was judged by other rules; "
+            "the next scan looks at them anew"
+        )
+    for verb, titles in (("appeared", found.appeared), ("ended", found.ended)):
+        if titles:
+            say(f"{count(len(titles), 'combination')} {verb} in the latest scan:")
+            for title, times in Counter(titles).items():
+                say(f"  {shown(title)}{f' ({times} services)' if times > 1 else ''}")
 
 
 def _scores(store: Store) -> dict[str, float]:

@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from undercroft.clock import stamp, utc_now
+from undercroft.feeds import Exploitable
 from undercroft.graph import Graph
 from undercroft.model import Json, Observation, Outcome, Presence, Resource
 from undercroft.protocols import Cancelled, Collected, Collector, Judge, Progress, Scope, Target
@@ -81,7 +82,7 @@ def run_scan(
     )
     with ExitStack() as stack:
         stack.enter_context(writer)
-        run = _Run(writer, judge, stop, report, clock)
+        run = _Run(writer, judge, stop, report, clock, store.exploitable())
         journal = None
         if keep or resume:
             journal = Journal(journal_path(store.path), scope, _version(), clock(), resume=resume)
@@ -114,7 +115,9 @@ class _Run:
         stop: threading.Event,
         report: Report,
         clock: Callable[[], datetime],
+        exploitable: Exploitable,
     ) -> None:
+        self._exploitable = exploitable
         self._writer = writer
         self._judge = judge
         self._stop = stop
@@ -232,11 +235,12 @@ class _Run:
 
     def _remember(self, key: str, observations: Iterable[Observation]) -> None:
         """Keep what combinations look at: not the evidence, and not the thousands of
-        vulnerabilities of an old image that carry no trait.
+        vulnerabilities of an old image that carry no trait. What feeds say is no part of an
+        answer, which is kept for later scans: it is added here.
         """
         kept = [
             replace(found, evidence=())
-            for found in observations
+            for found in map(self._exploitable.mark, observations)
             if found.outcome in (Outcome.FAIL, Outcome.UNKNOWN)
             and (found.traits or found.cve is None)
         ]

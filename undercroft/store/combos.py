@@ -12,10 +12,12 @@ import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from undercroft.feeds import EXPLOITABLE_TRAIT
 from undercroft.model import LAYERS
 from undercroft.risk.plan import Combo, Item, RepairKey
 from undercroft.risk.repairs import mend_of
 from undercroft.store.encode import load
+from undercroft.store.feeds import EXPLOITABLE_SQL
 from undercroft.triage.status import State
 
 __all__ = [
@@ -66,15 +68,15 @@ class Components:
         """(item, tokens that it answers to, resource) of every living finding of a resource."""
         if key not in self._known:
             rows = self._connection.execute(
-                f"SELECT {ITEM_COLUMNS}, t.resource FROM resource r "
+                f"SELECT {ITEM_COLUMNS}, {EXPLOITABLE_SQL}, t.resource FROM resource r "
                 "CROSS JOIN state t ON t.scan = ? AND t.resource = r.id "
-                f"{ITEM_JOINS} WHERE r.key = ? AND NOT t.combined AND t.status IN {_ALIVE_SQL}",
+                f"{ITEM_JOINS} LEFT JOIN vulnerability v ON v.cve = f.cve WHERE r.key = ? AND NOT t.combined AND t.status IN {_ALIVE_SQL}",
                 (self._scan, key),
             ).fetchall()
             self._known[key] = [
                 (
-                    item_of(row[:-1]),
-                    frozenset({row[3], *(f"trait:{trait}" for trait in load(row[4]))}),
+                    item_of(row[:-2]),
+                    _tokens(row[3], load(row[4]), exploitable=bool(row[-2])),
                     row[-1],
                 )
                 for row in rows
@@ -105,6 +107,11 @@ class Components:
                 ]
             )
         return groups
+
+
+def _tokens(rule: str, traits: Iterable[str], *, exploitable: bool) -> frozenset[str]:
+    said = (*traits, EXPLOITABLE_TRAIT) if exploitable else traits
+    return frozenset({rule, *(f"trait:{trait}" for trait in said)})
 
 
 def combo_of(finding: int, hazard: float, evidence: Iterable[Any], components: Components) -> Combo:

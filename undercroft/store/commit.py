@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
 
@@ -27,7 +27,7 @@ from undercroft.store.sightings import STATE_COLUMNS, Scan, rows
 from undercroft.store.statuses import EVENT_COLUMNS, event_of, whole_book
 from undercroft.views import ScanRow
 
-__all__ = ["blind_services", "finish"]
+__all__ = ["blind_services", "count_findings", "finish", "scan_of"]
 
 _RESOURCES = 500
 """Resources per step: bounds memory, whatever the size of the estate."""
@@ -82,19 +82,19 @@ def _basis(connection: sqlite3.Connection, scan_id: int) -> tuple[int | None, in
     return newest, int(last)
 
 
-def _write_states(
-    database: Database,
+def scan_of(
+    connection: sqlite3.Connection,
     scan_id: int,
-    above: dict[int, int],
+    above: Mapping[int, int],
     now: datetime,
     criticality_tag: str,
-) -> None:
-    connection = database.connection()
+) -> Scan:
+    """What is the same for all rows of a scan; ``above``: resource → services that stand on it."""
     uid, started_at, rules = connection.execute(
         "SELECT uid, started_at, rules FROM scan WHERE id = ?", (scan_id,)
     ).fetchone()
     units = Units(connection, scan_id)
-    scan = Scan(
+    return Scan(
         id=scan_id,
         uid=uid,
         started_at=started_at,
@@ -106,6 +106,26 @@ def _write_states(
         now=now,
         criticality_tag=criticality_tag,
     )
+
+
+def count_findings(connection: sqlite3.Connection, scan_id: int) -> int:
+    """Findings of a scan that have not ended."""
+    found = connection.execute(
+        "SELECT count(*) FROM state WHERE scan = ? AND status NOT IN ('fixed', 'gone', 'retired')",
+        (scan_id,),
+    ).fetchone()[0]
+    return int(found)
+
+
+def _write_states(
+    database: Database,
+    scan_id: int,
+    above: dict[int, int],
+    now: datetime,
+    criticality_tag: str,
+) -> None:
+    connection = database.connection()
+    scan = scan_of(connection, scan_id, above, now, criticality_tag)
     if not _is_first_big_load(connection):
         for step in _steps(connection, scan):
             with database.transaction() as writing:
@@ -202,10 +222,7 @@ def _appear(
     state = "partial" if gaps else "complete"
     if units and not resources and not covered.any_read():
         state = "failed"
-    findings = connection.execute(
-        "SELECT count(*) FROM state WHERE scan = ? AND status NOT IN ('fixed', 'gone', 'retired')",
-        (scan_id,),
-    ).fetchone()[0]
+    findings = count_findings(connection, scan_id)
     connection.execute(
         "UPDATE scan SET state = ?, finished_at = ?, services = ?, resources = ?, findings = ?, "
         "gaps = ?, calls = ?, throttled = ? WHERE id = ?",

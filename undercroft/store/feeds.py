@@ -16,24 +16,38 @@ from typing import Any, NamedTuple
 
 from undercroft import risk
 from undercroft.clock import stamp
-from undercroft.feeds import EPSS, KEV, FeedInfo, ParsedFeed
+from undercroft.feeds import (
+    DANGEROUS_CVSS,
+    EPSS,
+    KEV,
+    LIKELY_EPSS,
+    Exploitable,
+    FeedInfo,
+    ParsedFeed,
+)
 from undercroft.model import Severity
 from undercroft.store.connection import Database, bump
 from undercroft.store.scans import FINISHED
 from undercroft.triage.scopes import scope_of
 
 __all__ = [
+    "EXPLOITABLE_SQL",
     "NOTHING_KNOWN",
     "Known",
     "apply_to",
     "apply_to_rows",
     "dated",
+    "exploitable",
     "import_feed",
     "known",
     "listing",
 ]
 
 _PART = 400
+EXPLOITABLE_SQL = (
+    f"(v.kev IS NOT NULL OR (v.epss >= {LIKELY_EPSS} AND coalesce(o.cvss, 0) >= {DANGEROUS_CVSS}))"
+)
+"""Whether ``vulnerability v`` of ``observation o`` counts as exploitable: as ``Exploitable.mark``."""
 _ROWS = (
     "SELECT t.id, t.severity, o.severity, o.cvss, o.vector, t.exposure, t.criticality, "
     "v.epss, v.kev IS NOT NULL, t.hazard FROM "
@@ -148,6 +162,20 @@ def known(connection: sqlite3.Connection, cves: Iterable[str]) -> dict[str, Know
         ):
             found[cve] = Known(epss, kev)
     return found
+
+
+def exploitable(database: Database) -> Exploitable:
+    """See ``Store.exploitable``."""
+
+    def named(condition: str) -> frozenset[str]:
+        return frozenset(
+            row[0]
+            for row in database.connection().execute(
+                f"SELECT cve FROM vulnerability WHERE {condition}"
+            )
+        )
+
+    return Exploitable(named("kev IS NOT NULL"), named(f"epss >= {LIKELY_EPSS}"))
 
 
 def dated(hazard: risk.Hazard, what: Known | None, feeds: Sequence[FeedInfo]) -> risk.Hazard:

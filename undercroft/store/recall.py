@@ -10,6 +10,7 @@ from undercroft.identity import observation_id
 from undercroft.model import LAYERS, Observation, Outcome, Severity, Threat
 from undercroft.store.answers import columns_of
 from undercroft.store.encode import load
+from undercroft.store.feeds import EXPLOITABLE_SQL
 
 __all__ = ["Again", "earlier", "recall"]
 
@@ -47,10 +48,11 @@ def recall(
     found: list[Observation] = []
     timed: dict[str, tuple[object, ...]] = {}
     for fid, rule, at, cve, *columns in connection.execute(
-        "SELECT f.fid, u.name, f.at, f.cve, o.severity, o.layer, o.threat, o.title, o.evidence, "
+        "SELECT f.fid, u.name, f.at, f.cve, o.severity, o.layer, o.threat, o.title, o.evidence, "  # noqa: S608  (a constant of ours)
         "o.evidence_hash, o.traits, o.cvss, o.vector, o.weight FROM observation o "
         "JOIN finding f ON f.id = o.finding JOIN rule u ON u.id = f.rule "
-        "WHERE o.judgement = ? AND (f.cve IS NULL OR o.traits <> '[]')",
+        "LEFT JOIN vulnerability v ON v.cve = f.cve WHERE o.judgement = ? "
+        f"AND (f.cve IS NULL OR o.traits <> '[]' OR {EXPLOITABLE_SQL})",
         (judgement,),
     ):
         severity, layer, threat, title, _, _, traits, cvss, vector, weight = columns

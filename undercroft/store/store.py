@@ -51,12 +51,14 @@ from undercroft.views import (
 )
 
 if TYPE_CHECKING:
-    from undercroft.feeds import FeedInfo, ParsedFeed
+    from undercroft.feeds import Exploitable, FeedInfo, ParsedFeed
     from undercroft.fields import FieldChange
+    from undercroft.protocols import Judge
     from undercroft.risk.bills import FindingExplanation, ServiceExplanation
     from undercroft.risk.paths import AttackPath, Possible
     from undercroft.risk.trends import Change, TrendPoint
     from undercroft.store.planning import RepairPlan
+    from undercroft.store.recombine import Recombined
     from undercroft.triage.events import Event, FindingFacts
     from undercroft.triage.scopes import Scope
 
@@ -207,6 +209,19 @@ class Store:
         Returns how many resources had findings that weigh another than before. ReadOnlyError.
         """
         return feeds.import_feed(self._db, feed)
+
+    def exploitable(self) -> Exploitable:
+        """The vulnerabilities that the imported feeds make an ingredient of combinations."""
+        return feeds.exploitable(self._db)
+
+    def combine_again(self, judge: Judge, criticality_tag: str = DEFAULT_TAG) -> Recombined:
+        """Evaluate the combinations of the newest scan anew, with what feeds say now.
+
+        Nothing is evaluated if ``judge`` has other rules than the scan. ReadOnlyError.
+        """
+        from undercroft.store.recombine import combine_again
+
+        return combine_again(self._db, judge, criticality_tag)
 
     # lists
 

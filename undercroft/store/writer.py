@@ -44,7 +44,7 @@ from undercroft.store.errors import NotFoundError, StoreError
 from undercroft.store.recall import Again, earlier, recall
 from undercroft.views import ScanRow
 
-__all__ = ["ScanWriter"]
+__all__ = ["RESOURCE", "ScanWriter"]
 
 _BATCH = 2_000
 """Rows per transaction: short enough that somebody who accepts a finding meanwhile never waits."""
@@ -52,7 +52,7 @@ _ANSWERS = 10_000
 """The same for observations, whose index is written in no order: fewer, larger steps cost less."""
 _RECENT = 2_000
 """Resources kept at hand; services of one team share most of what they stand on."""
-_RESOURCE = (
+RESOURCE = (
     f"r.key, {BODY_COLUMNS.replace('hash, ', 'b.', 1).replace(', ', ', b.')}, c.tags, c.config, "
     "c.facts, c.unknown, c.provenance, s.collected_at FROM snapshot s "
     "JOIN resource r ON r.id = s.resource JOIN body b ON b.id = s.body "
@@ -257,7 +257,7 @@ class ScanWriter:
             rows: list[tuple[Any, ...]] = []
             letters = 0
             found = self._db.connection().execute(
-                f"SELECT s.resource, {_RESOURCE} "
+                f"SELECT s.resource, {RESOURCE} "
                 "WHERE s.scan = ? AND s.resource > ? ORDER BY s.resource LIMIT 500",
                 (self.scan_id, last),
             )
@@ -287,7 +287,7 @@ class ScanWriter:
         row = (
             self._db.connection()
             .execute(
-                f"SELECT {_RESOURCE} WHERE s.scan = ? AND s.resource = ?",
+                f"SELECT {RESOURCE} WHERE s.scan = ? AND s.resource = ?",
                 (self.scan_id, known.resource),
             )
             .fetchone()

@@ -1,0 +1,244 @@
+"""Combinations of the newest scan evaluated anew, after what is known about exploitation changed."""
+
+# ruff: noqa: S608  (only names of our own tables are put together; values are bound)
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from undercroft.graph import Graph
+from undercroft.model import LAYERS, Observation, Outcome, Presence, Resource, Severity, Threat
+from undercroft.protocols import Judge
+from undercroft.store import rollup
+from undercroft.store.answers import Answer, Answers
+from undercroft.store.combos import ALIVE, settle_scan
+from undercroft.store.commit import count_findings, scan_of
+from undercroft.store.connection import Database, bump
+from undercroft.store.encode import edge_of, load, resource_of
+from undercroft.store.feeds import exploitable
+from undercroft.store.scans import FINISHED
+from undercroft.store.sightings import STATE_COLUMNS, rows
+from undercroft.store.writer import RESOURCE
+
+__all__ = ["Recombined", "combine_again"]
+
+_PART = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Recombined:
+    """What changed in the newest scan when its combinations were evaluated anew."""
+
+    appeared: tuple[str, ...] = ()
+    """Titles, in order; a title stands once per service."""
+    ended: tuple[str, ...] = ()
+    other_rules: bool = False
+    """The scan was judged by another rule pack, so nothing was evaluated."""
+
+
+def combine_again(database: Database, judge: Judge, criticality_tag: str) -> Recombined:
+    """See ``Store.combine_again``."""
+    found = (
+        database.connection()
+        .execute(
+            "SELECT id, pack, started_at FROM scan WHERE id = "
+            f"(SELECT max(id) FROM scan WHERE state IN {FINISHED})"
+        )
+        .fetchone()
+    )
+    if found is None:
+        return Recombined()
+    scan_id, pack, started_at = found
+    if pack != judge.version:
+        return Recombined(other_rules=True)
+    with database.snapshot() as connection:
+        estate = _Estate(database, connection, scan_id)
+        answers: dict[str, list[Observation]] = {key: [] for key in estate.judged}
+        for one in judge.combine(estate.graph, estate.fails(judge, started_at)):
+            if one.resource in answers:
+                answers[one.resource].append(one)
+    with database.transaction() as writing:
+        before = _holding(writing, scan_id)
+        changed = _write(writing, scan_id, pack, estate, answers)
+        if not changed:
+            return Recombined()
+        _derive(database, writing, scan_id, changed, criticality_tag)
+        after = _holding(writing, scan_id)
+        bump(writing)
+    return Recombined(
+        tuple(sorted(title for fid, title in after.items() if fid not in before)),
+        tuple(sorted(title for fid, title in before.items() if fid not in after)),
+    )
+
+
+class _Estate:
+    """A saved scan as it was when its combinations were evaluated first.
+
+    What was carried over from earlier scans afterwards counts as not read: then as now.
+    """
+
+    def __init__(self, database: Database, connection: sqlite3.Connection, scan_id: int) -> None:
+        self._connection = connection
+        self._scan = scan_id
+        self._resources: dict[str, Resource | None] = {}
+        self.judged: dict[str, tuple[int, int, str]] = {}
+        """Service that was read → (resource, body, collected_at)."""
+        services = []
+        for key, presence, carried, *place in connection.execute(
+            "SELECT r.key, b.presence, s.carried, s.resource, s.body, s.collected_at "
+            "FROM snapshot s JOIN body b ON b.id = s.body JOIN resource r ON r.id = s.resource "
+            "WHERE s.scan = ? AND b.service = 1",
+            (scan_id,),
+        ):
+            services.append(key)
+            if presence == Presence.READ and not carried:
+                self.judged[key] = (place[0], place[1], place[2])
+        edges = [
+            edge_of(row)
+            for row in connection.execute(
+                "SELECT s.key, d.key, e.relation, e.via, e.certainty, e.detail FROM edge e "
+                "JOIN resource s ON s.id = e.src JOIN resource d ON d.id = e.dst "
+                "JOIN snapshot n ON n.scan = e.scan AND n.resource = e.src AND n.carried = 0 "
+                "WHERE e.scan = ? ORDER BY e.id",
+                (scan_id,),
+            )
+        ]
+        self.graph = Graph(edges, services=services, lookup=self._resource)
+        self._exploitable = exploitable(database)
+
+    def _resource(self, key: str) -> Resource | None:
+        if key not in self._resources:
+            row = self._connection.execute(
+                f"SELECT s.carried, {RESOURCE} WHERE s.scan = ? AND r.key = ?", (self._scan, key)
+            ).fetchone()
+            found = None if row is None else resource_of(row[1], row[2:])
+            if found is not None and row[0]:
+                found = replace(found, presence=Presence.STUB)
+            self._resources[key] = found
+        return self._resources[key]
+
+    def fails(self, judge: Judge, now: str) -> dict[str, list[Observation]]:
+        """Resource key → what combinations look at."""
+        found: dict[str, list[Observation]] = {}
+        for one in (*self._stored(), *self._unknown(judge, now)):
+            marked = self._exploitable.mark(one)
+            if marked.cve is None or marked.traits:
+                found.setdefault(marked.resource, []).append(marked)
+        return found
+
+    def _stored(self) -> Iterator[Observation]:
+        for (
+            key,
+            rule,
+            at,
+            cve,
+            severity,
+            layer,
+            threat,
+            title,
+            traits,
+            cvss,
+        ) in self._connection.execute(
+            "SELECT r.key, u.name, f.at, f.cve, o.severity, o.layer, o.threat, o.title, "
+            "o.traits, o.cvss FROM snapshot s JOIN observation o ON o.judgement = s.judgement "
+            "JOIN finding f ON f.id = o.finding JOIN rule u ON u.id = f.rule "
+            "JOIN resource r ON r.id = s.resource WHERE s.scan = ? AND s.carried = 0",
+            (self._scan,),
+        ):
+            yield Observation(
+                rule,
+                key,
+                Outcome.FAIL,
+                at=load(at),
+                severity=Severity.from_rank(severity),
+                layer=LAYERS[layer],
+                title=title,
+                threat=Threat(threat),
+                traits=tuple(load(traits)),
+                cve=cve,
+                cvss=cvss,
+            )
+
+    def _unknown(self, judge: Judge, now: str) -> Iterator[Observation]:
+        """What could not be told is saved in fewer words than combinations ask for: asked again."""
+        for (key,) in self._connection.execute(
+            "SELECT r.key FROM snapshot s JOIN resource r ON r.id = s.resource "
+            "WHERE s.scan = ? AND s.carried = 0 "
+            "AND EXISTS (SELECT 1 FROM blind d WHERE d.judgement = s.judgement)",
+            (self._scan,),
+        ).fetchall():
+            resource = self._resource(key)
+            assert resource is not None  # noqa: S101  (it was just read from there)
+            for one in judge.judge(resource, now):
+                if one.outcome is Outcome.UNKNOWN:
+                    yield one
+
+
+def _write(
+    connection: sqlite3.Connection,
+    scan_id: int,
+    pack: str,
+    estate: _Estate,
+    answers: dict[str, list[Observation]],
+) -> list[int]:
+    """Save the answers; the services (resources) about which another one is given than before."""
+    given = [
+        (Answer(resource, body, collected_at, answers[key], combined=True), None)
+        for key, (resource, body, collected_at) in estate.judged.items()
+    ]
+    judgements = Answers(scan_id, pack).write(connection, given)
+    changed = []
+    for (answer, _), judgement in zip(given, judgements, strict=True):
+        updated = connection.execute(
+            "UPDATE snapshot SET combined = ?1 WHERE scan = ?2 AND resource = ?3 "
+            "AND combined IS NOT ?1",
+            (judgement, scan_id, answer.resource),
+        )
+        if updated.rowcount:
+            changed.append(answer.resource)
+    return sorted(changed)
+
+
+def _derive(
+    database: Database,
+    connection: sqlite3.Connection,
+    scan_id: int,
+    services: Sequence[int],
+    criticality_tag: str,
+) -> None:
+    """The rows of the combinations of some services, and what counts them."""
+    insert = (
+        f"INSERT INTO state ({', '.join(STATE_COLUMNS)}) "
+        f"VALUES ({', '.join('?' * len(STATE_COLUMNS))})"
+    )
+    for start in range(0, len(services), _PART):
+        part = services[start : start + _PART]
+        among = f"scan = ? AND resource IN ({','.join('?' * len(part))})"
+        bounds = (scan_id, *part)
+        connection.execute(f"DELETE FROM state WHERE {among} AND combined", bounds)
+        above = dict(
+            connection.execute(
+                f"SELECT resource, count(*) FROM closure WHERE {among} GROUP BY resource", bounds
+            ).fetchall()
+        )
+        scan = scan_of(connection, scan_id, above, database.now(), criticality_tag)
+        connection.executemany(insert, list(rows(connection, scan, part)))
+    settle_scan(connection, scan_id)
+    rollup.refresh(connection, scan_id, services)
+    connection.execute(
+        "UPDATE scan SET findings = ? WHERE id = ?", (count_findings(connection, scan_id), scan_id)
+    )
+
+
+def _holding(connection: sqlite3.Connection, scan_id: int) -> dict[str, str]:
+    """Finding id → title of the combinations that hold."""
+    return dict(
+        connection.execute(
+            "SELECT f.fid, o.title FROM state t JOIN finding f ON f.id = t.finding "
+            "JOIN observation o ON o.id = t.observation WHERE t.scan = ? AND t.combined "
+            f"AND t.status IN {ALIVE}",
+            (scan_id,),
+        ).fetchall()
+    )
