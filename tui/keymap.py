@@ -49,6 +49,9 @@ KEYS: dict[str, Key] = {
     "table.all": Key("asterisk", "all", "Select all that match"),
     "table.sort": Key("s", "sort", "Sort", tooltip="Sort by the next column"),
     "table.reverse": Key("S", "reverse", "Reverse the order"),
+    "table.columns": Key(
+        "vertical_line", "columns", "Columns", tooltip="Choose columns, their order and widths"
+    ),
     # Everywhere
     "view.back": Key("escape,backspace,h,left", "back", "Back"),
     "view.filter": Key("slash", "filter", "Filter"),

@@ -1,4 +1,7 @@
-"""Views that a person saved: a name, a screen and a filter; kept beside the settings file."""
+"""Views that a person saved (a name, a screen and a filter) and columns that they chose.
+
+Each kind is one file of names and texts beside the settings file.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["read_views", "views_path", "write_views"]
+__all__ = ["columns_path", "read_views", "views_path", "write_views"]
 
 
 def views_path(settings: Path) -> Path:
@@ -17,8 +20,13 @@ def views_path(settings: Path) -> Path:
     return settings.with_name("views.toml")
 
 
+def columns_path(settings: Path) -> Path:
+    """The file of chosen columns that belongs to a settings file."""
+    return settings.with_name("columns.toml")
+
+
 def read_views(path: Path) -> dict[str, str]:
-    """Name → ``screen: filter``; what is not there or not readable holds none."""
+    """Name → text; what is not there or not readable holds none."""
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 
-from tui.saved_views import read_views, views_path
+from tui.saved_views import columns_path, read_views, views_path
 from undercroft.model import Severity
 from undercroft.triage.ageing import KEV, ServiceLevel
 from undercroft.triage.dates import MAX_DAYS
@@ -44,6 +44,8 @@ class Settings:
     """Binding id → keys, comma-separated: ``"finding.accept" = "A"``."""
     views: Mapping[str, str] = field(default_factory=dict)
     """Saved views by name: ``"screen: filter"``, such as ``"findings: severity:critical"``."""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """Chosen columns by table: ``"title=40 -account region"``; kept in a file of their own."""
     actor: str = ""
     """Who decides: name and mail, as it is written into each decision."""
     criticality_tag: str = "criticality"
@@ -75,7 +77,9 @@ def load(path: Path | None = None) -> Settings:
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        return Settings(views=read_views(views_path(path)), path=path)
+        return Settings(
+            views=read_views(views_path(path)), columns=read_views(columns_path(path)), path=path
+        )
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"{path}: {error}") from error
     for key in data:
@@ -88,6 +92,7 @@ def load(path: Path | None = None) -> Settings:
         theme=_text(path, data, "theme"),
         keys=_texts(path, data, "keys"),
         views={**read_views(views_path(path)), **mine},
+        columns=read_views(columns_path(path)),
         actor=_text(path, data, "actor"),
         criticality_tag=_text(path, data, "criticality_tag", Settings().criticality_tag),
         service_level=_service_level(path, data),

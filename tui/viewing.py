@@ -1,11 +1,11 @@
-"""Saving a view under a name, and going to a saved one."""
+"""Saving a view under a name, going to a saved one, and remembering columns."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from tui.deciding import DecidingApp
-from tui.saved_views import read_views, views_path, write_views
+from tui.saved_views import columns_path, read_views, views_path, write_views
 from tui.settings import Settings, default_path
 from tui.text import shown
 
@@ -45,6 +45,16 @@ class ViewingApp(DecidingApp):
         self.notify(
             f"Saved as {shown(name)}; {self.key_of('view.go', '′')} goes to it.", markup=False
         )
+
+    def keep_columns(self, table: str, text: str) -> None:
+        """Remember the columns of a table, from one session to the next."""
+        path = columns_path(self.settings.path or default_path())
+        columns = {**read_views(path), table: text}
+        self.settings = replace(self.settings, columns={**self.settings.columns, table: text})
+        try:
+            write_views(path, columns)
+        except OSError as error:
+            self.say_why(f"The columns hold for this session only: {error}")
 
     def go_view(self) -> None:
         """Choose a saved view, and go there."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from textual import on
 from textual.app import ComposeResult
@@ -19,9 +19,11 @@ from tui.messages import DataChanged, DecisionMade, UndoNamed
 from tui.screens.loader import LoadFailed, RowsReady
 from tui.selection import Selection
 from tui.text import ago, count, styled
+from tui.widgets.columns import Wish, read_wishes, wishes_text
 from tui.widgets.lines import Crumbs, KeyBar, TopLine
 from tui.widgets.scan_indicator import ScanIndicator
 from tui.widgets.table import VirtualTable
+from tui.widgets.table_lines import TableLines
 
 if TYPE_CHECKING:
     from tui.app import UndercroftApp
@@ -169,6 +171,31 @@ class BaseScreen(Screen[None]):
     @on(VirtualTable.Refused)
     def _refused(self, event: VirtualTable.Refused) -> None:
         self.undercroft.say_why(event.why)
+
+    # Columns
+
+    def _table_name(self, table: TableLines[Any]) -> str:
+        return f"{self.NAME or type(self).__name__}.{table.id}"
+
+    @on(VirtualTable.Arriving)
+    def _columns_due(self, event: VirtualTable.Arriving) -> None:
+        event.stop()
+        if text := self.undercroft.settings.columns.get(self._table_name(event.table)):
+            event.table.choose(read_wishes(text))
+
+    @on(VirtualTable.ColumnsWanted)
+    def _choose_columns(self, event: VirtualTable.ColumnsWanted) -> None:
+        from tui.dialogs.columns import ColumnsDialog
+
+        event.stop()
+        table = event.table
+
+        def chosen(wishes: tuple[Wish, ...] | None) -> None:
+            if wishes is not None:
+                table.choose(wishes)
+                self.undercroft.keep_columns(self._table_name(table), wishes_text(wishes))
+
+        self.app.push_screen(ColumnsDialog(table.declared, table.wishes), chosen)
 
     @on(DataChanged)
     @on(DecisionMade)

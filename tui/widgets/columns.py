@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeAlias, TypeVar
 
 from rich.cells import cell_len
 
 from tui.text import clip, shown
 
-__all__ = ["Cell", "Column", "Placed", "Run", "fit_runs", "place", "runs"]
+__all__ = [
+    "Cell",
+    "Column",
+    "Placed",
+    "Run",
+    "Wish",
+    "arranged",
+    "complete",
+    "fit_runs",
+    "place",
+    "read_wishes",
+    "runs",
+    "wishes_text",
+]
 
 RowT = TypeVar("RowT")
 
 Run: TypeAlias = tuple[str, str]
 """A piece of text and the tone (`tui.themes.TONES`) that it is drawn in; an empty tone is plain."""
+
+_BEFORE_OTHERS = 1000
+"""A share beside which declared ones are nothing."""
 
 Cell: TypeAlias = "str | Run | Sequence[Run]"
 
@@ -55,6 +71,61 @@ class Placed(Generic[RowT]):
 
     column: Column[RowT]
     width: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How a person wants one column; a sequence of them is also the order."""
+
+    key: str
+    shown: bool = True
+    width: int = 0
+    """In cells; 0 is as it fits."""
+
+
+def read_wishes(text: str) -> tuple[Wish, ...]:
+    """Wishes from ``title=40 -account region``; words that are none are passed over."""
+    found: dict[str, Wish] = {}
+    for word in text.split():
+        key, _, width = word.removeprefix("-").partition("=")
+        if key and (not width or (width.isascii() and width.isdigit() and len(width) < 4)):
+            found.setdefault(key, Wish(key, not word.startswith("-"), int(width or 0)))
+    return tuple(found.values())
+
+
+def wishes_text(wishes: Sequence[Wish]) -> str:
+    """What `read_wishes` reads."""
+    return " ".join(
+        ("" if wish.shown else "-") + wish.key + (f"={wish.width}" if wish.width else "")
+        for wish in wishes
+    )
+
+
+def complete(columns: Sequence[Column[RowT]], wishes: Sequence[Wish]) -> tuple[Wish, ...]:
+    """One wish per column: those given for columns that exist, then the others as declared."""
+    keys = [column.key for column in columns]
+    given = [wish for wish in wishes if wish.key in keys]
+    named = {wish.key for wish in given}
+    return (*given, *(Wish(key) for key in keys if key not in named))
+
+
+def arranged(columns: Sequence[Column[RowT]], wishes: Sequence[Wish]) -> tuple[Column[RowT], ...]:
+    """The columns as wished; all as declared if nothing would be left.
+
+    A wished width is kept as far as there is room: wider than declared, it grows before others.
+    """
+    by_key = {column.key: column for column in columns}
+    found: list[Column[RowT]] = []
+    for wish in complete(columns, wishes):
+        column = by_key[wish.key]
+        if wish.width:
+            least = min(column.width, wish.width)
+            column = replace(
+                column, width=least, comfort=wish.width, most=wish.width, grow=_BEFORE_OTHERS
+            )
+        if wish.shown:
+            found.append(column)
+    return tuple(found) or tuple(columns)
 
 
 def place(columns: Sequence[Column[RowT]], width: int, gap: int = 1) -> tuple[Placed[RowT], ...]:

@@ -48,6 +48,7 @@ class VirtualTable(TableLines[RowT], can_focus=True):
         "table.all",
         "table.sort",
         "table.reverse",
+        "table.columns",
     )
 
     cursor: reactive[int] = reactive(0, repaint=False)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
+from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from tui.text import clip
 from tui.themes import TONES, tone_css
-from tui.widgets.columns import Column, Placed, Run, fit_runs, place
+from tui.widgets.columns import Column, Placed, Run, Wish, arranged, fit_runs, place
 
 __all__ = ["TableLines"]
 
@@ -55,6 +56,20 @@ class TableLines(ScrollView, Generic[RowT]):
     TableLines > .severity-critical { text-style: bold; }
     """ + tone_css("TableLines")
 
+    class Arriving(Message):
+        """The table is there: who keeps the person's wishes may ``choose`` its columns."""
+
+        def __init__(self, table: TableLines[Any]) -> None:
+            super().__init__()
+            self.table = table
+
+    class ColumnsWanted(Message):
+        """The person wants to choose columns."""
+
+        def __init__(self, table: TableLines[Any]) -> None:
+            super().__init__()
+            self.table = table
+
     def __init__(
         self,
         columns: Sequence[Column[RowT]],
@@ -66,6 +81,9 @@ class TableLines(ScrollView, Generic[RowT]):
     ) -> None:
         super().__init__(id=id, classes=classes)
         self.columns = tuple(columns)
+        self.declared = self.columns
+        """All columns, as the table came with them."""
+        self.wishes: tuple[Wish, ...] = ()
         self.key = key
         self.head = 1 if head else 0
         self.total = 0
@@ -110,9 +128,18 @@ class TableLines(ScrollView, Generic[RowT]):
         self._placed = place(self.columns, self._room, self._gap)
         self.refresh()
 
-    def set_columns(self, columns: Sequence[Column[RowT]]) -> None:
-        """Show other columns."""
-        self.columns = tuple(columns)
+    def on_mount(self) -> None:
+        """Ask whether the person wants other columns."""
+        self.post_message(self.Arriving(self))
+
+    def action_columns(self) -> None:
+        """Choose columns, their order and widths."""
+        self.post_message(self.ColumnsWanted(self))
+
+    def choose(self, wishes: Sequence[Wish]) -> None:
+        """Show the columns as the person wishes."""
+        self.wishes = tuple(wishes)
+        self.columns = arranged(self.declared, self.wishes)
         self.lay_out()
 
     @property
