@@ -14,6 +14,7 @@ from typing import Any
 
 __all__ = [
     "ACTOR",
+    "COMBINED",
     "COMMAND",
     "REGIONS",
     "ROOT",
@@ -35,6 +36,19 @@ SMALL = ("--region", "eu-central-1")
 """Where the estate ``changing`` is."""
 _HANGS = 240
 """Seconds after which a command counts as hanging, also beside other work on a small machine."""
+
+COMBINED = {
+    # A root (or directly connected) notebook whose role serving endpoints have too.
+    ("aws-toxic-dev-to-prod-role", "default-desk"),
+    ("aws-toxic-dev-to-prod-role", "outside"),
+    ("toxic-foothold-broad-identity", "chat"),
+    ("toxic-foothold-broad-identity", "open-desk"),
+    ("toxic-writable-feeds", "from-latent"),
+    ("toxic-writable-feeds", "from-partner"),
+    ("toxic-writable-feeds", "from-vanished"),
+    ("toxic-writable-feeds", "swap"),
+}
+"""What planted problems amount to together."""
 
 
 @dataclass(frozen=True, slots=True)

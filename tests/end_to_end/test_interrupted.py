@@ -12,10 +12,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cloud.faults import Fault, FaultyProxy
-from tests.end_to_end.kit import REGIONS, Cloud, Shell, read_until
+from tests.end_to_end.kit import COMBINED, REGIONS, Cloud, Shell, read_until
 
-FINDINGS = 76
-"""Of the estate's first scan."""
 ACCEPT = """
 import sys
 from pathlib import Path
@@ -45,15 +43,21 @@ def begin_scan(shell: Shell) -> subprocess.Popen[str]:
     return process
 
 
-def is_whole(shell: Shell) -> None:
-    """The cache opens, and everything from before is there."""
+@pytest.fixture
+def found(cloud: Cloud) -> int:
+    """How many findings the first scan has."""
+    return len(cloud.expected | COMBINED)
+
+
+def is_whole(shell: Shell, found: int) -> None:
+    """The cache opens, and everything from before is there: ``found`` findings of the first scan."""
     with sqlite3.connect(shell.db) as database:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     assert "FIX" not in shell.run("doctor").out
-    assert len(shell.findings("", "--scan", "first")) == FINDINGS
+    assert len(shell.findings("", "--scan", "first")) == found
 
 
-def test_killed_in_the_middle_of_a_scan(shell: Shell, slow_cloud: FaultyProxy) -> None:
+def test_killed_in_the_middle_of_a_scan(shell: Shell, slow_cloud: FaultyProxy, found: int) -> None:
     accepted = shell.findings()[0]["id"]
     shell.run("accept", accepted, "--reason", "before the accident", "--until", "30d")
     before = shell.findings()
@@ -65,14 +69,14 @@ def test_killed_in_the_middle_of_a_scan(shell: Shell, slow_cloud: FaultyProxy) -
     assert (broken["name"], broken["state"]) == ("broken off", "interrupted")
     assert (first["name"], first["state"]) == ("first", "complete")
     assert shell.findings() == before, "the newest whole scan is what is shown"
-    is_whole(shell)
+    is_whole(shell, found)
     # The next scan clears up after it and is none the worse for it.
     shell.endpoint = slow_cloud.upstream
     shell.scan("--name", "next")
     assert [row["state"] for row in shell.scans()] == ["complete", "interrupted", "complete"]
     (again,) = shell.findings("status:accepted")
     assert again["id"] == accepted
-    is_whole(shell)
+    is_whole(shell, found)
 
 
 def test_a_killed_scan_goes_on(shell: Shell, slow_cloud: FaultyProxy) -> None:
@@ -93,7 +97,7 @@ def test_a_killed_scan_goes_on(shell: Shell, slow_cloud: FaultyProxy) -> None:
     assert "nothing is left of an interrupted scan" in shell.scan("--resume").err
 
 
-def test_stopped_in_the_middle_of_a_scan(shell: Shell, slow_cloud: FaultyProxy) -> None:
+def test_stopped_in_the_middle_of_a_scan(shell: Shell, slow_cloud: FaultyProxy, found: int) -> None:
     before = shell.findings()
     with begin_scan(shell) as process:
         process.send_signal(signal.SIGINT)
@@ -107,11 +111,11 @@ def test_stopped_in_the_middle_of_a_scan(shell: Shell, slow_cloud: FaultyProxy) 
     assert "Traceback" not in err
     assert [row["state"] for row in shell.scans()] == ["interrupted", "complete"]
     assert shell.findings() == before
-    is_whole(shell)
+    is_whole(shell, found)
 
 
 def test_a_second_interrupt_does_not_wait_for_answers(
-    shell: Shell, slow_cloud: FaultyProxy
+    shell: Shell, slow_cloud: FaultyProxy, found: int
 ) -> None:
     with begin_scan(shell) as process:
         process.send_signal(signal.SIGINT)
@@ -122,10 +126,10 @@ def test_a_second_interrupt_does_not_wait_for_answers(
     assert process.returncode == 130, err
     assert "Traceback" not in err
     assert [row["state"] for row in shell.scans()] == ["interrupted", "complete"]
-    is_whole(shell)
+    is_whole(shell, found)
 
 
-def test_killed_in_the_middle_of_decisions(shell: Shell) -> None:
+def test_killed_in_the_middle_of_decisions(shell: Shell, found: int) -> None:
     ids = [found["id"] for found in shell.findings()]
     with subprocess.Popen(
         [sys.executable, "-c", ACCEPT, *ids],
@@ -145,7 +149,7 @@ def test_killed_in_the_middle_of_decisions(shell: Shell) -> None:
     assert set(promised) <= accepted, "what was answered is kept"
     events = shell.run("history", "--format", "json").json["events"]
     assert {event["finding"] for event in events} == accepted, "and nothing is half done"
-    is_whole(shell)
+    is_whole(shell, found)
     shell.run("accept", ids[-1], "--reason", "life goes on", "--until", "30d")
     shell.run("undo")
 
@@ -157,21 +161,23 @@ def has_journal(shell: Shell) -> bool:
         return False
 
 
-def test_killed_while_one_decision_covers_everything(shell: Shell) -> None:
+def test_killed_while_one_decision_covers_everything(shell: Shell, found: int) -> None:
     with shell.start("accept", "--filter", "severity>=info", "--yes", "--until", "30d",
                      "--reason", "all or nothing") as process:  # fmt: skip
         # As soon as it has begun to write: its journal is there.
         while process.poll() is None and not has_journal(shell):
             pass
         process.kill()
-    is_whole(shell)
+    is_whole(shell, found)
     accepted = shell.findings("status:accepted")
     events = shell.run("history", "--format", "json").json["events"]
     assert len(accepted) == len(events)
-    assert len(events) in {0, FINDINGS}
+    assert len(events) in {0, found}
 
 
-def test_a_scan_is_invisible_until_it_is_whole(shell: Shell, slow_cloud: FaultyProxy) -> None:
+def test_a_scan_is_invisible_until_it_is_whole(
+    shell: Shell, slow_cloud: FaultyProxy, found: int
+) -> None:
     before = shell.findings()
     with begin_scan(shell) as process:
         assert shell.findings() == before

@@ -9,21 +9,9 @@ from collections import Counter
 
 import pytest
 
-from tests.end_to_end.kit import SMALL, Cloud, Done, Shell, outcomes
+from tests.end_to_end.kit import COMBINED, SMALL, Cloud, Done, Shell, outcomes
 
 FOREIGN = {"google", "azure", "textual", "rich"}
-COMBINED = {
-    # A root (or directly connected) notebook whose role serving endpoints have too.
-    ("aws-toxic-dev-to-prod-role", "default-desk"),
-    ("aws-toxic-dev-to-prod-role", "outside"),
-    ("toxic-foothold-broad-identity", "chat"),
-    ("toxic-foothold-broad-identity", "open-desk"),
-    ("toxic-writable-feeds", "from-latent"),
-    ("toxic-writable-feeds", "from-partner"),
-    ("toxic-writable-feeds", "from-vanished"),
-    ("toxic-writable-feeds", "swap"),
-}
-"""What planted problems amount to together."""
 
 
 def test_it_ends_well_and_says_what_it_read(first_scan: Done) -> None:

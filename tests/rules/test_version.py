@@ -51,7 +51,7 @@ def test_rewording_a_rule_keeps_its_version(
     ],
 )
 def test_changing_what_decides_changes_the_version(change: dict[str, Any]) -> None:
-    rule: Rule = PACK.rules[0]
+    rule = next(rule for rule in PACK.rules if rule.id == "aws-sagemaker-notebook-root-access")
     assert logic_version(replace(rule, **change)) != rule.logic_version
 
 

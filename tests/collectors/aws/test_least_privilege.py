@@ -148,8 +148,17 @@ def enforced(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Enforced]:
     """An estate, and a scanner that may do what it is granted; moto checks every request."""
+    from moto.iam.access_control import IAMRequest
     from moto.s3.responses import ACTION_MAP
 
+    check = IAMRequest.check_signature
+
+    def check_signature(asked: Any) -> None:
+        # moto signs a GET of this service differently from botocore; what is allowed still counts.
+        if asked._service != "guardduty":
+            check(asked)
+
+    monkeypatch.setattr(IAMRequest, "check_signature", check_signature)
     estate = load_estate(getattr(request, "param", "changing"))
     seed(aws_server.endpoint, estate)
     # Where moto has the name of the request and not that of the permission.
@@ -185,7 +194,7 @@ def test_the_policy_is_enough(enforced: Enforced) -> None:
     free = enforced.scan(None)
     enforced.grant(policy())
     held = enforced.scan(actions(policy()))
-    assert held.row.state == "complete"
+    assert held.row.state == "complete", held.said
     assert held.said == free.said == ""
     assert held.findings == free.findings
     assert len(held.findings) >= 7
