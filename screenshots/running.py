@@ -15,6 +15,7 @@ from tui.scanning import ScanRequest
 from undercroft.model import Resource
 from undercroft.protocols import Collected, Collector, Meter, Progress, Scope, Target
 from undercroft.scan import run_scan
+from undercroft.scan.turns import take_turns
 from undercroft.store import Store
 from undercroft.views import ScanRow
 
@@ -68,8 +69,12 @@ class HeldScan:
         collectors = load_demo(NOW).scans[-1].collectors
         gaps = [one for one in collectors if not any(isinstance(i, Resource) for i in one.items)]
         ordered = [*gaps, *(one for one in collectors if one not in gaps)]
+        scope = Scope(request.provider)
+        units = [(one, target) for one in ordered for target in one.targets(scope, ())]
+        first = [id(one) for one, _ in take_turns(units)][:_THROUGH]
         held: list[Collector] = [
-            _Held(one, self._held, self._go_on, one.name) for one in ordered[_THROUGH:]
+            one if id(one) in first else _Held(one, self._held, self._go_on, one.name)
+            for one in ordered
         ]
 
         def tell(event: Progress) -> None:
@@ -80,9 +85,9 @@ class HeldScan:
         with Store.open(self._cache, clock=now) as store:
             return run_scan(
                 store,
-                [*ordered[:_THROUGH], *held],
+                held,
                 wiring.engine(),
-                Scope(request.provider),
+                scope,
                 name=request.name,
                 jobs=_JOBS,
                 progress=tell,
