@@ -46,6 +46,7 @@ def test_measures_and_writes_its_figures(
     assert "budgets met" in printed
 
 
+@pytest.mark.slow
 def test_measures_whole_processes(tmp_path: Path) -> None:
     file = tmp_path / "figures.json"
     assert (

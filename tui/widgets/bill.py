@@ -73,9 +73,10 @@ def _line(line: BillLine) -> list[Content]:
         f" → {step.dst_name} ({ATTENUATION.get(Relation(step.relation), 0.0):g})"
         for step in line.path
     )
-    factors = "   ".join(
-        f"{letter} {value:.4g} {reason}" for letter, (value, reason) in line.hazard.factors.items()
-    )
+    factors = [
+        styled(f"         {letter} {value:<6.4g} {reason}", "$faint")
+        for letter, (value, reason) in line.hazard.factors.items()
+    ]
     return [
         Content.assemble(
             (f"{line.printed:5.1f}", "bold $strong"),
@@ -87,7 +88,7 @@ def _line(line: BillLine) -> list[Content]:
             f"0.5^{line.rank} · 0.6^{line.layer_rank} = {line.effective:.4f}",
             "$muted",
         ),
-        styled(f"       {factors}", "$faint"),
+        *factors,
         styled(
             f"       {line.owner.name}{path}" if path else f"       {line.owner.name}", "$faint"
         ),

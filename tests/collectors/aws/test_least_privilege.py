@@ -33,11 +33,9 @@ from undercroft.views import Query, ScanRow
 
 SAMPLE = (
     "sagemaker:ListNotebookInstances",
-    "s3:ListAllMyBuckets",
     "s3:GetBucketPolicyStatus",
-    "iam:GetAccountAuthorizationDetails",
 )
-MODEL_SAMPLE = ("bedrock:GetAgent", "bedrock-agentcore:ListGateways")
+MODEL_SAMPLE = ("bedrock:GetAgent",)
 FREE = {"sts:GetCallerIdentity"}
 
 
