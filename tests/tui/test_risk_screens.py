@@ -205,3 +205,17 @@ async def test_a_choke_point_is_marked(tmp_path: Path) -> None:
         await pilot.press("b")
         await settle(pilot)
         assert "◈ choke point" in screen_text(app)
+
+
+async def test_without_a_scan_nothing_pretends_to_be_worked_out(tmp_path: Path) -> None:
+    path = tmp_path / "empty.db"
+    with Store.open(path):
+        pass
+    app = UndercroftApp(path, actor="ada <ada@example.com>", rules_pack=lambda: PACK)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await pilot.press("W")
+        await settle(pilot)
+        assert isinstance(app.screen, FixFirstScreen)
+        assert "working out" not in screen_text(app)
+        assert "no scan yet" in screen_text(app)

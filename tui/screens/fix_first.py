@@ -107,6 +107,9 @@ class FixFirstScreen(ActingScreen):
 
     def reload(self) -> None:
         """Work the order out again; what is marked stays marked if it is still there."""
+        if self.undercroft.scan is None:
+            self.table.say(self.undercroft.state_text)
+            return
         if not self._rows:
             self.table.say("working out what takes off most…")
 
