@@ -319,6 +319,8 @@ class UndercroftApp(ViewingApp):
             known = ", ".join(PLACES).replace("_", "-")
             self.say_why(f"There is no screen {asked!r}; there are {known}.")
             return
+        if name == "services" and self.scan is None and self._first_run_is_open():
+            name = "first_run"  # home, as long as there is nothing to list
         screen = self._place(name)
         if screen in self.screen_stack:
             while self.screen is not screen:
@@ -327,6 +329,9 @@ class UndercroftApp(ViewingApp):
             self.push_screen(screen)
         if filter:
             self.call_after_refresh(getattr(screen, "set_filter", str), filter)
+
+    def _first_run_is_open(self) -> bool:
+        return self._kept.get("first_run") in self.screen_stack
 
     def back(self) -> None:
         """One screen out."""

@@ -219,3 +219,6 @@ async def test_without_a_scan_nothing_pretends_to_be_worked_out(tmp_path: Path) 
         assert isinstance(app.screen, FixFirstScreen)
         assert "working out" not in screen_text(app)
         assert "no scan yet" in screen_text(app)
+        await pilot.press("H")
+        await settle(pilot)
+        assert "Scan now" in screen_text(app), "home is the welcome as long as nothing is scanned"
