@@ -6,7 +6,6 @@ unit, retries adaptively, and reaches loopback endpoints also for account-prefix
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import os
 import threading
@@ -33,6 +32,7 @@ from botocore.parsers import ResponseParserError
 
 from collectors.aws import guard
 from collectors.aws.errors import CallError, UnsupportedOperationError, is_throttling
+from collectors.loopback import is_loopback
 from undercroft.model import Json
 from undercroft.protocols import Meter
 
@@ -426,7 +426,8 @@ def _install_hooks(client: BaseClient) -> None:
     events.register_first(f"needs-retry.{service}", _after_attempt)
     events.register("before-send", _before_attempt)
     endpoint = urlsplit(client.meta.endpoint_url)
-    if _is_loopback(endpoint.hostname or ""):
+    host = endpoint.hostname or ""
+    if is_loopback(host) or host.endswith(".localhost"):
         netloc = endpoint.netloc
 
         def stay_on_loopback(request: Any, **_: Any) -> None:
@@ -466,12 +467,3 @@ def _after_attempt(response: Any, operation: Any, attempts: int, **_: Any) -> No
     foreign = (not code or code.isdigit()) and bool(http.content.strip())
     if http.status_code >= 500 and foreign and attempts >= 2:
         raise ClientError(parsed, operation.name)
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

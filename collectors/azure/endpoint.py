@@ -5,12 +5,12 @@ Plain http is for loopback alone, and nothing signs in there: no token can trave
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from collectors.loopback import is_loopback
 from undercroft.model import Json
 
 __all__ = ["CLOUDS", "ENVIRONMENT", "Endpoint", "EndpointError", "endpoint_of", "origin"]
@@ -67,7 +67,7 @@ def endpoint_of(
         raise EndpointError(f"{text!r} is not an address such as {_PUBLIC}")
     if parts.username or parts.password or parts.query or parts.fragment or parts.path.strip("/"):
         raise EndpointError("the Azure endpoint is scheme, host and port, without anything else")
-    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise EndpointError(f"{place} is plain http; only https leaves this machine")
     authority = CLOUDS.get(place, "")
     return Endpoint(place, f"{place}/.default", authority, parts.scheme == "http")
@@ -85,12 +85,3 @@ def origin(url: str) -> str:
     usual = {"http": 80, "https": 443}.get(parts.scheme)
     port = f":{parts.port}" if parts.port not in {None, usual} else ""
     return f"{parts.scheme}://{shown}{port}"
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

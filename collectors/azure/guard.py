@@ -16,6 +16,7 @@ from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import HTTPPolicy
 
 from collectors.azure.endpoint import Endpoint, origin
+from collectors.waiting import NAP
 from undercroft.protocols import Meter
 
 __all__ = ["GRAPH_PATH", "ForeignHostError", "Pace", "ReadOnly", "RefusedError", "running"]
@@ -58,7 +59,7 @@ class Pace:
                 left = self._until - time.monotonic()
             if left <= 0:
                 return
-            time.sleep(min(left, 0.2))
+            time.sleep(min(left, NAP))
 
     def heed(self, headers: Any) -> None:
         """Read the counters of an answer."""

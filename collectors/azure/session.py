@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -36,6 +35,7 @@ from collectors.azure.credentials import credential_for
 from collectors.azure.endpoint import Endpoint, endpoint_of, origin
 from collectors.azure.errors import ArmError, classify, unreadable
 from collectors.azure.guard import Pace, ReadOnly, RefusedError, running
+from collectors.waiting import wait
 from undercroft.model import CoverageStatus, Json
 from undercroft.protocols import Meter
 
@@ -94,12 +94,8 @@ class _Transport(RequestsTransport):  # type: ignore[misc]  # azure-core leaves 
     """Waits between retries as long as nobody asks the scan to stop."""
 
     def sleep(self, duration: float) -> None:
-        until = time.monotonic() + duration
-        while (left := until - time.monotonic()) > 0:
-            meter = running.get()
-            if meter is not None:
-                meter.check()
-            time.sleep(min(left, 0.2))
+        meter = running.get()
+        wait(duration, meter.check if meter is not None else lambda: None)
 
 
 class Arm:

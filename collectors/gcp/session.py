@@ -7,13 +7,11 @@ body of the last answer stays at hand, because typed clients drop fields that th
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import os
 import random
 import re
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any
@@ -28,6 +26,8 @@ from requests.exceptions import RequestException
 
 from collectors.gcp import guard
 from collectors.gcp.errors import CallError, is_throttling, no_answer, retry_after
+from collectors.loopback import is_loopback
+from collectors.waiting import wait
 from undercroft.protocols import Meter
 
 __all__ = ["ENDPOINT", "SCOPES", "EndpointError", "GuardedSession", "endpoint", "metered"]
@@ -42,7 +42,6 @@ _TIMEOUT = (5, 30)
 _POOL = 32
 _LONGEST_WAIT = 60.0
 _FIRST_WAIT = 1.0
-_NAP = 0.2
 _AGAIN = frozenset({500, 502, 503, 504})
 _GOOGLE = "googleapis.com"
 _LOCATION = re.compile(r"/locations/([a-z0-9-]+)(?:/|$)")
@@ -84,7 +83,7 @@ def endpoint() -> SplitResult | None:
     url = urlsplit(text)
     if url.scheme == "https" and url.hostname:
         return url
-    if url.scheme == "http" and _is_loopback(url.hostname or ""):
+    if url.scheme == "http" and is_loopback(url.hostname or ""):
         return url
     raise EndpointError(
         f"{ENDPOINT} must be https://…, or http:// on this machine itself; it is {text!r}"
@@ -115,7 +114,7 @@ class GuardedSession(AuthorizedSession):
         self._refreshing = threading.Lock()
         self._taken = threading.local()
         self._universe = str(getattr(credentials, "universe_domain", "") or _GOOGLE)
-        if override is not None and _is_loopback(override.hostname or ""):
+        if override is not None and is_loopback(override.hostname or ""):
             # Neither a proxy nor a .netrc has any business on loopback.
             self.trust_env = False
         for scheme in ("http://", "https://"):
@@ -144,7 +143,7 @@ class GuardedSession(AuthorizedSession):
         target, host = self._route(asked, service)
         sent = {**(headers or {}), **({"Host": host} if host else {})}
         meter = _running.get() or Meter()
-        wait = self._first_wait
+        delay = self._first_wait
         for attempt in range(1, self._attempts + 1):
             meter.check()
             with _counting:
@@ -171,8 +170,8 @@ class GuardedSession(AuthorizedSession):
             pause = _pause(response, body)
             if again and attempt < self._attempts and (pause or 0.0) <= _LONGEST_WAIT:
                 # Jitter, so that threads that were told off together do not come back together.
-                _sleep(meter, pause if pause is not None else wait * random.uniform(0.5, 1.0))  # noqa: S311
-                wait = min(wait * 2, 32.0)
+                wait(pause if pause is not None else delay * random.uniform(0.5, 1.0), meter.check)  # noqa: S311
+                delay = min(delay * 2, 32.0)
                 continue
             raise CallError.answered(
                 service, read, response.status_code, body, self._project(asked.path)
@@ -249,20 +248,3 @@ def _pause(response: Response, body: Any) -> float | None:
         return float(response.headers["Retry-After"])
     except (KeyError, ValueError):
         return None
-
-
-def _sleep(meter: Meter, seconds: float) -> None:
-    """Wait, but not for longer than a moment once the scan is asked to stop."""
-    until = time.monotonic() + seconds
-    while (left := until - time.monotonic()) > 0:
-        meter.check()
-        time.sleep(min(left, _NAP))
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
