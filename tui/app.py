@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PLACES", "UndercroftApp"]
 
+_NO_SCAN = "no scan yet"
+
 PLACES: dict[str, tuple[str, str]] = {
     "services": ("tui.screens.services", "ServicesScreen"),
     "findings": ("tui.screens.findings", "FindingsScreen"),
@@ -196,7 +198,7 @@ class UndercroftApp(ViewingApp):
         self.open_error = ""
         self.scan = event.scan
         if event.scan is None:
-            self.state_text = "no scan yet"
+            self.state_text = _NO_SCAN
             self.tell(DataChanged)
             self.go("first_run")
             return
@@ -262,7 +264,7 @@ class UndercroftApp(ViewingApp):
             self.go("services")
         self.tell(lambda: DataChanged(scan=changed))
         if scan is None:
-            self.state_text = "no scan yet"
+            self.state_text = _NO_SCAN
             self.go("first_run")
 
     def start_scan(self, request: ScanRequest) -> None:
@@ -319,7 +321,7 @@ class UndercroftApp(ViewingApp):
             known = ", ".join(PLACES).replace("_", "-")
             self.say_why(f"There is no screen {asked!r}; there are {known}.")
             return
-        if name == "services" and self.scan is None and self._first_run_is_open():
+        if name == "services" and self.scan is None and self.state_text == _NO_SCAN:
             name = "first_run"  # home, as long as there is nothing to list
         screen = self._place(name)
         if screen in self.screen_stack:
@@ -329,9 +331,6 @@ class UndercroftApp(ViewingApp):
             self.push_screen(screen)
         if filter:
             self.call_after_refresh(getattr(screen, "set_filter", str), filter)
-
-    def _first_run_is_open(self) -> bool:
-        return self._kept.get("first_run") in self.screen_stack
 
     def back(self) -> None:
         """One screen out."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -56,9 +57,9 @@ class _ByName(GcpCollector):
                 yield from found
         return unread.ended(gaps)
 
+    @abstractmethod
     def fetch(self, stub: Resource, unit: Unit) -> list[Collected]:
         """One resource with its references; raises ``CallError``."""
-        raise NotImplementedError
 
 
 class CryptoKeyCollector(_ByName):

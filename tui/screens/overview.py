@@ -65,8 +65,11 @@ def _heat(layer: Layer) -> Column[Row]:
             (f"{totals.open:>4,}", "plain"),
         ]
 
-    title = f"{LAYER_LETTER[layer]} {layer.value}"
-    return Column(layer.value, title, 8, cell, comfort=8, grow=1, most=12, sortable=False)
+    letter = LAYER_LETTER[layer]
+    title = f"{letter} {layer.value}"
+    return Column(
+        layer.value, title, 8, cell, short=letter, comfort=8, grow=1, most=12, sortable=False
+    )
 
 
 COLUMNS: tuple[Column[Row], ...] = (

@@ -46,6 +46,8 @@ class Column(Generic[RowT]):
     width: int
     """Least width, in cells."""
     cell: Callable[[RowT], Cell]
+    short: str = ""
+    """Title where the whole one does not fit; empty: the whole one, cut off."""
     right: bool = False
     """Aligned to the right."""
     comfort: int = 0
@@ -71,6 +73,14 @@ class Placed(Generic[RowT]):
 
     column: Column[RowT]
     width: int
+
+    @property
+    def title(self) -> str:
+        """The column's title, the short one where the other does not fit."""
+        column = self.column
+        return (
+            column.title if cell_len(column.title) <= self.width else column.short or column.title
+        )
 
 
 @dataclass(frozen=True, slots=True)

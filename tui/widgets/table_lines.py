@@ -198,7 +198,7 @@ class TableLines(ScrollView, Generic[RowT]):
             column = placed.column
             if index:
                 segments.append(Segment(" " * self._gap, plain))
-            title, style = column.title, plain
+            title, style = placed.title, plain
             if column.key == self.sort_key:
                 style = chosen
                 arrow = "↓" if self.sort_descending else "↑"
