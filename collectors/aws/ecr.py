@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 from botocore.client import BaseClient
 
 from collectors.aws.ecr_repository import Repositories
 from collectors.aws.ecr_scan import vulnerabilities
 from collectors.aws.errors import CallError
-from collectors.aws.images import ImageRef, image_facts, parse_image, references_in
+from collectors.aws.images import ImageRef, image_facts, parse_image
 from collectors.aws.session import GLOBAL, call, pages
 from collectors.aws.subreads import Unread
 from collectors.aws.units import AwsCollector, Ended, Gaps, Reading, Unit, side_by_side
 from collectors.aws.values import jsonable
+from collectors.images import NamedImage, named_images
 from undercroft.model import Edge, Json, Presence, Resource
 from undercroft.protocols import Collected, Meter, Scope, Target
 from undercroft.relations import Relation
@@ -62,7 +63,7 @@ class EcrCollector(AwsCollector):
 
     def read(self, unit: Unit) -> Reading:
         """Read every wanted image, with the repository it is in."""
-        images = _gathered(unit)
+        images = named_images(unit.wanted, lambda text: parse_image(text, unit.place.trusted))
         if unit.place.region == GLOBAL:
             for image in images:
                 yield self._not_ours(image)
@@ -150,13 +151,7 @@ class EcrCollector(AwsCollector):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Image:
-    """One image and every way in which services refer to it."""
-
-    stub: Resource
-    ref: ImageRef
-    references: tuple[ImageRef, ...]
+_Image: TypeAlias = NamedImage[ImageRef]
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,21 +196,6 @@ class _Scan:
             arguments["nextToken"] = page["nextToken"]
         unknown = "" if status in _SCANNED else f"the last scan ended as {status or 'nothing'}"
         return cls(status, completed, source, tuple(found), unknown)
-
-
-def _gathered(unit: Unit) -> list[_Image]:
-    """One entry per image, whichever of its references came with which stub."""
-    stubs: dict[str, Resource] = {}
-    references: dict[str, dict[str, ImageRef]] = {}
-    for stub in unit.wanted:
-        stubs.setdefault(stub.key, stub)
-        named = references.setdefault(stub.key, {})
-        for text in references_in(stub):
-            named.setdefault(text, parse_image(text, unit.place.trusted))
-    return [
-        _Image(stub, next(iter(references[key].values())), tuple(references[key].values()))
-        for key, stub in stubs.items()
-    ]
 
 
 def _details(image: _Image, client: BaseClient, meter: Meter) -> Iterator[Mapping[str, Any]]:

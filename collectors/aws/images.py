@@ -7,7 +7,7 @@ Pure string work: no SDK, no calls.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -16,7 +16,7 @@ from collectors.images import split_image
 from undercroft.identity import image_key
 from undercroft.model import Json, Layer, Presence, Resource
 
-__all__ = ["ImageRef", "image_facts", "image_stub", "parse_image", "references_in"]
+__all__ = ["ImageRef", "image_facts", "image_stub", "parse_image"]
 
 # 123456789012.dkr.ecr.eu-west-1.amazonaws.com, its FIPS and dual-stack spellings, other partitions.
 _ECR_HOST = re.compile(
@@ -128,17 +128,6 @@ def image_facts(image: ImageRef, references: Sequence[ImageRef]) -> dict[str, Js
         "ai": image.ai,
         "references": [unique[ref].reference for ref in sorted(unique)],
     }
-
-
-def references_in(stub: Resource) -> list[str]:
-    """The references that an image stub carries, as written; the bare repository if it has none."""
-    listed = stub.facts.get("references")
-    found = [
-        entry["ref"]
-        for entry in (listed if isinstance(listed, Sequence) else ())
-        if isinstance(entry, Mapping) and isinstance(entry.get("ref"), str)
-    ]
-    return [ref for ref in found if isinstance(ref, str)] or [stub.key.removeprefix("image/")]
 
 
 def _is_ai(repository: str) -> bool:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeAlias
 
 from collectors.gcp import names
 from collectors.gcp.clients import Clients, name_in_path
 from collectors.gcp.errors import CallError
-from collectors.gcp.images import ImageRef, image_facts, parse_image, references_in
+from collectors.gcp.images import ImageRef, image_facts, parse_image
 from collectors.gcp.names import IMAGE
 from collectors.gcp.occurrences import summary, vulnerabilities
 from collectors.gcp.policies import Policies
 from collectors.gcp.units import GLOBAL, GcpCollector, Unit, Unread, labels_of
+from collectors.images import NamedImage, named_images
 from collectors.reading import Ended, Gaps, Reading, side_by_side
 from collectors.references import Reference, link
 from undercroft.identity import gcp_key
@@ -30,13 +31,7 @@ _THIRD_PARTY = "the image is in somebody else's registry, where its scan results
 _REFERENCES = (Reference("kmsKeyName", names.crypto_key, Relation.ENCRYPTED_WITH),)
 
 
-@dataclass(frozen=True, slots=True)
-class _Image:
-    """One image and every way in which services refer to it."""
-
-    stub: Resource
-    ref: ImageRef
-    references: tuple[ImageRef, ...]
+_Image: TypeAlias = NamedImage[ImageRef]
 
 
 class ImageCollector(GcpCollector):
@@ -70,7 +65,7 @@ class ImageCollector(GcpCollector):
 
     def read(self, unit: Unit) -> Reading:
         """Read every wanted image, with the repository it is in."""
-        images = _gathered(unit)
+        images = named_images(unit.wanted, lambda text: parse_image(text, unit.place.own))
         if unit.place.project == GLOBAL:
             for image in images:
                 yield self._not_ours(image)
@@ -213,21 +208,6 @@ class ImageCollector(GcpCollector):
             presence=Presence.READ,
             collector=self.name,
         )
-
-
-def _gathered(unit: Unit) -> list[_Image]:
-    """One entry per image, whichever of its references came with which stub."""
-    stubs: dict[str, Resource] = {}
-    references: dict[str, dict[str, ImageRef]] = {}
-    for stub in unit.wanted:
-        stubs.setdefault(stub.key, stub)
-        named = references.setdefault(stub.key, {})
-        for text in references_in(stub):
-            named.setdefault(text, parse_image(text, unit.place.own))
-    return [
-        _Image(stub, next(iter(references[key].values())), tuple(references[key].values()))
-        for key, stub in stubs.items()
-    ]
 
 
 def _repository_key(store: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from collectors.images import split_image
@@ -16,7 +16,6 @@ __all__ = [
     "image_stub",
     "is_model_server",
     "parse_image",
-    "references_in",
 ]
 
 _ARTIFACT_REGISTRY = re.compile(r"(?P<location>[a-z0-9-]+)-docker\.pkg\.dev")
@@ -152,17 +151,6 @@ def image_facts(image: ImageRef, references: Sequence[ImageRef]) -> dict[str, Js
         "owner": image.owner,
         "references": [unique[ref].reference for ref in sorted(unique)],
     }
-
-
-def references_in(stub: Resource) -> list[str]:
-    """The references that an image stub carries, as written; the bare repository if it has none."""
-    listed = stub.facts.get("references")
-    found = [
-        entry["ref"]
-        for entry in (listed if isinstance(listed, Sequence) else ())
-        if isinstance(entry, Mapping) and isinstance(entry.get("ref"), str)
-    ]
-    return [ref for ref in found if isinstance(ref, str)] or [stub.key.removeprefix("image/")]
 
 
 def is_model_server(image: str) -> bool:

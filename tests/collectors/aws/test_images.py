@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.aws.images import image_facts, image_stub, parse_image, references_in
+from collectors.aws.images import image_facts, image_stub, parse_image
+from collectors.images import references_in
 from undercroft.identity import image_key
 from undercroft.model import Presence
 
