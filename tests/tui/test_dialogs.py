@@ -28,7 +28,8 @@ from undercroft.model import Layer, Presence
 from undercroft.views import DecisionView, ResourceRef
 
 TODAY = date(2026, 11, 23)
-REASON = "only reachable from the VPC"
+REASON = "inside VPC"
+"""As short as a reason may be: every key takes its time."""
 UNSET = object()
 
 
