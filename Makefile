@@ -4,7 +4,8 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-JOBS ?= 2
+# One more than the two cores: tests of the interface mostly wait for it to be idle.
+JOBS ?= 3
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
