@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from tests.undercroft.store_kit import (
     key,
     notebook,
     only,
+    part,
     save,
     statuses,
 )
@@ -130,6 +132,79 @@ def test_another_tag_or_none_can_be_asked_for(store: Store) -> None:
     assert found == {"criticality": {0.8}, "tier": {1.5}, "": {1.0}}
 
 
+@pytest.mark.parametrize(
+    ("service", "resource", "factor", "reason"),
+    [
+        ("very high", "", 1.5, "service tagged very high"),
+        ("low", "", 0.8, "service tagged low"),
+        ("high", "very low", 1.25, "service tagged high"),
+        ("low", "high", 1.25, "tagged high"),
+        ("very low", "low", 0.8, "tagged low"),
+        ("high", "high", 1.25, "tagged high"),
+        ("", "low", 0.8, "tagged low"),
+        ("", "", 1.0, "not tagged as more or less critical"),
+    ],
+)
+def test_a_tagged_service_weighs_all_that_lies_beneath_it(
+    store: Store, service: str, resource: str, factor: float, reason: str
+) -> None:
+    """``nb`` (tagged) and ``other`` (not) on one bucket: exact in bills, scores and plans."""
+    clock, found = Clock(), Estate()
+    nb = notebook(tags={"criticality": service})
+    other, data = notebook("other"), bucket(tags={"criticality": resource})
+    for thing in (nb, other, data):
+        found.add(thing, fail(thing, traits=("root",)), fail(thing, "cve", cve=CVE))
+    for thing in (nb, other):
+        found.link(thing, data, Relation.READS_DATA_FROM)
+    made = replace(fail(nb, "toxic"), evidence=(part(0, data.key, ["trait:root"]),), weight=1.2)
+    found.combinations[nb.key] = [made]
+    scan = save(store, found, clock)
+
+    def check(left: float) -> None:
+        plan = store.repair_plan(scan.id)
+        scores = {row.key: row for row in store.services(scan.id, Query())}
+        assert plan.total == pytest.approx(sum(row.score for row in scores.values()))
+        for key_, row in scores.items():
+            explained = store.explain_service(scan.id, key_)
+            for bill, score in (
+                (explained.residual, row.score),
+                (explained.inherent, row.inherent),
+            ):
+                by_hand = math.fsum(
+                    math.prod(value for value, _ in line.hazard.factors.values())
+                    * line.attenuation
+                    * 0.5**line.rank
+                    * 0.6**line.layer_rank
+                    for line in bill.lines
+                )
+                assert score == pytest.approx(finding_score(by_hand), abs=1e-9)
+                assert bill.score == pytest.approx(score, abs=1e-9)
+        steps = plan.first(10)
+        assert steps[-1].total == pytest.approx(left, abs=1e-9)
+        whole = plan.what_if([step.id for step in steps])
+        assert whole.before == pytest.approx(plan.total)
+        assert whole.after == pytest.approx(left, abs=1e-9)
+
+    check(0.0)
+    lines = store.explain_service(scan.id, nb.key).residual.lines
+    beneath = {line.hazard.factors["M"] for line in lines if line.owner.key == data.key}
+    assert beneath == {(factor, reason)}
+    (combined,) = [line for line in lines if line.rule == "toxic"]
+    assert combined.hazard.value == 1.2, "a combination weighs what its rule declares"
+    untouched = store.explain_service(scan.id, other.key).residual.lines
+    own = {"": 1.0, "high": 1.25, "low": 0.8, "very low": 0.6}[resource]
+    assert {ln.hazard.factors["M"][0] for ln in untouched if ln.owner.key == data.key} == {own}
+    finding = next(line.finding for line in lines if line.owner.key == data.key)
+    for reach in store.explain_finding(scan.id, finding).services:
+        assert reach.hazard.factors["M"][0] == (factor if reach.service.key == nb.key else own)
+    accept(
+        store,
+        next(ln.finding for ln in lines if ln.rule == "nb-root" and ln.owner.key == data.key),
+        clock,
+    )
+    check(finding_score(1.2))  # An accepted part keeps its combination, and no plan takes it away.
+
+
 def test_names_and_values_are_read_without_regard_to_case() -> None:
     assert level_of('{"CRITICALITY":" Very_High "}', "Criticality") == "very_high"
     assert level_of('{"criticality":"high"}', "tier") == "normal"
@@ -144,7 +219,8 @@ def test_an_older_cache_is_weighed_as_before(tmp_path: Path) -> None:
         before = hazards(store, scan)
     with sqlite3.connect(path) as connection:
         connection.execute("ALTER TABLE state DROP COLUMN criticality")
-        connection.execute("DELETE FROM _sqlite_migrations WHERE name = '0005_criticality'")
+        connection.execute("ALTER TABLE closure DROP COLUMN scale")
+        connection.execute("DELETE FROM _sqlite_migrations WHERE name >= '0005'")
         connection.execute("PRAGMA user_version = 4")
     with Store.open(path, clock=clock) as store:
         assert hazards(store, scan) == before

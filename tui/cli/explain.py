@@ -146,6 +146,13 @@ def _path(path: Reached) -> str:
     return f", {shown(path[0].src_name)} → " + " → ".join(steps)
 
 
+def _criticality(own: Hazard, there: Hazard) -> str:
+    if own.value == there.value:
+        return ""
+    value, reason = there.factors["M"]
+    return f", h = {there.value:.4f}: M {value:g} ({reason})"
+
+
 def _finding(found: FindingExplanation) -> None:
     row, hazard = found.row, found.hazard
     click.echo(f"{severity_style(row.severity.value)}  {shown(row.title)}")
@@ -162,6 +169,7 @@ def _finding(found: FindingExplanation) -> None:
         click.echo(
             f"  {reach.printed:5.1f} of {reach.score:.1f}  {shown(reach.service.name)}, "
             f"a = {reach.attenuation:.4g}{_path(reach.path)}"
+            f"{_criticality(found.hazard, reach.hazard)}"
         )
     if found.above > len(found.services):
         click.echo(f"  and {found.above - len(found.services):,} more")

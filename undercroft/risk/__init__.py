@@ -17,9 +17,11 @@ from undercroft.risk.model import (
     band,
     combination_hazard,
     constants,
+    criticality_there,
     exploitation,
     finding_score,
     hazard,
+    hazard_there,
     printed,
     service_score,
 )
@@ -38,9 +40,11 @@ __all__ = [
     "band",
     "combination_hazard",
     "constants",
+    "criticality_there",
     "exploitation",
     "finding_score",
     "hazard",
+    "hazard_there",
     "printed",
     "service_score",
 ]

@@ -25,7 +25,7 @@ class BillLine:
     path: Path
     """From the service down to the owner; empty if they are the same."""
     hazard: Hazard
-    """h: what the finding weighs where it is."""
+    """h: what the finding weighs, M as the service's tag has it."""
     attenuation: float
     """a: how much of it reaches the service (product along the path, 0.1 to 1)."""
     rank: int
@@ -72,6 +72,8 @@ class Reach:
     score: float
     path: Path
     attenuation: float
+    hazard: Hazard
+    """h as the service counts it: M differs from the finding's own where the service is tagged."""
     printed: float
     """Its points on the service's printed bill; 0 where it is not on it."""
     rank: int | None

@@ -32,9 +32,11 @@ __all__ = [
     "band",
     "combination_hazard",
     "constants",
+    "criticality_there",
     "exploitation",
     "finding_score",
     "hazard",
+    "hazard_there",
     "printed",
     "service_score",
 ]
@@ -215,6 +217,29 @@ def constants() -> dict[str, dict[str, float]]:
         "relations": {relation.value: value for relation, value in ATTENUATION.items()},
         "sums": {"in a layer": IN_LAYER, "across layers": ACROSS_LAYERS, "cut-off": CUTOFF},
     }
+
+
+def criticality_there(resource: Criticality, service: Criticality) -> float:
+    """By what the tag of a service multiplies the hazards that a resource beneath it owns.
+
+    It speaks for all beneath the service that nobody tagged; of two tags that of the higher level
+    counts, as the higher of two ratings does.
+    """
+    levels = list(Criticality)
+    tagged = {level for level in (resource, service) if level is not Criticality.NORMAL}
+    counts = min(tagged, key=levels.index, default=Criticality.NORMAL)
+    return CRITICALITY[counts] / CRITICALITY[resource]
+
+
+def hazard_there(h: Hazard, scale: float) -> Hazard:
+    """A finding's hazard as a service counts it whose tag multiplies it by ``scale``."""
+    if scale == 1.0 or "M" not in h.factors:
+        return h
+    wanted = h.factors["M"][0] * scale
+    level = min(Criticality, key=lambda one: abs(CRITICALITY[one] - wanted))
+    reason = f"service tagged {level.value.replace('_', ' ')}"
+    factors = {**h.factors, "M": (CRITICALITY[level], reason)}
+    return Hazard(math.prod(value for value, _ in factors.values()), factors)
 
 
 def combination_hazard(tau: float) -> Hazard:

@@ -92,11 +92,14 @@ class World:
     """One scan's hazards, ready for what-if."""
 
     reach: dict[int, list[tuple[int, float]]]
-    """Service → (resource, attenuation) of everything with items or combinations beneath it."""
+    """Service → (resource, what a hazard counts there) of all with items or combinations beneath it:
+    attenuation, and what the service's own tag makes of it."""
     items: dict[int, list[Item]]
     """Resource → its items, worst first; at most some per layer for those in ``cut``."""
     combos: dict[int, list[Combo]] = field(default_factory=dict)
-    """Service → its combinations; services that stand on that service inherit them."""
+    """Service → its combinations."""
+    inherits: dict[int, list[tuple[int, float]]] | None = None
+    """Service → (what has combinations, attenuation); None: as ``reach`` says, nobody is tagged."""
     cut: set[int] = field(default_factory=set)
     """Resources of which ``items`` holds only the worst."""
     load: Callable[[int], list[Item]] | None = None
@@ -141,6 +144,14 @@ class Planner:
             for combo in combos:
                 for repair in combo.repairs:
                     self._owners.setdefault(repair, set()).add(owner)
+        self._inherits = (
+            world.inherits
+            if world.inherits is not None
+            else {
+                service: [one for one in reached if one[0] in world.combos]
+                for service, reached in world.reach.items()
+            }
+        )
         self._removed: set[int] = set()
         self._brought: dict[int, _Brings] = {}
         self._held: dict[int, bool] = {}
@@ -261,10 +272,10 @@ class Planner:
 
     def _items(self, service: int, removed: Collection[int]) -> Iterator[tuple[int, str, float]]:
         items = self.world.items
-        for resource, attenuation in self.world.reach[service]:
+        for resource, counts in self.world.reach[service]:
             for item in items.get(resource, ()):
                 if item.finding not in removed:
-                    yield item.finding, item.layer, item.hazard * attenuation
+                    yield item.finding, item.layer, item.hazard * counts
 
     def _holds(self, combo: Combo) -> bool:
         """Whether a combination is there once the plan is done."""
@@ -276,8 +287,8 @@ class Planner:
     def _holding(self, service: int) -> Iterator[tuple[Combo, float]]:
         """Combinations that hold beneath a service, each with its hazard there."""
         combos = self.world.combos
-        for resource, attenuation in self.world.reach[service]:
-            for combo in combos.get(resource, ()):
+        for owner, attenuation in self._inherits[service]:
+            for combo in combos[owner]:
                 if self._holds(combo):
                     yield combo, combo.hazard * attenuation
 
@@ -300,18 +311,18 @@ class Planner:
         they bring now, ``broken``: combinations that would no longer hold.
 
         The same sum as ``service_score``, resource by resource instead of finding by finding:
-        attenuation is the same for all findings of a resource, so where one resource alone fills a
+        what a hazard counts is the same for all findings of a resource, so where one alone fills a
         layer its discounted sum is known.
         """
         layers: dict[str, list[tuple[float, float, list[float]]]] = {}
-        for resource, attenuation in self.world.reach[service]:
+        for resource, counts in self.world.reach[service]:
             brings = without.get(resource)
             if brings is None:
                 brings = self._brought.get(resource)
             if brings is None:
                 brings = self._brought[resource] = self._brings(resource, self._removed)
             for layer, total, hazards in brings:
-                layers.setdefault(layer, []).append((attenuation, total, hazards))
+                layers.setdefault(layer, []).append((counts, total, hazards))
         sums = [
             parts[0][0] * parts[0][1]
             if len(parts) == 1

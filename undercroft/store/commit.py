@@ -15,6 +15,7 @@ from undercroft.store.carry import carry_over
 from undercroft.store.combos import settle_scan
 from undercroft.store.connection import Database, bump
 from undercroft.store.coverage import Units, assign_units
+from undercroft.store.criticality import spread
 from undercroft.store.decisions import concerned
 from undercroft.store.encode import load
 from undercroft.store.errors import StoreError
@@ -62,6 +63,7 @@ def finish(
         with database.transaction() as connection:
             settle_scan(connection, scan_id)
             apply_to(connection, scan_id)
+            spread(connection, scan_id, criticality_tag)
         rollup.build(database, scan_id)
         with database.transaction() as connection:
             if _basis(connection, scan_id)[0] == newest:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sqlite3
 from functools import lru_cache
 
-from undercroft.risk import Criticality
+from undercroft.risk import Criticality, criticality_there
 from undercroft.store.encode import load
 
-__all__ = ["DEFAULT_TAG", "NORMAL", "level_of", "levels"]
+__all__ = ["DEFAULT_TAG", "NORMAL", "level_of", "levels", "spread"]
 
 DEFAULT_TAG = "criticality"
 NORMAL = Criticality.NORMAL.value
@@ -49,3 +49,50 @@ def levels(
         )
     )
     return {resource: level for resource, level in found if level != NORMAL}
+
+
+def spread(connection: sqlite3.Connection, scan_id: int, name: str) -> None:
+    """Write into ``closure`` what tagged services make of the findings beneath them.
+
+    Once the scan's ``state`` is written, inside the caller's transaction.
+    """
+    tagged = {
+        service: level
+        for service, tags in connection.execute(
+            "SELECT s.resource, c.tags FROM snapshot s JOIN body b ON b.id = s.body "
+            "JOIN content c ON c.body = s.body "
+            "WHERE s.scan = ? AND b.service = 1 AND c.tags <> '{}'",
+            (scan_id,),
+        )
+        if (level := level_of(tags, name)) != NORMAL
+    }
+    if not tagged:
+        return
+    # As its findings were weighed: what was carried over keeps the level that it was seen with.
+    own = dict(
+        connection.execute(
+            "SELECT DISTINCT resource, criticality FROM state "
+            "WHERE scan = ? AND criticality <> ? AND NOT combined",
+            (scan_id, NORMAL),
+        ).fetchall()
+    )
+    for service, level in sorted(tagged.items()):
+        connection.execute(
+            "UPDATE closure SET scale = ? WHERE scan = ? AND service = ?",
+            (_scale(NORMAL, level), scan_id, service),
+        )
+        connection.executemany(
+            "UPDATE closure SET scale = ? WHERE scan = ? AND service = ? AND resource = ?",
+            [
+                (_scale(own[resource], level), scan_id, service, resource)
+                for (resource,) in connection.execute(
+                    "SELECT resource FROM closure WHERE scan = ? AND service = ?",
+                    (scan_id, service),
+                ).fetchall()
+                if resource in own
+            ],
+        )
+
+
+def _scale(resource: str, service: str) -> float:
+    return criticality_there(Criticality(resource), Criticality(service))

@@ -38,13 +38,16 @@ _COLUMNS = (
     "cause, unconfirmed, hazard, score, until, owner, decision, lapsed, turns_at, turned_at, "
     "regressions, reopened_at"
 )
+_EXPOSURE = "CASE WHEN instr(o.traits, '\"egress\"') THEN 'open' ELSE e.exposure END"
+"""A way out is open itself, but lets nobody in to what else is wrong with its resource."""
 _RATED = (
-    "o.severity, o.threat, f.cve IS NOT NULL, o.cvss, o.vector, o.weight, e.exposure, e.criticality"
+    f"o.severity, o.threat, f.cve IS NOT NULL, o.cvss, o.vector, o.weight, {_EXPOSURE}, "
+    "e.criticality"
 )
 _INSERT = (
     f"INSERT INTO state ({_COLUMNS}) SELECT s.scan, f.id, s.resource, s.body, o.id, f.rule, "
     "o.layer, 'fail', s.collected_at, CASE b.presence WHEN 'read' THEN b.incarnation END, '', "
-    "e.exposure, e.criticality, e.services, f.first_scan = s.scan, f.first_seen, s.collected_at, f.combined, "
+    f"{_EXPOSURE}, e.criticality, e.services, f.first_scan = s.scan, f.first_seen, s.collected_at, f.combined, "
     f"f.tie, o.severity, 'open', '', 0, hazard_of({_RATED}), score_of({_RATED}), NULL, "
     "nullif(b.owner, ''), NULL, NULL, NULL, NULL, 0, NULL "
     "FROM temp.plain_resource e JOIN snapshot s ON s.scan = :scan AND s.resource = e.resource "

@@ -59,14 +59,15 @@ def explain_finding(
     with database.snapshot() as connection:
         owner = _number(connection, detail.row.resource_key)
         above = connection.execute(
-            f"SELECT c.service, c.attenuation, v.score, {REF_COLUMNS} FROM closure c "
+            f"SELECT c.service, c.attenuation, c.scale, v.score, {REF_COLUMNS} FROM closure c "
             "JOIN service v ON v.scan = c.scan AND v.resource = c.service "
             "JOIN body b ON b.id = v.body JOIN resource r ON r.id = c.service "
             "WHERE c.scan = ? AND c.resource = ? ORDER BY v.score DESC, v.name, c.service",
             (scan_id, owner),
         ).fetchall()
+        own = risk.Hazard(_product(detail.hazard.values()), detail.hazard)
         reaches = []
-        for service, attenuation, score, *ref in above[:most]:
+        for service, attenuation, scale, score, *ref in above[:most]:
             bill = risk.service_score(_residual(score_items(connection, scan_id, service)))
             _, points = risk.printed(bill)
             at = next((i for i, line in enumerate(bill.lines) if line.finding == finding_id), None)
@@ -77,6 +78,7 @@ def explain_finding(
                     score=score,
                     path=path_to(connection, scan_id, service, owner),
                     attenuation=attenuation,
+                    hazard=risk.hazard_there(own, scale),
                     printed=0.0 if at is None else points[at],
                     rank=line.rank if line else None,
                     layer_rank=line.layer_rank if line else None,
@@ -87,7 +89,7 @@ def explain_finding(
             scan=scans.row(connection, scan_id),
             as_of=stamp(database.now()),
             feeds=tuple(feed.words(database.now()) for feed in feeds.listing(database)),
-            hazard=risk.Hazard(_product(detail.hazard.values()), detail.hazard),
+            hazard=own,
             services=tuple(reaches),
             above=len(above),
         )
@@ -151,7 +153,7 @@ def _parts(
     for start in range(0, len(findings), _PART):
         part = findings[start : start + _PART]
         rows = connection.execute(
-            "SELECT f.fid, u.name, o.title, t.severity, t.status, t.resource, c.attenuation, "
+            "SELECT f.fid, u.name, o.title, t.severity, t.status, t.resource, c.attenuation, c.scale, "
             "o.severity, o.threat, o.cvss, o.vector, o.weight, f.cve, t.exposure, t.criticality, "
             f"{REF_COLUMNS} FROM finding f "
             # CROSS JOIN keeps this order: the other way round reads the whole scan.
@@ -162,9 +164,9 @@ def _parts(
             f"WHERE f.fid IN ({','.join('?' * len(part))})",
             (scan_id, service, *part),
         ).fetchall()
-        exploited = feeds.known(connection, [row[12] for row in rows if row[12]])
+        exploited = feeds.known(connection, [row[13] for row in rows if row[13]])
         for row in rows:
-            fid, rule, title, rank, status, resource, attenuation, *rest = row[:15]
+            fid, rule, title, rank, status, resource, attenuation, scale, *rest = row[:16]
             rated, threat, cvss, vector, weight, cve, exposure, criticality = rest
             if resource not in paths:
                 paths[resource] = path_to(connection, scan_id, service, resource)
@@ -193,10 +195,12 @@ def _parts(
                 title,
                 severity.value,
                 status,
-                ref_of(row[15:]),
+                ref_of(row[16:]),
                 paths[resource],
                 attenuation,
-                feeds.dated(weigh(seen, severity), exploited.get(cve), dates),
+                risk.hazard_there(
+                    feeds.dated(weigh(seen, severity), exploited.get(cve), dates), scale
+                ),
             )
     return found
 

@@ -83,12 +83,17 @@ def load_world(database: Database, scan_id: int) -> PlanWorld:
             )
         }
         combos = _combos(connection, scan_id)
-        for service, resource, attenuation in connection.execute(
-            "SELECT service, resource, attenuation FROM closure WHERE scan = ?", (scan_id,)
+        inherits: dict[int, list[tuple[int, float]]] = {service: [] for service in reach}
+        for service, resource, attenuation, scale in connection.execute(
+            "SELECT service, resource, attenuation, scale FROM closure WHERE scan = ?", (scan_id,)
         ):
-            if (resource in items or resource in combos) and service in reach:
-                reach[service].append((resource, attenuation))
-    world = World(reach, items, combos, cut)
+            if service not in reach:
+                continue
+            if resource in combos:
+                inherits[service].append((resource, attenuation))
+            if resource in items or resource in combos:
+                reach[service].append((resource, attenuation * scale))
+    world = World(reach, items, combos, inherits, cut)
     world.load = lambda resource: _every(database.connection(), scan_id, resource)
     return PlanWorld(world, database, scan_id)
 

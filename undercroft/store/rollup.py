@@ -83,12 +83,14 @@ def refresh(connection: sqlite3.Connection, scan_id: int, resources: Collection[
 def score_items(
     connection: sqlite3.Connection, scan_id: int, service: int
 ) -> list[tuple[Item, float]]:
-    """What enters one service's sum, finding by finding, each with its hazard after attenuation."""
+    """What enters one service's sum, finding by finding, each with what it counts there: its hazard
+    after attenuation, and as critical as the service is said to be.
+    """
     items = _items(connection, scan_id, [service])
     return [
-        (item, item.hazard * attenuation)
-        for resource, attenuation in connection.execute(
-            "SELECT resource, attenuation FROM closure WHERE scan = ? AND service = ?",
+        (item, item.hazard * attenuation * (1.0 if item.layer == risk.COMBINATION else scale))
+        for resource, attenuation, scale in connection.execute(
+            "SELECT resource, attenuation, scale FROM closure WHERE scan = ? AND service = ?",
             (scan_id, service),
         )
         for item in items.get(resource, ())

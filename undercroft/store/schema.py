@@ -17,7 +17,7 @@ __all__ = ["APPLICATION_ID", "FINDING_INDEX", "SCHEMA_VERSION", "STATE_INDEXES",
 
 APPLICATION_ID = 0x55435246
 """``UCRF`` in the file's header: tells our files from other SQLite databases."""
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """Kept in the header too, so that reading it needs no table and no library."""
 
 _TABLES = (
@@ -240,6 +240,11 @@ def migrations() -> Migrations:
     def add_criticality(db: Database) -> None:
         # Nobody looked at tags before: what older scans found stays as it was weighed.
         db.execute("ALTER TABLE state ADD COLUMN criticality TEXT NOT NULL DEFAULT 'normal'")
+
+    @found(name="0006_criticality_of_services")
+    def add_scale(db: Database) -> None:
+        # What a finding counts in a service is attenuation · scale · hazard.
+        db.execute("ALTER TABLE closure ADD COLUMN scale REAL NOT NULL DEFAULT 1.0")
 
     return found
 

@@ -88,7 +88,7 @@ class _Fail(NamedTuple):
     vector: str | None
     weight: float | None
     evidence_hash: str
-    exposed: bool
+    open_itself: bool
 
 
 class _Finding(NamedTuple):
@@ -156,7 +156,8 @@ class _Step:
                 bounds,
             ):
                 exposed = '"exposed"' in traits
-                self._fails[finding] = _Fail._make((*fail, exposed))
+                open_itself = exposed or '"egress"' in traits
+                self._fails[finding] = _Fail._make((*fail, open_itself))
                 # A combination tells of others' exposure; only what a resource itself shows counts.
                 if exposed and column == "judgement":
                     self._exposed.add(resource)
@@ -247,8 +248,8 @@ class _Step:
         incarnation = here.incarnation if here and read else None
         if fail is not None and here is not None:
             observation, body = fail.observation, here.body
-            # Exposed itself, or by what else is wrong with the same resource.
-            exposed = fail.exposed or finding.resource in self._exposed
+            # A way out is open itself, but lets nobody in to what else is wrong there.
+            exposed = fail.open_itself or finding.resource in self._exposed
             exposure, last_seen = "open" if exposed else "unknown", collected_at
         elif before is not None:
             observation, exposure, last_seen = before.observation, before.exposure, before.last_seen
@@ -384,4 +385,4 @@ class _Step:
             "FROM observation WHERE id = ?",
             (observation,),
         ).fetchone()
-        return _Fail._make((*row[:-1], "exposed" in load(row[-1])))
+        return _Fail._make((*row[:-1], not {"exposed", "egress"}.isdisjoint(load(row[-1]))))

@@ -1,9 +1,9 @@
 """The sums of services, computed from what each resource brings: no finding is read twice.
 
 Per resource, layer and kind the worst hazards are kept in one row, largest first, with their
-discounted sum. Attenuation is the same for all findings of a resource, so where one resource alone
-fills a layer of a service, that sum times the attenuation is the layer; only layers that several
-resources fill are merged, from the kept hazards.
+discounted sum. What a service makes of a hazard (attenuation, and its own tag) is the same for all
+findings of a resource, so where one resource alone fills a layer of a service, that sum times this
+is the layer; only layers that several resources fill are merged, from the kept hazards.
 """
 
 # ruff: noqa: S608  (only names of our own tables are put together; values are bound)
@@ -26,7 +26,7 @@ _COUNTED_SQL = "('open', 'reopened', 'fix_claimed', 'accepted')"
 _ACTIVE_SQL = "('open', 'reopened', 'fix_claimed')"
 
 _Part = tuple[float, float, bytes]
-"""(attenuation, discounted sum before it, hazards as doubles)"""
+"""(what a hazard counts there, discounted sum before that, hazards as doubles)"""
 
 
 def write(
@@ -87,7 +87,9 @@ def scores(
 ) -> dict[int, tuple[float, float]]:
     """Service → (residual, inherent) score, of some services or of all; 0 where nothing counts."""
     select = (
-        "SELECT c.service, c.attenuation, w.layer + 8 * w.combined, w.accepted, w.total, w.top "
+        # A combination weighs what its rule declares, however critical the service.
+        "SELECT c.service, CASE w.combined WHEN 0 THEN c.attenuation * c.scale "
+        "ELSE c.attenuation END, w.layer + 8 * w.combined, w.accepted, w.total, w.top "
         "FROM closure c CROSS JOIN weight w ON w.scan = c.scan AND w.resource = c.resource "
         "WHERE c.scan = ?"
     )
@@ -114,7 +116,7 @@ def _score_all(
     now = -1
     active: dict[int, list[_Part]] = {}
     accepted: dict[int, list[_Part]] = {}
-    for service, attenuation, layer, is_accepted, total, top in rows:
+    for service, counts, layer, is_accepted, total, top in rows:
         if service != now:
             if now >= 0:
                 found[now] = _both(active, accepted)
@@ -122,7 +124,7 @@ def _score_all(
             active = {}
             accepted = {}
         chosen = accepted if is_accepted else active
-        part = (attenuation, total, top)
+        part = (counts, total, top)
         if layer in chosen:
             chosen[layer].append(part)
         else:
@@ -155,10 +157,10 @@ def _score(layers: dict[int, list[_Part]]) -> float:
 def _merged(parts: Sequence[_Part]) -> float:
     """A layer that several resources fill: all their hazards in one order."""
     values: list[float] = []
-    for attenuation, _, top in parts:
+    for counts, _, top in parts:
         hazards = array("d")
         hazards.frombytes(top)
-        values += [attenuation * hazard for hazard in hazards]
+        values += [counts * hazard for hazard in hazards]
     values.sort(reverse=True)
     total: float = sum(map(mul, values, _IN_LAYER))
     return total
