@@ -50,6 +50,7 @@ def collectors(
     from collectors.aws.ec2_named import NAMED as EC2_NAMED
     from collectors.aws.ec2_named import Ec2Named
     from collectors.aws.ecr import EcrCollector
+    from collectors.aws.ecs import EcsAiServices
     from collectors.aws.iam import IamCollector
     from collectors.aws.kms import KmsCollector
     from collectors.aws.listed import KindList, KindNamed, SageMakerReferenced
@@ -61,6 +62,7 @@ def collectors(
         [
             *(KindList(clients, kind, clock) for kind in LISTED if kind.is_listed),
             Ec2AiInstances(clients),
+            EcsAiServices(clients),
             AccountRecords(clients),
         ],
         # Services that are only referred to.

@@ -247,6 +247,17 @@ READS: dict[str, frozenset[str]] = {
     "s3vectors": frozenset({"GetVectorBucket", "GetVectorBucketPolicy"}),
     "efs": frozenset({"DescribeFileSystems", "DescribeFileSystemPolicy"}),
     "fsx": frozenset({"DescribeFileSystems"}),
+    "ecs": frozenset(
+        {
+            "ListClusters",
+            "ListServices",
+            "DescribeServices",
+            "DescribeTaskDefinition",
+            "ListTasks",
+            "DescribeTasks",
+            "DescribeContainerInstances",
+        }
+    ),
     "eks": frozenset({"DescribeCluster", "ListNodegroups", "DescribeNodegroup"}),
     "kendra": frozenset(
         {

@@ -81,6 +81,7 @@ class Estate:
                 yield entry.name, entry.get("image_problems", [])
                 yield f"{entry.name}-model", entry.get("problems_of_model", [])
                 yield f"{entry.name}-config", entry.get("problems_of_config", [])
+                yield f"{entry.name}-task", entry.get("problems_of_task", [])
 
 
 def load_estate(name: str) -> Estate:

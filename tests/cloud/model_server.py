@@ -36,6 +36,8 @@ _FOLDER = Path(__file__).parent / "records"
 _TIME = 1_790_000_000
 _TOKENS = ("nextToken", "NextToken", "Marker", "marker")
 _SIZES = ("maxResults", "MaxResults", "MaxItems", "maxItems", "pageSize")
+_PARTS = ("include",)
+"""Lists in a request that say how much of a thing is asked for, not which things."""
 _VERBS = ("BatchGet", "List", "Describe", "Get")
 _LENIENT = ("Missing required", "datetime", "Invalid length")
 # Where a missing policy is a validation error, as AWS has it.
@@ -172,7 +174,11 @@ class ModelCloud:
         self, call: Call, operation: Any, listed: str, known: list[Record]
     ) -> dict[str, Any]:
         output = operation.output_shape
-        asked = [set(v) for v in call.params.values() if isinstance(v, list) and v]
+        asked = [
+            set(v)
+            for name, v in call.params.items()
+            if isinstance(v, list) and v and name not in _PARTS
+        ]
         needed = _needed(operation, call.params)
         found = [
             r

@@ -79,6 +79,7 @@ class _Builder:
             "endpoints": self._endpoint_stack,
             "training_jobs": self._training_job,
             "instances": self._instance,
+            "containers": self._container,
         }
 
         def every(section: str) -> Callable[[], None]:
@@ -393,6 +394,44 @@ class _Builder:
             IamInstanceProfile={"Name": entry.get("role", "ml-clean")},
             TagSpecifications=[{"ResourceType": "instance", "Tags": tags({"Name": entry.name})}],
             **entry.request(clean),
+        )
+
+    def _container(self, entry: Entry) -> None:
+        ecs = self._client("ecs", entry.region)
+        ecs.create_cluster(clusterName="ml")
+        container = entry.request(
+            {
+                "name": "serve",
+                "image": self._image_ref(entry),
+                "user": "1000",
+                "readonlyRootFilesystem": True,
+                "environment": [{"name": "MODEL_ID", "value": "ranking"}],
+            },
+            "container_set",
+        )
+        definition = {
+            "family": f"{entry.name}-task",
+            "networkMode": "awsvpc",
+            "requiresCompatibilities": ["FARGATE"],
+            "cpu": "1024",
+            "memory": "4096",
+            "taskRoleArn": _role_arn(entry),
+            "executionRoleArn": f"arn:aws:iam::{ACCOUNT}:role/ml-clean",
+            "containerDefinitions": [container],
+        }
+        made = ecs.register_task_definition(**entry.request(definition, "task_set"))
+        network = {
+            "subnets": [self._subnets[entry.region]],
+            "securityGroups": [self._group_id(entry)],
+            "assignPublicIp": "ENABLED" if entry.get("public_ip") else "DISABLED",
+        }
+        ecs.create_service(
+            cluster="ml",
+            serviceName=entry.name,
+            taskDefinition=made["taskDefinition"]["taskDefinitionArn"],
+            launchType="FARGATE",
+            desiredCount=2,
+            networkConfiguration={"awsvpcConfiguration": network},
         )
 
     # References between entries.

@@ -1,0 +1,309 @@
+"""ECS: services whose containers do AI work, with the task definitions that say what they run.
+
+A cluster runs anything; what counts is recognised by image, accelerator or environment. A task
+definition that could not be read may be one of them, so then the list is not complete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.client import BaseClient
+
+from collectors.aws.arns import Arn, Place, account_region, ec2, image
+from collectors.aws.ecs_workloads import SERVICE, TASK_DEFINITION, ai_marker, fargate_host
+from collectors.aws.errors import CallError
+from collectors.aws.hosts import hosts
+from collectors.aws.session import call, pages
+from collectors.aws.subreads import tag_map
+from collectors.aws.units import (
+    AwsCollector,
+    Ended,
+    Gaps,
+    Reading,
+    Unit,
+    batches,
+    once,
+    side_by_side,
+)
+from collectors.aws.values import jsonable, mappings
+from collectors.references import link
+from undercroft.model import Certainty, CoverageStatus, Edge, Json, Layer, Resource
+from undercroft.protocols import Collected, Meter
+from undercroft.relations import Relation
+
+__all__ = ["EcsAiServices"]
+
+_PAGE = 100
+_SERVICES_PER_CALL = 10
+_THINGS_PER_CALL = 100
+"""Most that one describe call takes. Source: the API reference of ECS."""
+_GONE = "MISSING"
+_VOLATILE = frozenset(
+    {
+        "currentServiceDeployment",
+        "deployments",
+        "events",
+        "pendingCount",
+        "runningCount",
+        "tags",
+    }
+)
+"""What changes while nobody changes anything."""
+_INSTANCE = ec2("instance", Layer.VM)
+
+
+class EcsAiServices(AwsCollector):
+    """Services that run AI containers, each with its task definitions and what they stand on."""
+
+    name = "aws.ecs"
+    lists = ("ecs:service", "ecs:task-definition", "ecs:host")
+
+    def read(self, unit: Unit) -> Reading:
+        """Every service and task definition once; keep those that do AI work."""
+        client = self.clients.client("ecs", unit.place.region)
+        gaps, seen = Gaps(), set[tuple[str, str]]()
+        services, unsaid = self._services(client, unit.meter)
+        wanted = dict.fromkeys(arn for service in services for arn in _definitions_of(service))
+        definitions: dict[str, dict[str, Json]] = {}
+        errors: list[CallError] = []
+        answers = side_by_side(wanted, lambda arn: _definition(client, unit.meter, arn))
+        for arn, answer in zip(wanted, answers, strict=True):
+            if isinstance(answer, CallError):
+                errors.append(answer)
+            elif ai_marker(answer):
+                definitions[arn] = answer
+        chosen = [s for s in services if not definitions.keys().isdisjoint(_definitions_of(s))]
+        keys = _keys(unit.place, definitions)
+
+        def one(service: Mapping[str, Json]) -> list[Collected]:
+            return list(self._service(unit, client, service, keys))
+
+        for found in side_by_side(chosen, one):
+            gaps.note(found)
+            yield from once(found, seen)
+        for arn, definition in definitions.items():
+            found = list(self._definition(unit.place, keys[arn], definition))
+            gaps.note(found)
+            yield from once(found, seen)
+        if errors:
+            count = f"{len(errors)} of {len(wanted)} task definitions not read"
+            reason = f"{count}, which may do AI work: {errors[0].reason}"
+            return Ended(reason, errors[0].status)
+        if unsaid:
+            return Ended(unsaid, CoverageStatus.ERROR)
+        return Ended(gaps.sentence())
+
+    def _services(self, client: BaseClient, meter: Meter) -> tuple[list[dict[str, Json]], str]:
+        """Every service of every cluster, and why some were not described."""
+
+        def of_cluster(cluster: str) -> list[dict[str, Any]]:
+            arns = pages(
+                meter, client, "list_services", "serviceArns", page_size=_PAGE, cluster=cluster
+            )
+            return [
+                call(
+                    meter,
+                    client,
+                    "describe_services",
+                    cluster=cluster,
+                    services=batch,
+                    include=["TAGS"],
+                )
+                for batch in batches(arns, _SERVICES_PER_CALL)
+            ]
+
+        clusters = pages(meter, client, "list_clusters", "clusterArns", page_size=_PAGE)
+        answers = [answer for found in side_by_side(clusters, of_cluster) for answer in found]
+        failures = [
+            failure
+            for answer in answers
+            for failure in answer.get("failures") or ()
+            if failure.get("reason") != _GONE
+        ]
+        unsaid = f"{len(failures)} services not described: {failures[0]}" if failures else ""
+        found = [jsonable(s) for answer in answers for s in answer.get("services") or ()]
+        return [service for service in found if service.get("status") != "INACTIVE"], unsaid
+
+    def _service(
+        self,
+        unit: Unit,
+        client: BaseClient,
+        service: Mapping[str, Json],
+        keys: Mapping[str, str],
+    ) -> Iterator[Collected]:
+        place = unit.place
+        arn = str(service["serviceArn"])
+        cluster = str(service.get("clusterArn") or "").rpartition("/")[2]
+        config = {name: value for name, value in service.items() if name not in _VOLATILE}
+        facts: dict[str, Json] = {}
+        unknown: dict[str, str] = {}
+        running = _running(client, unit.meter, service)
+        if isinstance(running, CallError):
+            unknown["facts.instances"] = running.unknown
+            running = _Running()
+        else:
+            facts["instances"] = list(running.instances)
+        name = str(service["serviceName"])
+        row = Resource(
+            key=place.key("ecs", "service", f"{cluster}/{name}"),
+            provider="aws",
+            account=place.account,
+            region=place.region,
+            type="ecs:service",
+            layer=Layer.SERVICE,
+            name=name,
+            native_id=arn,
+            tags=tag_map(service.get("tags")),
+            config=config,
+            facts=facts,
+            unknown=unknown,
+            incarnation=str(service.get("createdAt") or "") or None,
+            service=True,
+            collector=self.name,
+        )
+        region = account_region(place)
+        yield row
+        yield region
+        yield Edge(row.key, region.key, Relation.CONTAINED_IN, "region", Certainty.DEFAULT)
+        for definition in _definitions_of(service):
+            if definition in keys:
+                yield Edge(row.key, keys[definition], Relation.SAME_WORKLOAD, "taskDefinition")
+        yield from link(place, row.key, config, SERVICE)
+        yield from hosts(row, fargate_host(config))
+        for identifier in running.instances:
+            target = _INSTANCE(place, identifier)
+            if target is not None:
+                yield target.stub
+                yield Edge(
+                    row.key, target.stub.key, Relation.RUNS_ON, "tasks[].containerInstanceArn"
+                )
+        for text in running.images:
+            target = image(place, text)
+            if target is not None:
+                yield target.stub
+                yield Edge(
+                    row.key,
+                    target.stub.key,
+                    Relation.RUNS_IMAGE,
+                    "tasks[].containers[].imageDigest",
+                    detail=target.detail,
+                )
+
+    def _definition(
+        self, place: Place, key: str, definition: Mapping[str, Json]
+    ) -> Iterator[Collected]:
+        config = {name: value for name, value in definition.items() if name != "tags"}
+        yield Resource(
+            key=key,
+            provider="aws",
+            account=place.account,
+            region=place.region,
+            type="ecs:task-definition",
+            layer=Layer.CONTAINER,
+            name=key.rpartition("/")[2],
+            native_id=str(definition["taskDefinitionArn"]),
+            tags=tag_map(definition.get("tags")),
+            config=config,
+            facts={"ai_marker": ai_marker(definition)},
+            collector=self.name,
+        )
+        yield from link(place, key, config, TASK_DEFINITION)
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """What the tasks of a service say."""
+
+    instances: tuple[str, ...] = ()
+    """Ids of the machines of ours that they run on."""
+    images: tuple[str, ...] = ()
+    """References by digest to what they really run."""
+
+
+def _definitions_of(service: Mapping[str, Json]) -> list[str]:
+    """The task definitions that a service runs, the one that it should run first."""
+    sets = mappings(service.get("taskSets"))
+    found = [service.get("taskDefinition"), *(item.get("taskDefinition") for item in sets)]
+    return list(dict.fromkeys(arn for arn in found if isinstance(arn, str) and arn))
+
+
+def _definition(client: BaseClient, meter: Meter, arn: str) -> dict[str, Json] | CallError:
+    try:
+        answer = call(
+            meter, client, "describe_task_definition", taskDefinition=arn, include=["TAGS"]
+        )
+    except CallError as error:
+        return error
+    found: dict[str, Json] = jsonable({**answer["taskDefinition"], "tags": answer.get("tags")})
+    return found
+
+
+def _keys(place: Place, arns: Iterable[str]) -> dict[str, str]:
+    """Keys of task definitions: a family is one thing over all its revisions.
+
+    Every deployment makes a revision; what was said about the family holds for it. Where services
+    run several revisions side by side, the older ones are named by their revision.
+    """
+    families: dict[str, dict[int, str]] = {}
+    for arn in arns:
+        family, _, revision = (parsed.name if (parsed := Arn.parse(arn)) else arn).rpartition(":")
+        families.setdefault(family, {})[int(revision) if revision.isdigit() else 0] = arn
+    return {
+        arn: place.key(
+            "ecs",
+            "task-definition",
+            family if revision == max(revisions) else f"{family}:{revision}",
+        )
+        for family, revisions in families.items()
+        for revision, arn in revisions.items()
+    }
+
+
+def _running(client: BaseClient, meter: Meter, service: Mapping[str, Json]) -> _Running | CallError:
+    cluster = str(service.get("clusterArn") or "")
+    try:
+        listed = pages(
+            meter,
+            client,
+            "list_tasks",
+            "taskArns",
+            page_size=_PAGE,
+            cluster=cluster,
+            serviceName=service["serviceName"],
+        )
+        tasks = [
+            task
+            for batch in batches(listed, _THINGS_PER_CALL)
+            for task in call(meter, client, "describe_tasks", cluster=cluster, tasks=batch)["tasks"]
+        ]
+        holders = sorted(
+            {task["containerInstanceArn"] for task in tasks if "containerInstanceArn" in task}
+        )
+        machines = [
+            machine
+            for batch in batches(holders, _THINGS_PER_CALL)
+            for machine in call(
+                meter,
+                client,
+                "describe_container_instances",
+                cluster=cluster,
+                containerInstances=batch,
+            )["containerInstances"]
+        ]
+    except CallError as error:
+        return error
+    ids = (str(machine.get("ec2InstanceId") or "") for machine in machines)
+    return _Running(tuple(sorted({i for i in ids if i})), tuple(sorted(set(_digests(tasks)))))
+
+
+def _digests(tasks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    for task in tasks:
+        for container in task.get("containers") or ():
+            reference, digest = container.get("image"), container.get("imageDigest")
+            if reference and digest:
+                name = reference.partition("@")[0]
+                repository, colon, tag = name.rpartition(":")
+                yield f"{repository if colon and '/' not in tag else name}@{digest}"

@@ -1,0 +1,284 @@
+"""AI on ECS: which services count, what they stand on, and what happens where something is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import botocore.session
+import pytest
+
+from collectors.aws.ecs import _VOLATILE, EcsAiServices
+from collectors.aws.ecs_workloads import SERVICE, TASK_DEFINITION, ai_marker, secret
+from collectors.aws.guard import READS
+from collectors.aws.session import Clients
+from tests.cloud.model_server import ModelCloud, Record
+from tests.collectors.aws.lower_layers import ACCOUNT, PLACE
+from tests.collectors.aws.modelled import REGION, Read, findings, unknowns
+from tests.collectors.aws.test_sdk_contract import reaches
+from undercroft.model import CoverageStatus
+from undercroft.protocols import Meter, Scope
+
+ARN = f"arn:aws:ecs:{REGION}:{ACCOUNT}:"
+IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/"
+DIGEST = "sha256:" + "a" * 64
+
+
+@pytest.mark.parametrize(
+    ("container", "marker"),
+    [
+        ({"image": "vllm/vllm-openai:v0.8.4"}, "image"),
+        ({"image": f"{IMAGE}shop:1"}, ""),
+        ({"image": f"{IMAGE}shop:1", "resourceRequirements": [{"type": "GPU"}]}, "accelerator"),
+        ({"resourceRequirements": [{"type": "NeuronDevice", "value": "1"}]}, "accelerator"),
+        ({"environment": [{"name": "RAY_ADDRESS", "value": "x"}]}, "environment"),
+        ({"environment": [{"name": "LLM_MODEL_ID", "value": "x"}]}, "environment"),
+        ({"secrets": [{"name": "OPENAI_API_KEY", "valueFrom": "x"}]}, "environment"),
+        (
+            {"environment": [{"name": "ARRAY_SIZE", "value": "x"}, {"name": "MODEL", "value": ""}]},
+            "",
+        ),
+        ({}, ""),
+    ],
+)
+def test_what_marks_ai_work(container: Any, marker: str) -> None:
+    assert ai_marker({"containerDefinitions": [{"image": " "}, container]}) == marker
+
+
+def test_an_inference_accelerator_of_the_task_marks_it() -> None:
+    assert ai_marker({"inferenceAccelerators": [{"deviceName": "d"}]}) == "accelerator"
+    assert ai_marker({"containerDefinitions": None}) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        (f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:hub-AbCdEf", "secret/hub-AbCdEf"),
+        (f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:hub-AbCdEf:key::", "secret/hub-AbCdEf"),
+        (f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/hub", ""),
+        ("hub", ""),
+    ],
+)
+def test_secrets_are_named_by_their_arn_or_a_part_of_it(text: str, key: str) -> None:
+    target = secret(PLACE, text)
+    assert (target.stub.key.split("/", 5)[-1] if target else "") == key
+
+
+def definition(family: str, revision: int = 1, **more: Any) -> Record:
+    data = {
+        "taskDefinitionArn": f"{ARN}task-definition/{family}:{revision}",
+        "family": family,
+        "revision": revision,
+        "containerDefinitions": [{"name": "serve", "image": "ollama/ollama:0.3", "user": "1000"}],
+    }
+    return Record("ecs", "TaskDefinition", REGION, {**data, **more})
+
+
+def service(name: str, task: str, **more: Any) -> Record:
+    data = {
+        "serviceArn": f"{ARN}service/ml/{name}",
+        "serviceName": name,
+        "clusterArn": f"{ARN}cluster/ml",
+        "status": "ACTIVE",
+        "taskDefinition": f"{ARN}task-definition/{task}",
+        "tags": [{"key": "team", "value": "search"}],
+        "runningCount": 2,
+    }
+    return Record("ecs", "Service", REGION, {**data, **more}, {"cluster": f"{ARN}cluster/ml"})
+
+
+GPU = {
+    "executionRoleArn": f"arn:aws:iam::{ACCOUNT}:role/start",
+    "taskRoleArn": f"arn:aws:iam::{ACCOUNT}:role/ml/work",
+    "volumes": [{"name": "w", "efsVolumeConfiguration": {"fileSystemId": "fs-0123"}}],
+    "containerDefinitions": [
+        {
+            "name": "serve",
+            "image": f"{IMAGE}serve:v1",
+            "user": "1000",
+            "resourceRequirements": [{"type": "GPU", "value": "1"}],
+            "secrets": [
+                {
+                    "name": "TOKEN",
+                    "valueFrom": f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:hub-AbCdEf:t::",
+                }
+            ],
+            "environmentFiles": [{"type": "s3", "value": "arn:aws:s3:::settings/prod.env"}],
+        }
+    ],
+}
+
+
+@pytest.fixture
+def cloud(aws_model: ModelCloud) -> ModelCloud:
+    task, machine = f"{ARN}task/ml/1", f"{ARN}container-instance/ml/2"
+    running = {"name": "serve", "image": f"{IMAGE}serve:v1", "imageDigest": DIGEST}
+    vpc = {"subnets": ["subnet-1"], "securityGroups": ["sg-1"], "assignPublicIp": "DISABLED"}
+    network = {"networkConfiguration": {"awsvpcConfiguration": vpc}}
+    aws_model.add(
+        [
+            Record("ecs", "Cluster", REGION, {"clusterArn": f"{ARN}cluster/ml"}),
+            service("gpu", "gpu:7"),
+            service("old", "gpu:3", launchType="FARGATE", platformVersion="1.4.0", **network),
+            service("shop", "shop:1"),
+            service("gone", "gpu:7", status="INACTIVE"),
+            definition("gpu", 7, **GPU),
+            definition("gpu", 3),
+            definition("shop", containerDefinitions=[{"name": "web", "image": "nginx"}]),
+            Record(
+                "ecs",
+                "Task",
+                REGION,
+                {"taskArn": task, "containerInstanceArn": machine, "containers": [running]},
+                {"service": "gpu"},
+            ),
+            Record(
+                "ecs",
+                "ContainerInstance",
+                REGION,
+                {"containerInstanceArn": machine, "ec2InstanceId": "i-0abc"},
+            ),
+        ]
+    )
+    return aws_model
+
+
+def scanned() -> Read:
+    collector = EcsAiServices(Clients({"max_attempts": 1}))
+    (target,) = collector.targets(Scope("aws"), ())
+    return Read(collector.collect(target, Meter()))
+
+
+def test_ai_services_with_what_they_stand_on_and_nothing_else(cloud: ModelCloud) -> None:
+    read = scanned()
+    (coverage,) = read.coverage
+    assert (coverage.status, coverage.reason) == (CoverageStatus.COMPLETE, "")
+    assert coverage.lists == ("ecs:service", "ecs:task-definition", "ecs:host")
+    assert {key.split("/", 4)[-1] for key in read.resources} == {
+        "ecs/service/ml/gpu",
+        "ecs/service/ml/old",
+        "ecs/service/ml/old#host",
+        "ecs/task-definition/gpu",
+        "ecs/task-definition/gpu:3",
+    }
+    row = read.named("gpu", "ecs:service")
+    assert row.service
+    assert row.tags == {"team": "search"}
+    assert "runningCount" not in row.config
+    assert row.facts == {"instances": ["i-0abc"]}
+    assert read.links("gpu", "ecs:service") == {
+        ("same_workload", "ecs/task-definition/gpu"),
+        ("runs_on", "ec2/instance/i-0abc"),
+        ("runs_image", "serve"),
+    }
+    assert read.links("old", "ecs:service") == {
+        ("same_workload", "ecs/task-definition/gpu:3"),
+        ("runs_on", "ecs/service/ml/old#host"),
+        ("protected_by", "ec2/subnet/subnet-1"),
+        ("protected_by", "ec2/security-group/sg-1"),
+    }
+    assert read.named("gpu", "ecs:task-definition").facts == {"ai_marker": "accelerator"}
+    links = read.links("gpu", "ecs:task-definition")
+    assert links >= {
+        ("uses_identity", "iam/role/start"),
+        ("uses_identity", "iam/role/ml/work"),
+        ("uses_identity", "secretsmanager/secret/hub-AbCdEf"),
+        ("reads_data_from", "s3/bucket/settings"),
+        ("reads_data_from", "elasticfilesystem/file-system/fs-0123"),
+    }
+    assert [edge.detail for edge in read.edges if edge.relation.value == "runs_image"] == [
+        f"@{DIGEST}",
+        ":v1",
+        ":0.3",
+    ]
+    assert findings(read) == {}
+    assert unknowns(read) == {}
+
+
+def test_a_definition_that_may_not_be_read_leaves_the_list_open(cloud: ModelCloud) -> None:
+    cloud.fail("ecs", "DescribeTaskDefinition", "AccessDeniedException", 400, times=1)
+    read = scanned()
+    (coverage,) = read.coverage
+    assert coverage.status is CoverageStatus.DENIED
+    assert "1 of 3 task definitions not read" in coverage.reason
+    assert "ecs:DescribeTaskDefinition" in coverage.reason
+    assert coverage.lists == ()
+    assert {r.type for r in read.resources.values()} >= {"ecs:service", "ecs:task-definition"}
+
+
+def test_tasks_that_may_not_be_read_leave_the_machines_unknown(cloud: ModelCloud) -> None:
+    cloud.fail("ecs", "DescribeTasks", "AccessDeniedException", 400)
+    read = scanned()
+    (coverage,) = read.coverage
+    assert coverage.status is CoverageStatus.COMPLETE
+    assert "ecs:DescribeTasks" in coverage.reason
+    row = read.named("gpu", "ecs:service")
+    assert row.unknown == {"facts.instances": "denied: needs ecs:DescribeTasks"}
+    assert "instances" not in row.facts
+
+
+def test_services_that_are_not_described_are_counted(cloud: ModelCloud) -> None:
+    cloud.fail("ecs", "DescribeServices", "ClusterNotFoundException", 400)
+    (coverage,) = scanned().coverage
+    assert coverage.status is CoverageStatus.ERROR
+    assert coverage.lists == ()
+
+
+FIELDS = {
+    "ListClusters": ["clusterArns[]"],
+    "ListServices": ["serviceArns[]"],
+    "ListTasks": ["taskArns[]"],
+    "DescribeServices": [
+        "failures[].reason",
+        *(
+            f"services[].{name}"
+            for name in (
+                "serviceArn",
+                "serviceName",
+                "clusterArn",
+                "createdAt",
+                "launchType",
+                "platformFamily",
+                "platformVersion",
+                "status",
+                "taskDefinition",
+                "tags[].key",
+                "tags[].value",
+                "taskSets[].taskDefinition",
+                "capacityProviderStrategy[].capacityProvider",
+                *sorted(_VOLATILE),
+                *(ref.path for ref in SERVICE),
+            )
+        ),
+    ],
+    "DescribeTaskDefinition": [
+        "tags[].key",
+        *(
+            f"taskDefinition.{name}"
+            for name in (
+                "taskDefinitionArn",
+                "inferenceAccelerators",
+                "containerDefinitions[].resourceRequirements[].type",
+                "containerDefinitions[].environment[].name",
+                "containerDefinitions[].secrets[].name",
+                *(ref.path for ref in TASK_DEFINITION),
+            )
+        ),
+    ],
+    "DescribeTasks": [
+        "tasks[].containerInstanceArn",
+        "tasks[].containers[].image",
+        "tasks[].containers[].imageDigest",
+    ],
+    "DescribeContainerInstances": ["containerInstances[].ec2InstanceId"],
+}
+
+
+@pytest.mark.parametrize("operation", FIELDS)
+def test_fields_exist(operation: str) -> None:
+    model: Any = botocore.session.Session().get_service_model("ecs")
+    output = model.operation_model(operation).output_shape
+    whole = {"events", "deployments", "currentServiceDeployment", "tags", "inferenceAccelerators"}
+    for path in FIELDS[operation]:
+        last = path.rpartition(".")[2]
+        assert reaches(output, path) or (last in whole and reaches(output, f"{path}[]")), path
+    assert operation in READS["ecs"]
