@@ -69,6 +69,7 @@ class Running(TypedDict, total=False):
     executor: Executor | None
     keep: bool
     resume: bool
+    full: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from undercroft.model import Coverage, CoverageStatus, Edge, Json, Observation, Resource
 from undercroft.relations import Relation
@@ -20,6 +20,7 @@ __all__ = [
     "Judge",
     "Meter",
     "Progress",
+    "Remembers",
     "RulePack",
     "Scope",
     "Target",
@@ -56,6 +57,8 @@ class Target:
     wanted: tuple[Resource, ...] = ()
     """Stubs that earlier stages found and this unit is to read (empty for stage-0 collectors)."""
     options: Mapping[str, Json] = field(default_factory=dict)
+    known: tuple[Resource, ...] = ()
+    """What an earlier scan read in this unit, redacted; only for a collector that ``Remembers``."""
 
 
 @dataclass(slots=True)
@@ -64,6 +67,8 @@ class Meter:
 
     calls: int = 0
     throttled: int = 0
+    spared: int = 0
+    """Calls not made because what they would answer is known and has not changed."""
     cancelled: Callable[[], bool] = field(default=lambda: False)
 
     def check(self) -> None:
@@ -90,6 +95,14 @@ class Collector(Protocol):
         May raise anything: the pipeline turns it into one coverage record of status ``error``.
         """
         ...
+
+
+@runtime_checkable
+class Remembers(Protocol):
+    """A collector that spares calls where it is told what an earlier scan read."""
+
+    reader: str
+    """Whoever reads by another name of this keeps answers otherwise: they are of no use to it."""
 
 
 class GraphView(Protocol):
@@ -169,6 +182,8 @@ class Progress:
     """Units known so far (grows when a later stage is planned)."""
     calls: int = 0
     throttled: int = 0
+    spared: int = 0
+    """Calls that were not needed."""
     resources: int = 0
     status: CoverageStatus | None = None
     reason: str = ""

@@ -19,8 +19,9 @@ from collectors.aws.hosts import hosts
 from collectors.aws.kinds import ARN, Child, Kind, Read
 from collectors.aws.policy.documents import PolicyError, decode, parse_policy
 from collectors.aws.policy.trust import grants
-from collectors.aws.session import Clients, call, pages
+from collectors.aws.session import Clients, call, pages, spare
 from collectors.aws.subreads import SubReads, tag_map
+from collectors.aws.unchanged import kept_answer, reader
 from collectors.aws.units import AwsCollector, Ended, Gaps, Reading, Unit, once, side_by_side
 from collectors.aws.values import jsonable
 from collectors.references import link
@@ -57,6 +58,7 @@ class KindList(AwsCollector):
         super().__init__(clients)
         self.name = kind.collector
         self.lists = kind.lists
+        self.reader = reader()
         self._kind = kind
         self._clock = clock
         self._limit = limit
@@ -226,6 +228,7 @@ class _Reader:
         self._place = unit.place
         self._meter = unit.meter
         self._collector = collector
+        self._known = unit.known
         self.lost: list[CallError] = []
         """Lists of children that could not be had."""
 
@@ -250,7 +253,7 @@ class _Reader:
         config = {name: value for name, value in item.items() if not name.startswith("$")}
         if kind.describe_operation:
             try:
-                config = self._answer(kind, item)
+                config = self._unchanged(kind, item) or self._answer(kind, item)
             except CallError as error:
                 if _is_missing(error):
                     return []
@@ -296,6 +299,23 @@ class _Reader:
     def _client(self, service: str) -> BaseClient:
         return self._clients.client(service, self._place.region)
 
+    def _unchanged(self, kind: Kind, item: Mapping[str, Json]) -> dict[str, Json] | None:
+        """The answer that an earlier scan kept, if the list shows that it still holds."""
+        if not self._known:
+            return None
+        known = self._known.get(self._named(kind, item, item.get(kind.arn))[0])
+        answer = kept_answer(kind, item, known) if known else None
+        if answer is not None:
+            spare(self._meter)
+        return answer
+
+    def _named(self, kind: Kind, item: Mapping[str, Json], arn: Json) -> tuple[str, str]:
+        """Key and name of an item of a list."""
+        parsed = Arn.parse(str(arn)) if kind.by_arn else None
+        name = "/".join(str(item[field]) for field in kind.identifiers)
+        name = parsed.name if parsed else name
+        return self._place.key(kind.prefix, kind.segment, name), name
+
     def _answer(self, kind: Kind, item: Mapping[str, Json]) -> dict[str, Json]:
         arguments = _arguments(kind.describe_arguments, item, str(item.get(ARN) or ""))
         answer = jsonable(
@@ -325,10 +345,7 @@ class _Reader:
             key, name = stub.key, stub.name
             arn = str(said or stub.native_id)
         else:
-            parsed = Arn.parse(str(said)) if kind.by_arn else None
-            name = "/".join(str(item[field]) for field in kind.identifiers)
-            name = parsed.name if parsed else name
-            key = self._place.key(kind.prefix, kind.segment, name)
+            key, name = self._named(kind, item, said)
             arn = str(said or self._place.arn(kind.prefix, f"{kind.segment}/{name}"))
         created = config.get(kind.created)
         return Resource(

@@ -36,7 +36,7 @@ from collectors.loopback import is_loopback
 from undercroft.model import Json
 from undercroft.protocols import Meter
 
-__all__ = ["GLOBAL", "Account", "Clients", "Identity", "call", "pages"]
+__all__ = ["GLOBAL", "Account", "Clients", "Identity", "call", "pages", "spare"]
 
 GLOBAL = "-"
 """The location of what has no region."""
@@ -275,6 +275,12 @@ def call(meter: Meter, client: BaseClient, operation: str, **kwargs: Any) -> dic
         _running.reset(token)
     answer.pop("ResponseMetadata", None)
     return answer
+
+
+def spare(meter: Meter) -> None:
+    """Count a call that need not be made."""
+    with _counting:
+        meter.spared += 1
 
 
 def pages(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from botocore.exceptions import EndpointConnectionError
 
@@ -36,6 +36,8 @@ class Unit:
     place: Place
     wanted: tuple[Resource, ...]
     meter: Meter
+    known: Mapping[str, Resource] = field(default_factory=dict)
+    """What an earlier scan read in it, by key."""
 
 
 class AwsCollector(ABC):
@@ -91,7 +93,9 @@ class AwsCollector(ABC):
             if isinstance(place, str):
                 reason, status = place, CoverageStatus.ERROR
             else:
-                reason, status = yield from self.read(Unit(place, target.wanted, meter))
+                known = {resource.key: resource for resource in target.known}
+                unit = Unit(place, target.wanted, meter, known)
+                reason, status = yield from self.read(unit)
         except CallError as error:
             reason, status = error.reason, error.status
             unreachable = isinstance(error.__cause__, EndpointConnectionError)

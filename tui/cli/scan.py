@@ -119,23 +119,35 @@ def _common_options(command: _Command) -> _Command:
 @scan_command.command("aws")
 @aws_sign_in
 @click.option("--trusted-account", "trusted", multiple=True, help="Account that is not foreign.")
+@click.option(
+    "--full", is_flag=True, help="Describe everything again, also what has not changed since."
+)
 @_common_options
 def aws_command(
     sign_in: AwsSignIn,
     trusted: tuple[str, ...],
+    full: bool,
     common: _Common,
 ) -> None:
     """Scan AWS accounts, read-only: all that are named become one scan.
 
     Each --role-arn is assumed from each --profile. --organization adds every active account of the
     organisation; one that cannot be entered is said to be unread, and the others are read.
+
+    Everything is listed every time; what its list shows to be unchanged since the last scan of the
+    same cache is not described again.
     """
     from tui.wiring import scan_aws
 
     request = sign_in.request(
         trusted_accounts=trusted, name=common.name, jobs=common.jobs, rules=common.rules
     )
-    _run(common, lambda store, running: scan_aws(store, request, **running))
+
+    def scan(store: Store, running: Running) -> ScanRow:
+        running["full"] = full
+        return scan_aws(store, request, **running)
+
+    _run(common, scan)
 
 
 @scan_command.command("azure")
@@ -298,6 +310,8 @@ def _text_reporter(*, plain: bool) -> Callable[[Progress], None]:
                 say(("\r\x1b[K" if live else "") + line)
             elif event.kind == "resumed":
                 say(event.reason)
+            elif event.kind == "done" and event.spared:
+                say(f"not described again, since nothing had changed: {event.spared:,}")
             elif event.kind in {"judging", "saving"}:
                 say(("\r\x1b[K" if live else "") + event.kind)
             elif live and event.kind == "unit_progress":

@@ -7,18 +7,29 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import TypeAlias
 
-from undercroft.model import CoverageStatus
-from undercroft.protocols import Cancelled, Collected, Collector, Meter, Progress, Target
+from undercroft.model import CoverageStatus, Resource
+from undercroft.protocols import (
+    Cancelled,
+    Collected,
+    Collector,
+    Meter,
+    Progress,
+    Remembers,
+    Target,
+)
 from undercroft.scan.journal import Journal
 from undercroft.scan.unit import UnitResult, failed, run_unit
 
-__all__ = ["Crew", "Report", "Unit"]
+__all__ = ["Crew", "Memory", "Report", "Unit"]
 
 Unit: TypeAlias = tuple[Collector, Target]
 Report: TypeAlias = Callable[[Progress], None]
+Memory: TypeAlias = Callable[[Target, str], tuple[Resource, ...]]
+"""What an earlier scan of the same reader read in a unit."""
 _Message: TypeAlias = "tuple[int, Target, list[Collected] | Future[UnitResult]]"
 """Number of a unit in the journal, what it is, and a batch of it or its end."""
 
@@ -44,14 +55,19 @@ class Crew:
         stop: threading.Event,
         report: Report,
         journal: Journal | None = None,
+        memory: Memory | None = None,
     ) -> None:
-        """``journal`` remembers what units read, and units that it remembers are not run."""
+        """``journal`` remembers what units read, and units that it remembers are not run.
+
+        ``memory`` tells collectors that ask for it what an earlier scan read.
+        """
         self._executor = executor
         self._shared = isinstance(executor, ThreadPoolExecutor)
         self._salt = salt
         self._stop = stop
         self._report = report
         self._journal = journal
+        self._memory = memory
         self._abandoned = threading.Event()
         self._messages: queue.SimpleQueue[_Message] = queue.SimpleQueue()
         self._room = threading.Semaphore(_AHEAD)
@@ -59,6 +75,7 @@ class Crew:
         self._total = 0
         self.calls = 0
         self.throttled = 0
+        self.spared = 0
 
     def run(self, units: Sequence[Unit], save: Callable[[list[Collected]], None]) -> None:
         """Run units together; ``save`` gets what they read, in batches, on the calling thread.
@@ -128,12 +145,19 @@ class Crew:
         try:
             if self._shared:
                 return self._executor.submit(self._in_thread, number, collector, target)
-            return self._executor.submit(run_unit, collector, target, self._salt)
+            informed = self._informed(collector, target)
+            return self._executor.submit(run_unit, collector, informed, self._salt)
         except RuntimeError as error:
             # An executor whose workers have died takes no more work; the unit is reported so.
             future: Future[UnitResult] = Future()
             future.set_exception(error)
             return future
+
+    def _informed(self, collector: Collector, target: Target) -> Target:
+        """The target with what is known; in threads that is looked up when its turn has come."""
+        if self._memory is None or not isinstance(collector, Remembers):
+            return target
+        return replace(target, known=self._memory(target, collector.reader))
 
     def _ended(self, number: int, target: Target, future: Future[UnitResult]) -> None:
         self._messages.put((number, target, future))
@@ -155,7 +179,8 @@ class Crew:
                 resources=resources,
             )
 
-        return run_unit(collector, target, self._salt, meter, sink)
+        informed = self._informed(collector, target)
+        return run_unit(collector, informed, self._salt, meter, sink)
 
     def _stopped(self) -> bool:
         return self._stop.is_set() or self._abandoned.is_set()
@@ -188,11 +213,13 @@ class Crew:
         self._done += 1
         self.calls += result.calls
         self.throttled += result.throttled
+        self.spared += result.spared
         self._tell(
             "unit_done",
             target,
             calls=result.calls,
             throttled=result.throttled,
+            spared=result.spared,
             resources=result.resources,
             status=result.status,
             reason=result.reason,
@@ -205,6 +232,7 @@ class Crew:
         *,
         calls: int = 0,
         throttled: int = 0,
+        spared: int = 0,
         resources: int = 0,
         status: CoverageStatus | None = None,
         reason: str = "",
@@ -220,6 +248,7 @@ class Crew:
                 total=self._total,
                 calls=calls,
                 throttled=throttled,
+                spared=spared,
                 resources=resources,
                 status=status,
                 reason=reason,

@@ -18,9 +18,18 @@ from undercroft.clock import stamp, utc_now
 from undercroft.feeds import Exploitable
 from undercroft.graph import Graph
 from undercroft.model import Json, Observation, Outcome, Presence, Resource
-from undercroft.protocols import Cancelled, Collected, Collector, Judge, Progress, Scope, Target
+from undercroft.protocols import (
+    Cancelled,
+    Collected,
+    Collector,
+    Judge,
+    Progress,
+    Remembers,
+    Scope,
+    Target,
+)
 from undercroft.redact import redact_options, redact_text
-from undercroft.scan.crew import Crew, Report, Unit
+from undercroft.scan.crew import Crew, Memory, Report, Unit
 from undercroft.scan.estate import Estate
 from undercroft.scan.journal import Journal, journal_path
 from undercroft.scan.turns import take_turns
@@ -51,6 +60,7 @@ def run_scan(
     executor: Executor | None = None,
     keep: bool = False,
     resume: bool = False,
+    full: bool = False,
     criticality_tag: str = DEFAULT_TAG,
     progress: Callable[[Progress], None] | None = None,
     cancelled: threading.Event | None = None,
@@ -62,6 +72,7 @@ def run_scan(
     process a unit hears of a cancellation only before it starts, and reports when it has ended.
     ``keep``: what units read is kept beside the cache until the scan is saved; then ``resume`` goes
     on from what an interrupted scan of the same scope left, if there is such.
+    ``full``: everything is read again, also what an earlier scan read and has not changed since.
     ``criticality_tag`` names the tag that says what a resource is worth.
     ``progress`` is called from several threads.
 
@@ -75,7 +86,7 @@ def run_scan(
     writer = store.write_scan(
         name=redact_text(name, salt),
         kind=kind,
-        scope=redact_options(_scope(scope), salt),
+        scope=redact_options(_scope(scope, collectors), salt),
         rules=judge.pack.logic_versions(),
         pack=judge.version,
         criticality_tag=criticality_tag,
@@ -90,7 +101,9 @@ def run_scan(
         if resume and journal is not None:
             report(Progress("resumed", reason=_said(journal)))
         try:
-            calls, throttled = run.collect(collectors, scope, salt, executor, jobs, journal)
+            memory = None if full else store.memory()
+            crew = run.collect(collectors, scope, salt, executor, jobs, journal, memory)
+            calls, throttled = crew.calls, crew.throttled
             services = run.judge()
             run.combine(services)
             run.check()
@@ -101,7 +114,15 @@ def run_scan(
         except Cancelled:
             report(Progress("cancelled"))
             raise
-    report(Progress("done", calls=calls, throttled=throttled, resources=row.resources))
+    report(
+        Progress(
+            "done",
+            calls=calls,
+            throttled=throttled,
+            spared=crew.spared,
+            resources=row.resources,
+        )
+    )
     return row
 
 
@@ -139,8 +160,9 @@ class _Run:
         executor: Executor | None,
         jobs: int,
         journal: Journal | None,
-    ) -> tuple[int, int]:
-        """Run all units, stage by stage; (calls, throttled)."""
+        memory: Memory | None,
+    ) -> Crew:
+        """Run all units, stage by stage; who ran them, with what it counted."""
         stages: dict[int, list[Collector]] = {}
         for collector in collectors:
             stages.setdefault(collector.stage, []).append(collector)
@@ -149,7 +171,7 @@ class _Run:
                 executor = stack.enter_context(
                     ThreadPoolExecutor(max(jobs, 1), thread_name_prefix="unit")
                 )
-            crew = Crew(executor, salt, self._stop, self._report, journal)
+            crew = Crew(executor, salt, self._stop, self._report, journal, memory)
             for stage in sorted(stages):
                 self.check()
                 wanted = self._estate.wanted()
@@ -158,7 +180,7 @@ class _Run:
                     units += self._plan(collector, scope, wanted, salt)
                 crew.run([*take_turns(units)], self._save)
                 self._writer.add(self._estate.link())
-        return crew.calls, crew.throttled
+        return crew
 
     def _plan(
         self, collector: Collector, scope: Scope, wanted: Sequence[Resource], salt: bytes
@@ -265,8 +287,11 @@ def _unheard(event: Progress) -> None:
     """Nobody listens."""
 
 
-def _scope(scope: Scope) -> dict[str, Json]:
+def _scope(scope: Scope, collectors: Sequence[Collector]) -> dict[str, Json]:
+    """What the scan was asked for, and by whom it was read: later scans may rely on their like."""
+    readers = {found.reader for found in collectors if isinstance(found, Remembers)}
     return {
+        "readers": sorted(readers),
         "provider": scope.provider,
         "accounts": list(scope.accounts),
         "locations": list(scope.locations),

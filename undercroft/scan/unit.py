@@ -38,6 +38,7 @@ class UnitResult:
     calls: int
     throttled: int
     cancelled: bool = False
+    spared: int = 0
 
 
 def run_unit(
@@ -107,6 +108,7 @@ class _Run:
             self._meter.calls,
             self._meter.throttled,
             cancelled,
+            self._meter.spared,
         )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 from undercroft.clock import utc_now
 from undercroft.comparison import Comparison
-from undercroft.model import Coverage, Json
+from undercroft.model import Coverage, Json, Resource
 from undercroft.store import (
     decisions,
     facts,
@@ -32,6 +32,7 @@ from undercroft.store import (
 from undercroft.store.connection import Database, in_words
 from undercroft.store.criticality import DEFAULT_TAG
 from undercroft.store.errors import StoreError
+from undercroft.store.memory import Memory
 from undercroft.store.writer import ScanWriter
 from undercroft.triage.reports import MergeReport, ScopeRow, StatusChange
 from undercroft.triage.status import UNCONFIRMED_DAYS
@@ -53,7 +54,7 @@ from undercroft.views import (
 if TYPE_CHECKING:
     from undercroft.feeds import Exploitable, FeedInfo, ParsedFeed
     from undercroft.fields import FieldChange
-    from undercroft.protocols import Judge
+    from undercroft.protocols import Judge, Target
     from undercroft.risk.bills import FindingExplanation, ServiceExplanation
     from undercroft.risk.paths import AttackPath, Possible
     from undercroft.risk.trends import Change, TrendPoint
@@ -196,6 +197,13 @@ class Store:
             pack=pack,
             criticality_tag=criticality_tag,
         )
+
+    def memory(self) -> Callable[[Target, str], tuple[Resource, ...]]:
+        """What the newest scan by the same reader read in a unit: ``(target, reader)`` → resources.
+
+        Without what was only carried over, and without what is merely named.
+        """
+        return Memory(self._db).of
 
     # feeds
 
