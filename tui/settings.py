@@ -10,9 +10,7 @@ from pathlib import Path
 
 from tui.saved_views import columns_path, read_views, views_path
 from undercroft.model import Severity
-from undercroft.triage.ageing import KEV, ServiceLevel
-from undercroft.triage.dates import MAX_DAYS
-from undercroft.triage.status import UNCONFIRMED_DAYS
+from undercroft.triage.limits import KEV, MAX_DAYS, UNCONFIRMED_DAYS, ServiceLevel
 
 __all__ = ["Settings", "SettingsError", "default_path", "load"]
 

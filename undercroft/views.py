@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from undercroft.model import Coverage, Edge, Evidence, Json, Layer, Presence, Resource, Severity
-from undercroft.triage.ageing import Ageing
+
+if TYPE_CHECKING:
+    from undercroft.triage.ageing import Ageing
 
 __all__ = [
     "Contribution",

@@ -71,3 +71,18 @@ def test_reading_the_cache_loads_neither_screen_nor_sdk(tmp_path: object) -> Non
 )
 def test_a_floor_loads_only_what_it_needs(module: str, forbidden: tuple[str, ...]) -> None:
     assert not loaded(f"import {module}", forbidden)
+
+
+def test_looking_at_findings_loads_nothing_that_saves_decides_or_exports() -> None:
+    found = modules_after(
+        "import undercroft.store, undercroft.store.read_findings, tui.cli.reports"
+    )
+    ours = {name for name in found if name.startswith("undercroft.")}
+    assert "undercroft.store.read_findings" in ours
+    assert not ours & {
+        "undercroft.exchange.records",
+        "undercroft.store.decisions",
+        "undercroft.store.writer",
+        "undercroft.triage.resolve",
+        "undercroft.triage.status",
+    }

@@ -13,9 +13,10 @@ from tests.undercroft.store_kit import Clock, Estate, fail, notebook, save
 from undercroft.clock import stamp
 from undercroft.model import Outcome, Severity
 from undercroft.store import Store
-from undercroft.triage.ageing import Ageing, Look, ServiceLevel, Span, ageing, spans, unbroken
+from undercroft.triage.ageing import Ageing, Look, Span, ageing, spans, unbroken
 from undercroft.triage.decide import Triage
 from undercroft.triage.events import Event, FindingFacts, seal
+from undercroft.triage.limits import ServiceLevel
 from undercroft.triage.status import Sighting, State
 from undercroft.views import Query
 

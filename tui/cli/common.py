@@ -11,10 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from tui.actor import find_actor
 from tui.cli.errors import CommandError
 from tui.cli.moment import asked_clock
-from tui.settings import load
 from undercroft.clock import utc_now
 from undercroft.text import count
 from undercroft.views import Query, ScanRow
@@ -129,6 +127,8 @@ def choose_findings(
 
 def own_triage(store: Store) -> Triage:
     """Decisions by this person, as the configuration says."""
+    from tui.actor import find_actor
+    from tui.settings import load
     from undercroft.triage.decide import Triage
 
     settings = load()

@@ -10,7 +10,7 @@ import click
 from tui.cli.output import severity_style
 from undercroft.risk.repairs import CHOKE_POINT
 from undercroft.text import count, minute, shown
-from undercroft.triage.ageing import ServiceLevel
+from undercroft.triage.limits import ServiceLevel
 from undercroft.views import FindingDetail, Path, ResourceDetail
 
 __all__ = ["describe_finding", "describe_resource", "path_words"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -30,7 +29,11 @@ _SEVERITY_COLOURS = {
 
 def terminal_width() -> int | None:
     """Columns of the terminal that standard output is, or None if it is none."""
-    return shutil.get_terminal_size((100, 24)).columns if sys.stdout.isatty() else None
+    if not sys.stdout.isatty():
+        return None
+    import shutil  # slow to import, and a pipe does without
+
+    return shutil.get_terminal_size((100, 24)).columns
 
 
 def severity_style(text: str) -> str:

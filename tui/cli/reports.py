@@ -26,12 +26,12 @@ __all__ = ["findings_command", "services_command", "show_command", "tower_comman
 @click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table")
 def services_command(scan_ref: str | None, filter_text: str, db: Path | None, form: str) -> None:
     """List AI services, worst first."""
-    from undercroft.exchange import Format, Head, export_services
-
     with open_store(db, read_only=True) as store:
         scan = store.scan(scan_ref)
         rows = store.services(scan.id, Query(filter=filter_text))
         if form != "table":
+            from undercroft.exchange import Format, Head, export_services
+
             head = Head.of(store, scan, filter_text, now())
             export_services(rows, head, Format(form), sys.stdout)
             return
@@ -72,12 +72,12 @@ def services_command(scan_ref: str | None, filter_text: str, db: Path | None, fo
 )
 def findings_command(scan_ref: str | None, filter_text: str, db: Path | None, form: str) -> None:
     """List findings, worst first."""
-    from undercroft.exchange import Format, Head, export_findings
-
     with open_store(db, read_only=True) as store:
         scan = store.scan(scan_ref)
         query = Query(filter=filter_text)
         if form != "table":
+            from undercroft.exchange import Format, Head, export_findings
+
             details = store.iter_records(scan.id, query)
             head = Head.of(store, scan, filter_text, now())
             export_findings(details, head, Format(form), sys.stdout)

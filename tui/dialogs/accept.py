@@ -20,8 +20,9 @@ from tui.dialogs.context import Context, Reach
 from tui.dialogs.decision import DecisionDialog
 from tui.dialogs.results import Accept, AcceptRule
 from tui.text import content, shown
-from undercroft.triage.dates import MAX_DAYS, check_until, parse_until
+from undercroft.triage.dates import check_until, parse_until
 from undercroft.triage.errors import DecisionError
+from undercroft.triage.limits import MAX_DAYS
 from undercroft.triage.scopes import Scope
 from undercroft.views import ResourceRef
 

@@ -12,7 +12,7 @@ from textual.content import Content
 from tui.glyphs import GLYPH, STATUS_GLYPH, STATUS_WORD, severity_tone, status_tone
 from tui.text import ago, clip, count, days_left, shown, styled
 from undercroft.model import Evidence, Json, Severity
-from undercroft.triage.ageing import ServiceLevel
+from undercroft.triage.limits import ServiceLevel
 from undercroft.views import DecisionView, EventRow, FindingDetail, FindingRow, Path
 
 __all__ = ["Advice", "copied", "finding_text", "path_text", "status_text"]

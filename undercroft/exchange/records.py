@@ -14,7 +14,7 @@ from undercroft import __version__
 from undercroft.clock import stamp
 from undercroft.model import LAYERS, Coverage, Json
 from undercroft.risk import RISK_MODEL
-from undercroft.triage.ageing import ServiceLevel
+from undercroft.triage.limits import ServiceLevel
 from undercroft.views import (
     EventRow,
     FindingDetail,

@@ -3,6 +3,8 @@
 Readers get frozen rows (``undercroft.views``); writers stream a scan that appears by one commit.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from undercroft.store.errors import (
     AmbiguousError,
     NewerSchemaError,
@@ -11,7 +13,9 @@ from undercroft.store.errors import (
     StoreError,
 )
 from undercroft.store.store import Store
-from undercroft.store.writer import ScanWriter
+
+if TYPE_CHECKING:
+    from undercroft.store.writer import ScanWriter
 
 __all__ = [
     "AmbiguousError",
@@ -22,3 +26,12 @@ __all__ = [
     "Store",
     "StoreError",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """The writer brings along all that saving needs; who only reads does without."""
+    if name == "ScanWriter":
+        from undercroft.store.writer import ScanWriter
+
+        return ScanWriter
+    raise AttributeError(name)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -163,6 +162,8 @@ class Database:
         with self._lock:
             if self._is_copy():
                 return
+            import tempfile  # rarely needed, and slow to import
+
             handle, name = tempfile.mkstemp(prefix="undercroft-", suffix=".db")
             os.close(handle)
             target = sqlite3.connect(name)

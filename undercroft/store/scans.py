@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -195,6 +194,8 @@ def process_start(pid: int) -> str:
 
 
 def _alive(host: str, pid: int, started: str) -> bool:
+    import socket  # brings much along, and is only needed where a scan is running
+
     if host != socket.gethostname() or os.name != "posix":
         # Another machine's process, or a system where asking would end it: leave it in peace.
         return True

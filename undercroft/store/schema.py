@@ -6,7 +6,6 @@ costs more than the insert, and their rows are only ever written and removed by 
 
 from __future__ import annotations
 
-import secrets
 import sqlite3
 from typing import TYPE_CHECKING
 
@@ -206,6 +205,8 @@ def migrations() -> Migrations:
 
     @found(name="0001_first_light")
     def first_light(db: Database) -> None:
+        import secrets
+
         for statement in _TABLES:
             db.execute(statement)
         for name, definition in STATE_INDEXES.items():

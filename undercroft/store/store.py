@@ -10,58 +10,76 @@ from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Self
 
 from undercroft.clock import utc_now
-from undercroft.comparison import Comparison
-from undercroft.model import Coverage, Json, Resource
-from undercroft.store import (
-    decisions,
-    facts,
-    feeds,
-    health,
-    previews,
-    read_bills,
-    read_details,
-    read_exports,
-    read_findings,
-    read_scopes,
-    read_services,
-    read_trends,
-    scans,
-    sharing,
-    suggest,
-)
 from undercroft.store.connection import Database, in_words
 from undercroft.store.criticality import DEFAULT_TAG
 from undercroft.store.errors import StoreError
-from undercroft.store.memory import Memory
-from undercroft.store.writer import ScanWriter
-from undercroft.triage.reports import MergeReport, ScopeRow, StatusChange
-from undercroft.triage.status import UNCONFIRMED_DAYS
-from undercroft.views import (
-    EventRow,
-    FindingDetail,
-    FindingRecord,
-    FindingRow,
-    GroupRow,
-    Query,
-    ResourceDetail,
-    ResourceRef,
-    ScanRow,
-    ServiceRow,
-    Today,
-    Tower,
-)
+from undercroft.triage.limits import UNCONFIRMED_DAYS
 
 if TYPE_CHECKING:
+    from undercroft.comparison import Comparison
     from undercroft.feeds import Exploitable, FeedInfo, ParsedFeed
     from undercroft.fields import FieldChange
+    from undercroft.model import Coverage, Json, Resource
     from undercroft.protocols import Judge, Target
     from undercroft.risk.bills import FindingExplanation, ServiceExplanation
     from undercroft.risk.paths import AttackPath, Possible
     from undercroft.risk.trends import Change, TrendPoint
+    from undercroft.store import (
+        decisions,
+        facts,
+        feeds,
+        health,
+        previews,
+        read_bills,
+        read_details,
+        read_exports,
+        read_findings,
+        read_scopes,
+        read_services,
+        read_trends,
+        scans,
+        sharing,
+        suggest,
+    )
     from undercroft.store.planning import RepairPlan
     from undercroft.store.recombine import Recombined
+    from undercroft.store.writer import ScanWriter
     from undercroft.triage.events import Event, FindingFacts
+    from undercroft.triage.reports import MergeReport, ScopeRow, StatusChange
     from undercroft.triage.scopes import Scope
+    from undercroft.views import (
+        EventRow,
+        FindingDetail,
+        FindingRecord,
+        FindingRow,
+        GroupRow,
+        Query,
+        ResourceDetail,
+        ResourceRef,
+        ScanRow,
+        ServiceRow,
+        Today,
+        Tower,
+    )
+else:
+    from undercroft.store.later import Later
+
+    # Most who open a cache need a few of these; one that is imported for nothing delays a prompt.
+    decisions = Later("undercroft.store.decisions")
+    facts = Later("undercroft.store.facts")
+    feeds = Later("undercroft.store.feeds")
+    health = Later("undercroft.store.health")
+    previews = Later("undercroft.store.previews")
+    read_bills = Later("undercroft.store.read_bills")
+    read_details = Later("undercroft.store.read_details")
+    read_exports = Later("undercroft.store.read_exports")
+    read_findings = Later("undercroft.store.read_findings")
+    read_scopes = Later("undercroft.store.read_scopes")
+    read_services = Later("undercroft.store.read_services")
+    read_trends = Later("undercroft.store.read_trends")
+    scans = Later("undercroft.store.scans")
+    sharing = Later("undercroft.store.sharing")
+    suggest = Later("undercroft.store.suggest")
 
 __all__ = ["Store"]
 
@@ -188,6 +206,8 @@ class Store:
 
         ``criticality_tag``: name of the tag that says what a resource is worth; empty: none does.
         """
+        from undercroft.store.writer import ScanWriter
+
         return ScanWriter(
             self._db,
             name=name,
@@ -203,6 +223,8 @@ class Store:
 
         Without what was only carried over, and without what is merely named.
         """
+        from undercroft.store.memory import Memory
+
         return Memory(self._db).of
 
     # feeds

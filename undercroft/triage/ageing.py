@@ -7,13 +7,11 @@ decided; what no feed dates (a vulnerability's exploitation) counts as known all
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from undercroft.model import Severity
-from undercroft.text import count
 from undercroft.triage.book import Book
 from undercroft.triage.events import Event, FindingFacts
 from undercroft.triage.resolve import Resolved
@@ -22,10 +20,8 @@ from undercroft.triage.status import ACTIVE, Sighting, State, effective
 from undercroft.triage.timeline import START
 from undercroft.triage.when import instant, lapse_instant
 
-__all__ = ["KEV", "Ageing", "Look", "ServiceLevel", "Span", "ageing", "spans", "unbroken"]
+__all__ = ["Ageing", "Look", "Span", "ageing", "spans", "unbroken"]
 
-KEV: Final = "kev"
-"""Name of the service level of what is known to be exploited."""
 _TAKES_BACK: Final = frozenset({"undo", "scope_end"})
 _NOTHING_SAID: Final = Resolved()
 _NO_TIME: Final = timedelta(0)
@@ -64,33 +60,6 @@ class Ageing:
     def due(self, days: int) -> datetime | None:
         """When it has to be fixed, with ``days`` to do it in; while accepted, it moves with the time."""
         return self.clock_from + timedelta(days=days) + self.paused if self.clock_from else None
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceLevel:
-    """Policy: days in which findings are to be fixed."""
-
-    days: Mapping[str, int] = field(default_factory=dict)
-    """By severity; ``kev`` is for what is known to be exploited."""
-
-    def words(self, times: Ageing, severity: Severity, *, kev: bool, now: datetime) -> str:
-        """When it is due, such as ``2026-12-03, 7 days left``; empty where no clock runs."""
-        days = self.limit(severity, kev=kev)
-        due = times.due(days) if days is not None else None
-        if due is None:
-            return ""
-        left = count(max((due - now).days, 0), "day")
-        if times.is_paused:
-            # Its day moves on with every day of the acceptance: only what is left can be said.
-            return f"stands while accepted, {left} left" if due > now else "overdue; accepted now"
-        day = due.date().isoformat()
-        late = count((now - due).days, "day")
-        return f"{day}, {left} left" if due > now else f"{day}, overdue by {late}"
-
-    def limit(self, severity: Severity, *, kev: bool) -> int | None:
-        """Days for a finding, the shorter where two apply; None if the policy says nothing of it."""
-        names = (severity.value, KEV) if kev else (severity.value,)
-        return min((self.days[name] for name in names if name in self.days), default=None)
 
 
 def unbroken(first_seen: datetime, now: datetime) -> Ageing:

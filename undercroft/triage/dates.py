@@ -8,12 +8,11 @@ from typing import Final
 
 from undercroft.filter.values import add_months
 from undercroft.triage.errors import DecisionError
+from undercroft.triage.limits import MAX_DAYS
 
-__all__ = ["DEFAULT_DAYS", "MAX_DAYS", "check_until", "parse_until", "until_choices"]
+__all__ = ["DEFAULT_DAYS", "check_until", "parse_until", "until_choices"]
 
 DEFAULT_DAYS: Final = 90
-MAX_DAYS: Final = 365
-"""Policy: an acceptance never runs longer, and there is no "forever"."""
 
 _SPAN: Final = re.compile(r"(\d{1,5})\s*(d|w|m|y)", re.ASCII)
 

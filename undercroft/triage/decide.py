@@ -12,10 +12,11 @@ from undercroft import __version__
 from undercroft.clock import stamp
 from undercroft.model import Json, Severity
 from undercroft.triage import wording
-from undercroft.triage.dates import DEFAULT_DAYS, MAX_DAYS, check_until, parse_until, until_choices
+from undercroft.triage.dates import DEFAULT_DAYS, check_until, parse_until, until_choices
 from undercroft.triage.errors import DecisionError
 from undercroft.triage.events import Event, FindingFacts, new_batch
 from undercroft.triage.guards import guards_for
+from undercroft.triage.limits import MAX_DAYS
 from undercroft.triage.reports import StatusChange
 from undercroft.triage.resolve import touched
 from undercroft.triage.undoing import Log

@@ -32,7 +32,6 @@ from undercroft.triage.when import instant, lapse_instant
 __all__ = [
     "ACTIVE",
     "RETIRED_RULE",
-    "UNCONFIRMED_DAYS",
     "Sighting",
     "State",
     "Status",
@@ -58,9 +57,6 @@ class State(StrEnum):
 ACTIVE: Final = frozenset({State.OPEN, State.REOPENED, State.FIX_CLAIMED})
 """States that call for work; the filter language's ``status:active``."""
 
-
-UNCONFIRMED_DAYS: Final = 30
-"""Days after which a finding that no scan could look at is listed as one that cannot be confirmed."""
 
 RETIRED_RULE: Final = "retired"
 """Logic version of a rule that a pack still names but no longer has: its findings are retired."""

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
 from pathlib import Path
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from undercroft.model import Json
 
@@ -33,6 +32,8 @@ def zone_info(name: str) -> tzinfo:
     if name == "UTC":
         # Needs no zone database, which a slim container may lack.
         return UTC
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # filters need none of this
+
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
