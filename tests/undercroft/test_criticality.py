@@ -220,6 +220,8 @@ def test_an_older_cache_is_weighed_as_before(tmp_path: Path) -> None:
     with sqlite3.connect(path) as connection:
         connection.execute("ALTER TABLE state DROP COLUMN criticality")
         connection.execute("ALTER TABLE closure DROP COLUMN scale")
+        for column in ("saved", "fed"):
+            connection.execute(f"ALTER TABLE service DROP COLUMN {column}")
         connection.execute("DELETE FROM _sqlite_migrations WHERE name >= '0005'")
         connection.execute("PRAGMA user_version = 4")
     with Store.open(path, clock=clock) as store:

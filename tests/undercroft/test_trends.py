@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,19 +12,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.undercroft.store_kit import (
+    ALL_COVERED,
     RULES,
     Clock,
     Estate,
     accept,
+    covered,
     fail,
     key,
     notebook,
     only,
+    part,
+    poisoned,
     save,
     tower_estate,
+    undo,
 )
 from tui.screens.overview import change_text
-from undercroft.model import LAYERS
+from undercroft.feeds import KEV, ParsedFeed
+from undercroft.model import LAYERS, Coverage, CoverageStatus, Presence, Severity
 from undercroft.relations import Relation
 from undercroft.risk.trends import CAUSES, Change, Entry, attribute, sparkline
 from undercroft.store import Store, read_trends
@@ -88,7 +95,7 @@ def test_what_moved_a_score(store: tuple[Store, Clock]) -> None:
     assert causes(cache.change_of_all(second.id)) == {"fixed": 1, "new": 1}
 
     accept(cache, only(cache.findings(second.id, Query()), "nb-root").id, clock)
-    assert causes(cache.change_of(second.id, NB))["fixed"] == 1
+    assert causes(cache.change_of(second.id, NB)) == {"fixed": 1, "new": 1, "decision": 0}
     assert nb.key == NB
 
 
@@ -121,22 +128,147 @@ def test_what_is_not_taken_apart_is_said(
     assert change_text(some).plain.endswith("; not in the causes: 3 services that moved less")
 
 
-def test_a_decision_a_new_rule_and_another_shape(store: tuple[Store, Clock]) -> None:
-    cache, clock = store
-    estate = tower_estate()
-    nb, data, identity = estate.resources
-    without = {name: version for name, version in RULES.items() if name != "cve"}
-    first = save(cache, estate, clock, rules=without)
-    accept(cache, only(cache.findings(first.id, Query()), "nb-root").id, clock)
-    assert cache.change_of(first.id, NB) is None
+CVE = "CVE-2026-1111"
 
+
+def kev(*cves: str) -> ParsedFeed:
+    return ParsedFeed(KEV, "1", "2026-11-18", dict.fromkeys(cves, "2026-10-01"))
+
+
+def hole() -> Sequence[Coverage]:
+    """Buckets could not be listed."""
+    return [one for one in ALL_COVERED if one.collector != "aws.s3"] + [
+        covered("aws.s3", CoverageStatus.DENIED, "AccessDenied", lists=())
+    ]
+
+
+def flawed(*, combined: bool = False) -> Estate:
+    """The notebook's tower with a CVE in what it stands on; ``combined``: exploitable, it is toxic."""
     estate = tower_estate()
-    estate.answers[data.key].append(fail(data, "cve", cve="CVE-2024-0001"))
-    estate.edges = [edge for edge in estate.edges if edge.dst != identity.key]
-    second = save(cache, estate, clock, pack="pack-2")
-    # The acceptance holds in both scans, so it moved nothing.
-    assert causes(cache.change_of(second.id, NB)) == {"rules": 1, "structure": 1}
-    assert nb.key == NB
+    nb, data, _ = estate.resources
+    estate.answers[data.key].append(fail(data, "cve", cve=CVE))
+    if combined:
+        made = fail(nb, "toxic", Severity.CRITICAL)
+        evidence = (part(0, data.key, ["trait:vuln"]), part(1, nb.key, ["nb-root"]))
+        estate.combinations[nb.key] = [replace(made, evidence=evidence, weight=0.9)]
+    return estate
+
+
+def without(estate: Estate, name: str) -> Estate:
+    """Nothing stands on the resource of that name any more."""
+    estate.edges = [edge for edge in estate.edges if not edge.dst.endswith(name)]
+    return estate
+
+
+def unanswered(estate: Estate) -> Estate:
+    """The bucket could not be read; what named it could."""
+    data = estate.resources[1]
+    estate.resources[1] = replace(data, presence=Presence.STUB)
+    estate.answers[data.key] = []
+    return estate
+
+
+def unlisted(estate: Estate) -> Estate:
+    """The bucket and what it is used for were hidden."""
+    data = estate.resources.pop(1)
+    del estate.answers[data.key]
+    estate.edges = [edge for edge in estate.edges if edge.dst != data.key]
+    estate.coverage = hole()
+    return estate
+
+
+def clean(estate: Estate, name: str) -> Estate:
+    """Nothing is wrong with the resource of that name."""
+    estate.answers[next(key for key in estate.answers if key.endswith(name))] = []
+    return estate
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        (tower_estate(), tower_estate(), {}),
+        (clean(tower_estate(), "train"), tower_estate(), {"new": 1}),
+        (tower_estate(), clean(tower_estate(), "train"), {"fixed": 1}),
+        (without(tower_estate(), "exec"), tower_estate(), {"structure": 1}),
+        (tower_estate(), without(tower_estate(), "exec"), {"structure": 1}),
+        (unanswered(tower_estate()), tower_estate(), {"coverage": 1}),
+        (unlisted(tower_estate()), tower_estate(), {"coverage": 1}),
+        # A combination moved by what it is made of.
+        (clean(poisoned(), "train"), poisoned(), {"new": 2}),
+        (without(poisoned(), "train"), poisoned(), {"structure": 2}),
+        (unlisted(poisoned()), poisoned(), {"coverage": 2}),
+        (poisoned(), clean(poisoned(), "train"), {"fixed": 2}),
+        (poisoned(), without(poisoned(), "train"), {"structure": 2}),
+    ],
+)  # fmt: skip
+def test_every_cause_of_a_scan(
+    store: tuple[Store, Clock], before: Estate, after: Estate, expected: dict[str, int]
+) -> None:
+    cache, clock = store
+    for estate in (before, after):
+        bare = any(not answers for answers in estate.answers.values()) or len(estate.edges) < 2
+        if bare or len(estate.resources) < 3:
+            estate.combinations = {}
+    save(cache, before, clock)
+    scan = save(cache, after, clock, pack="pack-2")
+    assert causes(cache.change_of(scan.id, NB)) == expected
+    assert causes(cache.change_of_all(scan.id)) == expected
+
+
+def test_rules_that_ask_something_new_or_no_longer(store: tuple[Store, Clock]) -> None:
+    cache, clock = store
+    fewer = {name: version for name, version in RULES.items() if name != "role-admin"}
+    save(cache, clean(tower_estate(), "exec"), clock, rules=fewer)
+    more = save(cache, tower_estate(), clock, pack="pack-2")
+    assert causes(cache.change_of(more.id, NB)) == {"rules": 1}
+    estate = tower_estate()
+    key_ = estate.resources[2].key
+    estate.answers[key_] = [replace(estate.answers[key_][0], severity=Severity.CRITICAL)]
+    again = save(cache, estate, clock, pack="pack-3", rules={**RULES, "role-admin": "2"})
+    assert causes(cache.change_of(again.id, NB)) == {"rules": 1}
+
+
+def test_decisions_since_the_scan_before(store: tuple[Store, Clock]) -> None:
+    """They hold in saved scans too; what those were when they were saved is what is compared with."""
+    cache, clock = store
+    first = save(cache, tower_estate(), clock)
+    then = cache.services(first.id, Query())[0].score
+    accepted = accept(cache, only(cache.findings(first.id, Query()), "nb-root").id, clock)
+    held = cache.services(first.id, Query())[0].score
+    second = save(cache, tower_estate(), clock)
+    change = cache.change_of(second.id, NB)
+    assert causes(change) == {"decision": 0}
+    assert change is not None
+    assert (change.before, change.after) == (then, held)
+    points = cache.trend(second.id)
+    assert [point.total for point in points] == [then, held]
+    assert cache.trends_of(second.id, [NB])[NB] == [then, held]
+    undo(cache, accepted.id, clock)
+    third = save(cache, tower_estate(), clock)
+    change = cache.change_of(third.id, NB)
+    assert causes(change) == {"decision": 0}
+    assert change is not None
+    assert (change.before, change.after) == (held, then)
+
+
+def test_feeds_since_the_scan_before(store: tuple[Store, Clock]) -> None:
+    cache, clock = store
+    first = save(cache, flawed(), clock)
+    plain = cache.services(first.id, Query())[0].score
+    cache.import_feed(kev(CVE))
+    accept(cache, only(cache.findings(first.id, Query()), "nb-root").id, clock)
+    second = save(cache, flawed(combined=True), clock)
+    change = cache.change_of(second.id, NB)
+    # The flaw weighs more, and what it is a part of has become toxic: one finding, not a new one.
+    assert causes(change).keys() == {"feed", "decision"}
+    assert change is not None
+    assert change.before == plain
+    assert {cause.name: cause.findings for cause in change.causes} == {"feed": 1, "decision": 0}
+    assert causes(cache.change_of_all(second.id)) == causes(change)
+    # And back: not a repair.
+    cache.import_feed(kev("CVE-2020-0001"))
+    third = save(cache, flawed(), clock)
+    assert causes(cache.change_of(third.id, NB)) == {"feed": 1}
 
 
 def test_trends_have_gaps_where_a_service_was_not_there(store: tuple[Store, Clock]) -> None:

@@ -84,7 +84,7 @@ def test_a_decision_scores_only_the_services_above(tmp_path: Path) -> None:
         )
         accept(store, finding, clock)
         connection.set_trace_callback(None)
-        scored = [text for text in written if text.startswith("INSERT OR REPLACE INTO service")]
+        scored = [text for text in written if text.startswith("INSERT INTO service")]
         assert len(scored) == 3, "of four services, the three above"
         weighed = [text for text in written if text.startswith("INSERT INTO weight")]
         assert len(weighed) == 1, "of two resources, the one decided about"

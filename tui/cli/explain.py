@@ -70,7 +70,10 @@ def _service(found: ServiceExplanation, change: Change | None, *, everything: bo
     if inherent.hazard != residual.hazard:
         click.echo(f"without acceptances {_score(inherent)}, H = {inherent.hazard:.4f}")
     if change is not None:
-        moved = ", ".join(f"{one.name} {one.points:+.1f} ({one.findings})" for one in change.causes)
+        moved = ", ".join(
+            f"{one.name} {one.points:+.1f}" + (f" ({one.findings})" if one.findings else "")
+            for one in change.causes
+        )
         since = shown(change.since.name or change.since.uid)
         by = f"{change.after - change.before:+.1f}" if moved else "unchanged"
         click.echo(f"{by} since {since}{': ' if moved else ''}{moved}")

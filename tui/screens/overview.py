@@ -187,7 +187,8 @@ def change_text(change: Change | None) -> Content:
         parts.append(Content.styled(": " if number == 0 else ", ", "$faint"))
         tone = "worse" if cause.points > 0 else "better"
         parts.append(Content.styled(f"{cause.name} {_signed(cause.points)}", f"${tone}"))
-        parts.append(Content.styled(f" ({cause.findings:,})", "$faint"))
+        if cause.findings:
+            parts.append(Content.styled(f" ({cause.findings:,})", "$faint"))
     if change.left_out:
         parts.append(
             Content.styled(

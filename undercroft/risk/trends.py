@@ -38,11 +38,13 @@ class Cause:
     """One of ``CAUSES``."""
     points: float
     findings: int
+    """How many it is about; 0: it moved the earlier scan after that was saved, and none is named."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A change of a score (or of many) since the scan before; the causes' points add up to it."""
+    """A change of a score (or of many) since the scan before was saved; the causes' points add up
+    to it."""
 
     since: ScanRow
     before: float

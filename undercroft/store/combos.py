@@ -59,16 +59,18 @@ def item_of(row: Sequence[Any]) -> Item:
 class Components:
     """The living findings of resources that combinations hang on, read once each."""
 
-    def __init__(self, connection: sqlite3.Connection, scan_id: int) -> None:
+    def __init__(self, connection: sqlite3.Connection, scan_id: int, *, feeds: bool = True) -> None:
+        """``feeds``: whether what they call exploitable counts as such."""
         self._connection = connection
         self._scan = scan_id
+        self._exploitable = EXPLOITABLE_SQL if feeds else "0"
         self._known: dict[str, list[tuple[Item, frozenset[str], int]]] = {}
 
     def of(self, key: str) -> list[tuple[Item, frozenset[str], int]]:
         """(item, tokens that it answers to, resource) of every living finding of a resource."""
         if key not in self._known:
             rows = self._connection.execute(
-                f"SELECT {ITEM_COLUMNS}, {EXPLOITABLE_SQL}, t.resource FROM resource r "
+                f"SELECT {ITEM_COLUMNS}, {self._exploitable}, t.resource FROM resource r "
                 "CROSS JOIN state t ON t.scan = ? AND t.resource = r.id "
                 f"{ITEM_JOINS} LEFT JOIN vulnerability v ON v.cve = f.cve WHERE r.key = ? AND NOT t.combined AND t.status IN {_ALIVE_SQL}",
                 (self._scan, key),

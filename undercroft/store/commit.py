@@ -238,4 +238,5 @@ def _appear(
     ]
     if made:
         refresh_findings(connection, concerned(connection, made), now, only=scan_id)
+    connection.execute("UPDATE service SET saved = score, fed = 0 WHERE scan = ?", (scan_id,))
     bump(connection)

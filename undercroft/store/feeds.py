@@ -78,10 +78,11 @@ def listing(database: Database) -> list[FeedInfo]:
 def import_feed(database: Database, feed: ParsedFeed) -> int:
     """See ``Store.import_feed``."""
     from undercroft.store import rollup
+    from undercroft.store.causes import by_feed
     from undercroft.store.refresh import refresh_findings
 
     column = feed.name
-    with database.transaction() as connection:
+    with database.transaction() as connection, by_feed(connection):
         connection.execute(f"UPDATE vulnerability SET {column} = NULL")
         connection.executemany(
             f"INSERT INTO vulnerability (cve, {column}) VALUES (?, ?) "

@@ -13,6 +13,7 @@ from undercroft.model import LAYERS, Observation, Outcome, Presence, Resource, S
 from undercroft.protocols import Judge
 from undercroft.store import rollup
 from undercroft.store.answers import Answer, Answers
+from undercroft.store.causes import by_feed
 from undercroft.store.combos import ALIVE, settle_scan
 from undercroft.store.commit import count_findings, scan_of
 from undercroft.store.connection import Database, bump
@@ -64,7 +65,8 @@ def combine_again(database: Database, judge: Judge, criticality_tag: str) -> Rec
         changed = _write(writing, scan_id, pack, estate, answers)
         if not changed:
             return Recombined()
-        _derive(database, writing, scan_id, changed, criticality_tag)
+        with by_feed(writing):
+            _derive(database, writing, scan_id, changed, criticality_tag)
         after = _holding(writing, scan_id)
         bump(writing)
     return Recombined(

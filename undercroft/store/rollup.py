@@ -24,6 +24,16 @@ ACTIVE_SQL = "('open', 'reopened', 'fix_claimed')"
 _COUNTED_SQL = "('open', 'reopened', 'fix_claimed', 'accepted')"
 _BATCH = 500
 _MARKS = 400
+_SERVICE = (
+    "body", "name", "score", "inherent", "worst", "open", "accepted", "claimed", "combinations",
+    "unconfirmed", "unread",
+)  # fmt: skip
+_WRITE_SERVICE = (
+    f"INSERT INTO service (scan, resource, {', '.join(_SERVICE)}) "
+    f"VALUES (?, ?, {', '.join('?' * len(_SERVICE))}) ON CONFLICT (scan, resource) DO UPDATE SET "
+    + ", ".join(f"{name} = excluded.{name}" for name in _SERVICE)
+)
+"""Keeps what is there about the score's past."""
 
 
 class Item(NamedTuple):
@@ -192,12 +202,7 @@ def _write_services(
     for service, body, name in services:
         score, every = scores.get(service, (0.0, 0.0))
         rows.append((scan_id, service, body, name, score, every, *counts[service]))
-    connection.executemany(
-        "INSERT OR REPLACE INTO service (scan, resource, body, name, score, inherent, worst, open, "
-        "accepted, claimed, combinations, unconfirmed, unread) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        rows,
-    )
+    connection.executemany(_WRITE_SERVICE, rows)
 
 
 def _counts(

@@ -16,7 +16,7 @@ __all__ = ["APPLICATION_ID", "FINDING_INDEX", "SCHEMA_VERSION", "STATE_INDEXES",
 
 APPLICATION_ID = 0x55435246
 """``UCRF`` in the file's header: tells our files from other SQLite databases."""
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 """Kept in the header too, so that reading it needs no table and no library."""
 
 _TABLES = (
@@ -246,6 +246,13 @@ def migrations() -> Migrations:
     def add_scale(db: Database) -> None:
         # What a finding counts in a service is attenuation · scale · hazard.
         db.execute("ALTER TABLE closure ADD COLUMN scale REAL NOT NULL DEFAULT 1.0")
+
+    @found(name="0007_past_scores")
+    def add_past_scores(db: Database) -> None:
+        # The score when its scan was saved, and how much feeds have moved it since. Of older scans
+        # nobody knows.
+        db.execute("ALTER TABLE service ADD COLUMN saved REAL")
+        db.execute("ALTER TABLE service ADD COLUMN fed REAL NOT NULL DEFAULT 0.0")
 
     return found
 
