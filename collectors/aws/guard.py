@@ -17,6 +17,7 @@ __all__ = [
     "READS",
     "ROLE_NAME",
     "ROLE_POLICIES",
+    "SPARING",
     "WriteRefusedError",
     "iam_action",
     "iam_actions",
@@ -35,6 +36,7 @@ ROLE_NAME = "UndercroftRead"
 READS: dict[str, frozenset[str]] = {
     "sts": frozenset({"GetCallerIdentity"}),
     "organizations": frozenset({"ListAccounts"}),
+    "resourcegroupstaggingapi": frozenset({"GetResources"}),
     "sagemaker": frozenset(
         {
             "ListNotebookInstances",
@@ -300,6 +302,7 @@ _PREFIXES: dict[str, str] = {
     "efs": "elasticfilesystem",
     "opensearch": "es",
     "opensearchserverless": "aoss",
+    "resourcegroupstaggingapi": "tag",
 }
 """Where IAM calls a service otherwise than botocore does."""
 
@@ -316,6 +319,9 @@ _INSTEAD = frozenset(
     {"iam:GetRole", "iam:ListRolePolicies", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies"}
 )
 """Asked only where ``iam:GetAccountAuthorizationDetails`` is refused, which says all of it at once."""
+
+SPARING = frozenset({"tag:GetResources"})
+"""Only saves calls: where it is refused, tags are asked for one by one and nothing is lost."""
 
 
 class WriteRefusedError(RuntimeError):

@@ -58,6 +58,9 @@ class Read:
     """Error codes that mean "there is none"."""
     listed: bool = False
     """The answer comes in pages; ``pick`` names the list."""
+    shared: bool = False
+    """Listed once for all resources of a unit, and told apart by the fields of the items that are
+    named like the arguments."""
     each: tuple[Each, ...] = ()
     """Further calls for every item of the list. A bare name becomes an item with one ``id``."""
     client: str = ""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from botocore.client import BaseClient
@@ -20,6 +20,7 @@ from collectors.aws.kinds import ARN, Child, Kind, Read
 from collectors.aws.policy.documents import PolicyError, decode, parse_policy
 from collectors.aws.policy.trust import grants
 from collectors.aws.session import Clients, call, pages, spare
+from collectors.aws.shared import FEW, Shared
 from collectors.aws.subreads import SubReads, tag_map
 from collectors.aws.unchanged import kept_answer, reader
 from collectors.aws.units import AwsCollector, Ended, Gaps, Reading, Unit, once, side_by_side
@@ -96,11 +97,14 @@ class KindList(AwsCollector):
         gaps, seen, count = Gaps(), set[tuple[str, str]](), 0
         listed = reader.list_(kind, {**kind.list_arguments, **self._window(kind)})
         wanted = islice(listed, self._limit) if kind.history else listed
+        # They come in pages, so that looking ahead costs no call.
+        first = list(islice(wanted, FEW + 1))
+        reader.many = len(first) > FEW
 
         def describe(item: dict[str, Json]) -> list[Collected]:
             return reader.describe(kind, item)
 
-        for found in side_by_side(wanted, describe):
+        for found in side_by_side(chain(first, wanted), describe):
             count += 1
             gaps.note(found)
             yield from once(found, seen)
@@ -229,6 +233,9 @@ class _Reader:
         self._meter = unit.meter
         self._collector = collector
         self._known = unit.known
+        self._shared = Shared(unit.meter, self._client)
+        self.many = False
+        """There are enough of them for one question about the tags of all."""
         self.lost: list[CallError] = []
         """Lists of children that could not be had."""
 
@@ -381,10 +388,16 @@ class _Reader:
         client = self._client(read.client or kind.client)
         if read.listed:
             try:
-                listed = [
-                    jsonable(entry)
-                    for entry in pages(self._meter, client, read.operation, read.pick, **arguments)
-                ]
+                listed = (
+                    self._shared.items(kind, read, arguments)
+                    if read.shared
+                    else [
+                        jsonable(entry)
+                        for entry in pages(
+                            self._meter, client, read.operation, read.pick, **arguments
+                        )
+                    ]
+                )
                 config[read.into] = [self._each(client, read, entry) for entry in listed]
             except CallError as error:
                 if error.code in read.answers:
@@ -420,6 +433,8 @@ class _Reader:
         if kind.tags is None:
             return tag_map(config.get("tags") or config.get("Tags"))
         tags = kind.tags
+        if self.many and tags.of == ARN and (found := self._shared.tags(kind, arn)) is not None:
+            return found
         client = self._client(kind.client)
         arguments: Any = _arguments({tags.argument: tags.of}, config, arn) or {}
         try:

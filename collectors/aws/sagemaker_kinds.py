@@ -212,6 +212,7 @@ KINDS: tuple[Kind, ...] = (
                 {"EndpointName": "EndpointName"},
                 pick="MonitoringScheduleSummaries",
                 listed=True,
+                shared=True,
             ),
         ),
     ),

@@ -46,6 +46,8 @@ ALL_REGIONS = "all"
 MAX_ATTEMPTS = 8
 CONNECT_TIMEOUT = 5
 READ_TIMEOUT = 30
+AT_ONCE = 4
+"""Calls in flight per account, region and service, whatever number of units wait for them."""
 _POOL = 32
 _CLIENTS = 128
 """Clients that are kept, each about a megabyte; one that is needed again is made again."""
@@ -256,6 +258,7 @@ class Clients:
         client: BaseClient = make(service, region_name=region, config=config)
         guard.install(client, service)
         _install_hooks(client)
+        cast("Any", client).slots = threading.BoundedSemaphore(AT_ONCE)
         return client
 
 
@@ -268,7 +271,8 @@ def call(meter: Meter, client: BaseClient, operation: str, **kwargs: Any) -> dic
     name = _api_name(client, operation)
     token = _running.set(meter)
     try:
-        answer: dict[str, Any] = getattr(client, operation)(**kwargs)
+        with cast("Any", client).slots:
+            answer: dict[str, Any] = getattr(client, operation)(**kwargs)
     except (ClientError, BotoCoreError, ResponseParserError) as error:
         raise _failed(client, name, error) from error
     finally:
@@ -310,7 +314,8 @@ def pages(
         meter.check()
         token = _running.set(meter)
         try:
-            page = next(iterator, None)
+            with cast("Any", client).slots:
+                page = next(iterator, None)
         except (ClientError, BotoCoreError, ResponseParserError) as error:
             raise _failed(client, name, error) from error
         finally:

@@ -34,7 +34,9 @@ RECORDS = "/model-api/records"
 """Where records can be posted to: a list of ``[service, noun, region, members]``."""
 _FOLDER = Path(__file__).parent / "records"
 _TIME = 1_790_000_000
-_TOKENS = ("nextToken", "NextToken", "Marker", "marker")
+_TOKENS = ("nextToken", "NextToken", "Marker", "marker", "PaginationToken")
+_LISTING = ("GetEnabledStandards", "GetResources")
+"""Operations that list although they are called otherwise."""
 _SIZES = ("maxResults", "MaxResults", "MaxItems", "maxItems", "pageSize")
 _PARTS = ("include",)
 """Lists in a request that say how much of a thing is asked for, not which things."""
@@ -295,6 +297,7 @@ _SERVICES = (
     "logs",
     "organizations",
     "account",
+    "resourcegroupstaggingapi",
     "efs",
     "fsx",
     "secretsmanager",
@@ -369,7 +372,7 @@ def _list_member(output: Any, operation: str) -> str:
         return ""
     if operation.startswith(("Get", "Describe")):
         plural = operation.endswith("s") and not operation.endswith(("Status", "ss"))
-        if not plural or (operation.startswith("Get") and operation != "GetEnabledStandards"):
+        if not plural or (operation.startswith("Get") and operation not in _LISTING):
             return ""
     lists = [name for name, shape in output.members.items() if shape.type_name == "list"]
     return min(lists, key=lambda name: name in ("failures", "errors", "failedAccounts"), default="")

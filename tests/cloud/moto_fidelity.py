@@ -13,6 +13,7 @@ update request and completes the answers with it. One mechanism instead of a pat
   are kept here, since moto has none.
 * ``Update…`` of notebooks, endpoints and domains: moto has none; the remembered request changes.
 * ``ListTags``: from the remembered requests; moto cannot find domains, nor names with a slash.
+* ``GetResources`` of the tagging API, asked for types of SageMaker: from the same.
 """
 
 from __future__ import annotations
@@ -49,6 +50,8 @@ _IDS: Mapping[str, tuple[str, ...]] = {
     "UserProfile": ("DomainId", "UserProfileName"),
 }
 """Kind → the request fields that name one."""
+
+_TAGGING = "ResourceGroupsTaggingAPI_20170126"
 
 _OURS = frozenset({"UserProfile", "StudioLifecycleConfig"})
 """Kinds that moto does not have at all."""
@@ -114,11 +117,15 @@ class Fidelity:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer SageMaker calls here or complete moto's answer; pass everything else through."""
         service, _, operation = str(environ.get("HTTP_X_AMZ_TARGET", "")).partition(".")
-        if service != "SageMaker":
+        if service not in ("SageMaker", _TAGGING):
             return self._app(environ, start_response)
         length = int(environ.get("CONTENT_LENGTH") or 0)
         body = json.loads(environ["wsgi.input"].read(length) or b"{}")
-        status, answer = self._answer(environ, operation, body)
+        kinds = [str(kind) for kind in body.get("ResourceTypeFilters") or ()]
+        if service == _TAGGING and kinds and all(kind.startswith("sagemaker:") for kind in kinds):
+            status, answer = "200 OK", self._tagged(_region(environ), kinds, body)
+        else:
+            status, answer = self._answer(environ, operation, body)
         content = json.dumps(answer).encode()
         headers = [
             ("Content-Type", "application/x-amz-json-1.1"),
@@ -126,6 +133,20 @@ class Fidelity:
         ]
         start_response(status, headers)
         return [content]
+
+    def _tagged(self, region: str, kinds: list[str], body: _Record) -> _Record:
+        starts = tuple(f"arn:aws:sagemaker:{region}:{ACCOUNT}:{kind[10:]}/" for kind in kinds)
+        found = [
+            {"ResourceARN": arn, "Tags": tags}
+            for arn, tags in sorted(self._tags.items())
+            if tags and arn.startswith(starts)
+        ]
+        start, size = int(body.get("PaginationToken") or 0), int(body.get("ResourcesPerPage") or 50)
+        following = str(start + size) if start + size < len(found) else ""
+        return {
+            "ResourceTagMappingList": found[start : start + size],
+            "PaginationToken": following,
+        }
 
     def _answer(
         self, environ: WSGIEnvironment, operation: str, body: _Record

@@ -24,7 +24,7 @@ from tests.cloud.faults import Fault, FaultyProxy, Request, denied
 from tests.cloud.model_server import ModelCloud, load_records
 from tests.cloud.seed import seed
 from tests.cloud.server import AwsServer
-from tests.end_to_end.test_permissions import S3_ACTIONS
+from tests.end_to_end.test_permissions import S3_ACTIONS, SIGNED
 from undercroft.model import Coverage, Json
 from undercroft.protocols import Scope
 from undercroft.scan import run_scan
@@ -45,7 +45,7 @@ def action_of(request: Request) -> str:
         return "s3:GetAccountPublicAccessBlock"
     if request.service == "s3":
         return S3_ACTIONS[request.operation]
-    return f"{request.service}:{request.operation}"
+    return f"{SIGNED.get(request.service, request.service)}:{request.operation}"
 
 
 @dataclass(slots=True)
@@ -111,7 +111,7 @@ def scanner(
             monkeypatch.setenv("AWS_ENDPOINT_URL", gate.endpoint)
             options: dict[str, Json] = {"max_attempts": 1, "regions": list(regions)}
             scope = Scope("aws", locations=regions, options=options)
-            row = run_scan(store, collectors(options), engine, scope)
+            row = run_scan(store, collectors(options), engine, scope, full=True)
             found = {
                 (finding.rule, finding.resource_name, finding.status)
                 for finding in store.findings(row.id, Query())

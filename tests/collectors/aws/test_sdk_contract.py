@@ -172,6 +172,9 @@ def test_further_reads(kind: Kind, model: Any) -> None:
             assert not more.pick or more.pick in inner.output_shape.members
         codes = {shape.name for shape in operation.error_shapes}
         assert not codes or read.answers <= {*codes, "ValidationException"}
+        if read.shared:
+            listed = operation.output_shape.members[read.pick].member
+            assert set(read.arguments) <= set(listed.members)
     for child in kind.children:
         operation = api(model(child.kind.client), child.kind.list_operation)
         fits(kind, child.arguments, operation, model)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pickle
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier, Lock
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from collectors.aws.errors import CallError, UnsupportedOperationError, classify
-from collectors.aws.session import Clients, Identity, call, pages
+from collectors.aws.session import AT_ONCE, Clients, Identity, call, pages
 from tests.collectors.aws.conftest import ACCOUNT, HTML_500, Answer, Proxy
 from undercroft.model import CoverageStatus
 from undercroft.protocols import Cancelled, Meter
@@ -85,6 +86,34 @@ def test_throttling_is_retried_and_counted(aws: Proxy) -> None:
     client = Clients({"max_attempts": 3}).client("sagemaker")
     assert call(meter, client, "list_models") == {"Models": []}
     assert (meter.calls, meter.throttled) == (2, 1)
+
+
+def test_only_so_many_calls_of_a_service_are_in_flight(aws: Proxy, clients: Clients) -> None:
+    aws.always["ListModels"] = OK
+    together, flying, most = Barrier(AT_ONCE, timeout=5), 0, 0
+    lock = Lock()
+
+    def sent(**_: Any) -> None:
+        nonlocal flying, most
+        with lock:
+            flying += 1
+            most = max(most, flying)
+        together.wait()
+        with lock:
+            flying -= 1
+
+    client = clients.client("sagemaker")
+    client.meta.events.register("before-send.sagemaker.ListModels", sent)
+
+    def ask(number: int) -> None:
+        if number % 2:
+            call(Meter(), client, "list_models")
+        else:
+            list(pages(Meter(), client, "list_models", "Models"))
+
+    with ThreadPoolExecutor(4 * AT_ONCE) as pool:
+        list(pool.map(ask, range(4 * AT_ONCE)))
+    assert most == AT_ONCE
 
 
 @pytest.mark.parametrize("answer", [THROTTLED, Answer.error("Odd", 429)])
