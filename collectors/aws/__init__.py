@@ -45,6 +45,7 @@ def collectors(
     ``trusted_accounts`` from the scope's own options.
     """
     from collectors.aws.accounts import AccountRecords, Accounts
+    from collectors.aws.bedrock_keys import BedrockKeyHolders
     from collectors.aws.catalogue import LAST, LISTED, NAMED
     from collectors.aws.ec2 import Ec2AiInstances
     from collectors.aws.ec2_named import NAMED as EC2_NAMED
@@ -63,6 +64,7 @@ def collectors(
             *(KindList(clients, kind, clock) for kind in LISTED if kind.is_listed),
             Ec2AiInstances(clients),
             EcsAiServices(clients),
+            BedrockKeyHolders(clients),
             AccountRecords(clients),
         ],
         # Services that are only referred to.

@@ -226,6 +226,7 @@ READS: dict[str, frozenset[str]] = {
     "iam": frozenset(
         {
             "GetAccountAuthorizationDetails",
+            "ListServiceSpecificCredentials",
             "GetInstanceProfile",
             "GetRole",
             "ListRolePolicies",

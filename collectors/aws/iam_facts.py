@@ -14,7 +14,7 @@ from collectors.aws.policy.evaluate import ANY, Permissions, Policy
 from collectors.aws.policy.trust import role_trust
 from undercroft.model import Json
 
-__all__ = ["PolicyText", "RoleDocuments", "role_facts"]
+__all__ = ["PolicyText", "RoleDocuments", "rights_facts", "role_facts"]
 
 _FROM_RIGHTS = (
     "admin",
@@ -61,12 +61,12 @@ class PolicyText:
 
 @dataclass(frozen=True, slots=True)
 class RoleDocuments:
-    """Everything that decides over a role."""
+    """Everything that decides over a role (or a user, whom nobody assumes)."""
 
     arn: str
     account: str
     partition: str
-    trust: Any
+    trust: Any = None
     policies: Sequence[PolicyText] = ()
     boundary: PolicyText | None = None
     attached: Sequence[str] | None = ()
@@ -93,13 +93,8 @@ def role_facts(
     away (those whose name says that they do count); a right that was *not* found is unknown as soon
     as any document is missing.
     """
-    facts: dict[str, Json] = {"last_used": last_used}
-    unknown: dict[str, str] = {}
-    if role.attached is None:
-        unknown["facts.attached"] = role.missing
-    else:
-        facts["attached"] = list(role.attached)
-    _add_rights(role, facts, unknown)
+    facts, unknown = rights_facts(role)
+    facts["last_used"] = last_used
     try:
         trust = role_trust(parse_policy(role.trust or {}), trusted, role.arn)
     except PolicyError as error:
@@ -108,6 +103,18 @@ def role_facts(
         facts["confused_deputy"] = list(trust.confused_deputy)
         facts["trust_public"] = trust.public
         facts["foreign_trust"] = list(trust.foreign)
+    return facts, unknown
+
+
+def rights_facts(holder: RoleDocuments) -> tuple[dict[str, Json], dict[str, str]]:
+    """What a role or a user may do: the part of ``role_facts`` that asks nothing of its trust."""
+    facts: dict[str, Json] = {}
+    unknown: dict[str, str] = {}
+    if holder.attached is None:
+        unknown["facts.attached"] = holder.missing
+    else:
+        facts["attached"] = list(holder.attached)
+    _add_rights(holder, facts, unknown)
     return facts, unknown
 
 
