@@ -23,6 +23,7 @@ __all__ = [
     "iam_actions",
     "install",
     "policy_document",
+    "policy_documents",
     "policy_size",
 ]
 
@@ -411,6 +412,37 @@ def policy_document(options: Mapping[str, Json] | None = None) -> dict[str, Json
             }
         )
     return {"Version": "2012-10-17", "Statement": statements}
+
+
+def policy_documents(options: Mapping[str, Json] | None = None) -> list[dict[str, Json]]:
+    """``policy_document`` as several that together allow the same, each small enough to be a
+    managed policy. The actions of one service stay together where they fit.
+    """
+    whole: Any = policy_document(options)
+    reads, *others = whole["Statement"]
+    by_service: dict[str, list[Json]] = {}
+    for action in reads["Action"]:
+        by_service.setdefault(action.partition(":")[0], []).append(action)
+    parts: list[list[Json]] = [[]]
+    for actions in by_service.values():
+        if _too_large(whole, reads, parts[-1] + actions):
+            parts.append([])
+        for action in actions:
+            if _too_large(whole, reads, [*parts[-1], action]):
+                parts.append([])
+            parts[-1].append(action)
+    documents: list[dict[str, Json]] = [
+        {**whole, "Statement": [{**reads, "Sid": f"{reads['Sid']}{number}", "Action": actions}]}
+        for number, actions in enumerate(parts, 1)
+    ]
+    if others:
+        documents.append({**whole, "Statement": others})
+    return documents
+
+
+def _too_large(whole: Mapping[str, Json], reads: Mapping[str, Json], actions: list[Json]) -> bool:
+    size = policy_size({**whole, "Statement": [{**reads, "Action": actions}]})
+    return size + len("00") > MANAGED_POLICY
 
 
 def policy_size(document: Mapping[str, Json]) -> int:

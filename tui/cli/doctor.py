@@ -51,10 +51,18 @@ def doctor_command(ctx: click.Context, db: Path | None) -> None:
 @doctor_command.command("aws")
 @aws_sign_in
 @click.option("--policy", is_flag=True, help="Print the IAM policy that a scan needs.")
+@click.option(
+    "--split", is_flag=True, help="Print it as a list of policies that each fit a managed policy."
+)
 @debug_option
-def aws_command(sign_in: AwsSignIn, *, policy: bool) -> None:
+def aws_command(sign_in: AwsSignIn, *, policy: bool, split: bool) -> None:
     """Ask AWS who you are and what a scan could not read."""
     options = sign_in.request().scope().options
+    if split:
+        from collectors.aws.guard import policy_documents
+
+        print_json(policy_documents(options))
+        return
     if policy:
         from collectors.aws.guard import MANAGED_POLICY, policy_document, policy_size
 
@@ -63,7 +71,7 @@ def aws_command(sign_in: AwsSignIn, *, policy: bool) -> None:
         if (size := policy_size(document)) > MANAGED_POLICY:
             say(
                 f"{size:,} characters are too many for a managed policy ({MANAGED_POLICY:,}): "
-                "make it a role's inline policy (aws iam put-role-policy)"
+                "make it a role's inline policy (aws iam put-role-policy), or --split it"
             )
         return
     from collectors.aws import preflight

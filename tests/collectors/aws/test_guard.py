@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from collectors.aws import guard
 from collectors.aws.guard import READS, WriteRefusedError
 from collectors.aws.session import Clients
 from tests.collectors.aws.conftest import Proxy
+from undercroft.model import Json
 
 READING = ("Get", "List", "Describe", "BatchGet", "Head")
 
@@ -106,6 +108,20 @@ def test_the_policy_allows_exactly_the_reads() -> None:
 def test_iam_action_names_what_aws_calls_the_permission() -> None:
     assert guard.iam_action("s3", "ListBuckets") == "s3:ListAllMyBuckets"
     assert guard.iam_action("ec2", "DescribeImages") == "ec2:DescribeImages"
+
+
+def test_the_parts_of_the_policy_allow_the_same_and_fit() -> None:
+    options: dict[str, Json] = {"organization": True}
+    whole: Any = guard.policy_document(options)
+    parts: Any = guard.policy_documents(options)
+    assert all(guard.policy_size(part) <= guard.MANAGED_POLICY for part in parts)
+    statements = [statement for part in parts for statement in part["Statement"]]
+    reads = [s for s in statements if s["Sid"].startswith("UndercroftReadOnly")]
+    assert len(reads) == len({s["Sid"] for s in reads}) > 1
+    assert [action for s in reads for action in s["Action"]] == whole["Statement"][0]["Action"]
+    assert [s for s in statements if s not in reads] == whole["Statement"][1:]
+    for before, after in pairwise(reads):
+        assert before["Action"][-1].split(":")[0] != after["Action"][0].split(":")[0]
 
 
 def test_the_whole_policy_fits_into_a_role() -> None:

@@ -17,7 +17,7 @@ import boto3
 import pytest
 
 from collectors.aws import collectors
-from collectors.aws.guard import policy_document
+from collectors.aws.guard import policy_document, policy_documents
 from rules import Engine, load_pack
 from tests.cloud.estate import load_estate
 from tests.cloud.faults import Fault, FaultyProxy, Request, denied
@@ -80,7 +80,7 @@ class Scanned:
 
 
 Scan = Callable[[frozenset[str] | None], Scanned]
-Grant = Callable[[dict[str, Any]], None]
+Grant = Callable[..., None]
 
 
 @pytest.fixture(scope="module")
@@ -170,13 +170,16 @@ def enforced(
     iam.create_user(UserName="scanner")
     key = iam.create_access_key(UserName="scanner")["AccessKey"]
 
-    def grant(document: dict[str, Any]) -> None:
-        # moto checks the account's own block under the name of the request.
-        text = json.dumps(document).replace(
-            "s3:GetAccountPublicAccessBlock", "s3:GetPublicAccessBlock"
-        )
+    def grant(*documents: dict[str, Any]) -> None:
         aws_server.post("/moto-api/reset-auth", b"inf")
-        iam.put_user_policy(UserName="scanner", PolicyName="read", PolicyDocument=text)
+        for name in iam.list_user_policies(UserName="scanner")["PolicyNames"]:
+            iam.delete_user_policy(UserName="scanner", PolicyName=name)
+        for number, document in enumerate(documents):
+            # moto checks the account's own block under the name of the request.
+            text = json.dumps(document).replace(
+                "s3:GetAccountPublicAccessBlock", "s3:GetPublicAccessBlock"
+            )
+            iam.put_user_policy(UserName="scanner", PolicyName=f"read{number}", PolicyDocument=text)
         aws_server.post("/moto-api/reset-auth", b"0")
 
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
@@ -190,7 +193,7 @@ def enforced(
 
 def test_the_policy_is_enough(enforced: Enforced) -> None:
     free = enforced.scan(None)
-    enforced.grant(policy())
+    enforced.grant(*policy_documents())
     held = enforced.scan(actions(policy()))
     assert held.row.state == "complete", held.said
     assert held.said == free.said == ""
