@@ -6,7 +6,7 @@ import os
 import threading
 import webbrowser
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.app import App
@@ -14,9 +14,17 @@ from textual.message import Message
 from textual.reactive import var
 
 from tui.console import console_url
-from tui.messages import DecisionFailed, DecisionMade, UndoNamed
+from tui.messages import (
+    DecisionFailed,
+    DecisionMade,
+    DecisionStopped,
+    Recorded,
+    Recording,
+    UndoNamed,
+)
 from tui.text import count, shown
 from tui.widgets.finding_text import Advice
+from undercroft.protocols import Cancelled
 from undercroft.views import Query, ScanRow
 
 if TYPE_CHECKING:
@@ -42,6 +50,8 @@ class DecidingApp(App[None]):
     clock: Callable[[], datetime]
     settings: Settings
     rules_pack: Callable[[], Pack] | None = None
+    PATIENCE: ClassVar[float] = 0.5
+    """Seconds after which a decision that is still being recorded says how far it is."""
 
     def __init__(self) -> None:
         # Decided before Textual chooses its colour filters: under NO_COLOR even greys must not be sent.
@@ -95,10 +105,25 @@ class DecidingApp(App[None]):
             self.say_why("This cache was opened for reading only; start without --read-only.")
             return
 
+        from tui.dialogs.recording import RecordingDialog
+
+        stop = threading.Event()
+        progress = RecordingDialog(stop.set)
+
+        def step(what: str, done: int, total: int) -> None:
+            if stop.is_set():
+                raise Cancelled
+            self.post_message(Recording(progress, what, done, total))
+
         def run() -> None:
             try:
-                with self._deciding:
-                    action = work(store, triage)
+                try:
+                    with self._deciding, triage.watched(step):
+                        action = work(store, triage)
+                finally:
+                    self.post_message(Recorded(progress))
+            except Cancelled:
+                self.post_message(DecisionStopped())
             except Exception as error:  # noqa: BLE001  (a refusal or a failure is a sentence on screen)
                 self.post_message(DecisionFailed(str(error) or type(error).__name__))
             else:
@@ -106,7 +131,20 @@ class DecidingApp(App[None]):
                 # Reads the whole log: the decision is on screen before.
                 self.post_message(UndoNamed(triage.next_undo(dated=False) or ""))
 
+        self.set_timer(self.PATIENCE, lambda: progress.is_over or self.push_screen(progress))
         self.run_worker(run, thread=True, group="decide", exit_on_error=False)
+
+    @on(Recording)
+    def _recording(self, event: Recording) -> None:
+        event.dialog.tell(event.what, event.done, event.total)
+
+    @on(Recorded)
+    def _recorded(self, event: Recorded) -> None:
+        event.dialog.over()
+
+    @on(DecisionStopped)
+    def _decision_stopped(self) -> None:
+        self.notify("Stopped: nothing was recorded.", markup=False)
 
     @on(DecisionFailed)
     def _decision_failed(self, event: DecisionFailed) -> None:

@@ -9,6 +9,7 @@ from textual.message import Message
 from undercroft.views import ScanRow
 
 if TYPE_CHECKING:
+    from tui.dialogs.recording import RecordingDialog
     from undercroft.store import Store
     from undercroft.triage.decide import Action
 
@@ -16,9 +17,12 @@ __all__ = [
     "DataChanged",
     "DecisionFailed",
     "DecisionMade",
+    "DecisionStopped",
     "OpenFailed",
     "Opened",
     "Preparing",
+    "Recorded",
+    "Recording",
     "UndoNamed",
 ]
 
@@ -75,6 +79,34 @@ class DecisionMade(Message, bubble=False):
     def __init__(self, action: Action) -> None:
         super().__init__()
         self.action = action
+
+
+class Recording(Message):
+    """How far a decision is that is being recorded."""
+
+    def __init__(self, dialog: RecordingDialog, what: str, done: int, total: int) -> None:
+        super().__init__()
+        self.dialog = dialog
+        """Which says so, if it is open."""
+        self.what = what
+        self.done = done
+        self.total = total
+
+    def can_replace(self, message: Message) -> bool:
+        """Only the newest one matters."""
+        return isinstance(message, Recording) and message.dialog is self.dialog
+
+
+class Recorded(Message):
+    """A decision has come to its end, one way or the other."""
+
+    def __init__(self, dialog: RecordingDialog) -> None:
+        super().__init__()
+        self.dialog = dialog
+
+
+class DecisionStopped(Message):
+    """A decision was stopped by the person before it was recorded; nothing of it is left."""
 
 
 class UndoNamed(Message, bubble=False):

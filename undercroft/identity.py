@@ -46,6 +46,10 @@ def canonical_json(value: Json) -> str:
         ValueError: for NaN and infinities, which JSON does not have.
         TypeError: for anything that is not JSON, and for keys that are not text.
     """
+    if _is_plain(value):
+        text = _encoded(value)
+        if text.isascii():
+            return text
     parts: list[str] = []
     _write(value, parts)
     return "".join(parts)
@@ -134,6 +138,18 @@ _AS_DIGITS = str.maketrans("234567abcdefghijklmnopqrstuvwxyz", "0123456789abcdef
 
 
 _quoted = json.encoder.encode_basestring
+_encoded = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
+"""Canonical for what is plain and ASCII, where code points, code units and NFC are all one."""
+
+
+def _is_plain(value: Json) -> bool:
+    """Whether it holds nothing that Python writes otherwise than RFC 8785, apart from its letters."""
+    kind = type(value)
+    if kind is dict:
+        return all(type(key) is str and _is_plain(item) for key, item in value.items())  # type: ignore[union-attr]  # its type was just compared
+    if kind is list:
+        return all(map(_is_plain, value))  # type: ignore[arg-type]  # its type was just compared
+    return kind is str or kind is int or kind is bool or value is None
 
 
 def _members(at: Mapping[str, str]) -> str:

@@ -30,7 +30,7 @@ Collected: TypeAlias = Resource | Edge | Coverage
 
 
 class Cancelled(Exception):  # noqa: N818  (a request, not an error)
-    """Raised inside a unit when the scan was asked to stop."""
+    """Raised inside a unit of a scan, or between two steps of long work, that was asked to stop."""
 
 
 @dataclass(frozen=True, slots=True)

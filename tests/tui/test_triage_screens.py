@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -15,6 +17,7 @@ from tests.tui.piloting import estate_app, screen_text, settle
 from tui.app import UndercroftApp
 from tui.dialogs.accept import AcceptDialog
 from tui.dialogs.base import ReasonArea
+from tui.dialogs.recording import RecordingDialog
 from tui.dialogs.results import Note
 from tui.dialogs.undo import UndoDialog
 from tui.screens.changes import ChangesScreen
@@ -26,7 +29,7 @@ from tui.screens.services import ServicesScreen
 from tui.selection import Selection
 from undercroft.store import Store
 from undercroft.text import shown
-from undercroft.triage.decide import Triage
+from undercroft.triage.decide import Action, Triage
 from undercroft.triage.scopes import Scope
 from undercroft.triage.scoping import accept_scope
 from undercroft.views import Query
@@ -330,3 +333,36 @@ async def test_the_palette_names_what_undo_is_about(tmp_path: Path) -> None:
         triage(app).claim_fixed([ADMIN])
         await press(pilot, "colon", *"do: undo")
         assert "claimed 1 finding fixed: the next scan will verify, just now" in screen_text(app)
+
+
+async def test_a_long_decision_says_how_far_it_is_and_can_be_stopped(tmp_path: Path) -> None:
+    app = estate_app(tmp_path, screen="findings")
+    go = threading.Event()
+
+    class Patient(Note):
+        def apply(self, triage: Triage, findings: Sequence[str]) -> Action:
+            go.wait(30)
+            return super().apply(triage, findings)
+
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        assert app.store is not None
+        app.PATIENCE = 0.01  # type: ignore[misc]  # of this app only
+        for stop in (True, False):
+            app.decide(Patient("seen"), Selection((ROOT,)))
+            while not isinstance(app.screen, RecordingDialog):
+                await pilot.pause(0.01)
+            await pilot.pause(0.05)
+            assert "looking up" in screen_text(app)
+            if stop:
+                await pilot.press("escape")
+                await pilot.pause(0.05)
+                assert "stopping" in screen_text(app)
+            go.set()
+            await settle(pilot)
+            at(app, FindingsScreen)
+            assert len(app.store.events()) == (0 if stop else 1)
+            said = [notification.message for notification in app._notifications]
+            assert ("Stopped: nothing was recorded." in said) is stop
+            app.clear_notifications()
+            go.clear()

@@ -18,6 +18,7 @@ from undercroft.model import (
     Resource,
     Severity,
 )
+from undercroft.protocols import Cancelled
 from undercroft.store import Store
 from undercroft.triage.decide import CATEGORIES, Action, DecisionError, Triage
 from undercroft.triage.events import verify
@@ -193,6 +194,36 @@ class TestRecorded:
     def test_what_cannot_be_encoded_is_replaced(self, estate: Estate) -> None:
         action = estate.ada.note(estate.ids("a"), text="odd \udcff byte")
         assert action.events[0].payload == {"text": "odd ? byte"}
+
+    @pytest.mark.parametrize("at", ["looking up", "recording", "working out", "counting", "saving"])
+    def test_stopped_at_any_step_it_leaves_nothing(self, estate: Estate, at: str) -> None:
+        heard = []
+
+        def step(what: str, done: int, total: int) -> None:
+            heard.append((what, done, total))
+            if what == at:
+                raise Cancelled
+
+        before = estate.store.data_version()
+        with estate.ada.watched(step), pytest.raises(Cancelled):
+            estate.accept("abcde")
+        assert heard[-1][0] == at
+        assert estate.store.events() == []
+        assert estate.store.data_version() == before
+        assert estate.states() == "open open open open open"
+        assert estate.ada.next_undo() is None
+        estate.accept("abcde")
+        assert estate.states() == "accepted accepted accepted accepted accepted"
+        with estate.ada.watched(step):
+            if at == "looking up":
+                estate.ada.undo()
+                assert {what for what, _, _ in heard[1:]} == {
+                    "recording", "working out", "counting", "saving"
+                }  # fmt: skip
+            else:
+                with pytest.raises(Cancelled):
+                    estate.ada.undo()
+                assert estate.states() == "accepted accepted accepted accepted accepted"
 
     def test_the_chain_is_whole_afterwards(self, estate: Estate) -> None:
         estate.accept("abc")

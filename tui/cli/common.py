@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,8 +33,12 @@ __all__ = [
     "say",
     "scan_option",
     "selection_options",
+    "told",
 ]
 
+_PATIENCE = 0.5
+"""Seconds that a decision may take without a word on how far it is."""
+_BETWEEN = 0.1
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -138,6 +143,37 @@ def own_triage(store: Store) -> Triage:
         clock=utc_now,
         max_days=settings.max_accept_days,
     )
+
+
+@contextmanager
+def told(triage: Triage) -> Iterator[None]:
+    """On a terminal, a line that says how far a decision is that takes a while; ctrl-c stops it.
+
+    It is recorded in one transaction, so what is stopped leaves nothing behind.
+    """
+    if not sys.stderr.isatty():
+        yield
+        return
+    begun = time.monotonic()
+    last = 0.0
+
+    def step(what: str, done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - begun < _PATIENCE or now - last < _BETWEEN:
+            return
+        last = now
+        far = f" {done:,} of {total:,}" if total > 1 else ""
+        click.echo(
+            f"\r\x1b[K{what}{far}… (ctrl-c stops it, nothing is recorded)", err=True, nl=False
+        )
+
+    try:
+        with triage.watched(step):
+            yield
+    finally:
+        if last:
+            click.echo("\r\x1b[K", err=True, nl=False)
 
 
 def say(text: str) -> None:

@@ -17,6 +17,7 @@ from tui.cli.common import (
     say,
     scan_option,
     selection_options,
+    told,
 )
 from tui.cli.decisions import event_id
 from tui.cli.errors import CommandError
@@ -62,7 +63,8 @@ def decide_on(
         chosen = choose_findings(store, scan, ids, filter_text, yes=yes, verb=verb)
         triage = own_triage(store)
         try:
-            action = act(triage, store, chosen, scan.id)
+            with told(triage):
+                action = act(triage, store, chosen, scan.id)
         except DecisionError as error:
             raise CommandError(str(error)) from error
     for finding, state in action.skipped:
@@ -273,7 +275,8 @@ def undo_command(target: str | None, reason: str, db: Path | None) -> None:
         triage = own_triage(store)
         whole = target if target is None or target.startswith("b-") else event_id(store, target)
         try:
-            action = triage.undo(whole, reason=reason)
+            with told(triage):
+                action = triage.undo(whole, reason=reason)
         except DecisionError as error:
             raise CommandError(str(error)) from error
     say(action.summary)
@@ -289,7 +292,8 @@ def redo_command(db: Path | None) -> None:
     with open_store(db) as store:
         triage = own_triage(store)
         try:
-            action = triage.redo()
+            with told(triage):
+                action = triage.redo()
         except DecisionError as error:
             raise CommandError(str(error)) from error
     say(action.summary)

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from undercroft.store.refresh import states_of
 from undercroft.store.scoped import place_of
-from undercroft.store.statuses import events_for, facts_of
+from undercroft.store.statuses import events_for, facts_of, versions_in
 from undercroft.triage.ageing import Ageing, Look, ageing, spans, unbroken
 from undercroft.triage.book import Book
 from undercroft.triage.status import RETIRED_RULE
@@ -37,6 +37,7 @@ def ageings(
     events = events_for(connection, ids)
     book = Book(events)
     found = {}
+    versions = versions_in(connection)
     for row in rows:
         first_seen = instant(row.first_seen)
         if first_seen is None:
@@ -48,7 +49,7 @@ def ageings(
             continue
         looks = [
             Look(sighting, facts_of(seen), seen.rule_version == RETIRED_RULE)
-            for scan, _, _, _, _, sighting, seen in states_of(connection, row.id, None)
+            for scan, _, _, _, _, sighting, seen in states_of(connection, row.id, None, versions)
             if scan <= scan_id
         ]
         found[row.id] = ageing(spans(looks, events, row.id, place, now), first_seen, now)

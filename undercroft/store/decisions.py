@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from undercroft.steps import Step, unwatched
 from undercroft.store.connection import Database, bump
 from undercroft.store.encode import clean, dump
+from undercroft.store.errors import NotFoundError
 from undercroft.store.refresh import refresh_findings
 from undercroft.store.scans import FINISHED
 from undercroft.store.scoped import covered, place_of
@@ -28,15 +30,34 @@ from undercroft.triage.reports import MergeReport
 from undercroft.triage.resolve import dead_events
 from undercroft.triage.scopes import scope_of
 from undercroft.triage.searching import searching
+from undercroft.triage.undoing import Line
 from undercroft.views import EventRow
 
-__all__ = ["append", "concerned", "event_rows", "events", "history", "merge", "place_events"]
+__all__ = [
+    "append",
+    "concerned",
+    "event_rows",
+    "events",
+    "history",
+    "lines",
+    "merge",
+    "one",
+    "place_events",
+]
 
+_LINE = (
+    "id, type, actor, at, finding, batch, lamport, json_extract(payload, '$.target'), "
+    "json_extract(payload, '$.until')"
+)
 _TARGETED = ("undo", "scope_end", "scope_seen")
+_LEADS_ON = ("undo", "scope_accept", "scope_end", "alias.link")
+"""Types whose events may concern other findings than the one they name."""
 _JSON = ("scope", "payload", "guards", "seen")
+_PART = 500
+"""Events between two words on how far it is."""
 
 
-def append(database: Database, drafts: Sequence[Event]) -> list[Event]:
+def append(database: Database, drafts: Sequence[Event], step: Step = unwatched) -> list[Event]:
     """See ``Store.append_events``."""
     if not drafts:
         return []
@@ -47,10 +68,11 @@ def append(database: Database, drafts: Sequence[Event]) -> list[Event]:
     try:
         with database.transaction() as connection:
             replica = own_replica(connection, database.path)
-            appended = place_events(connection, replica, drafts)
+            appended = place_events(connection, replica, drafts, step)
             findings = concerned(connection, appended)
-            refresh_findings(connection, findings, database.now())
+            refresh_findings(connection, findings, database.now(), step=step)
             bump(connection)
+            step("saving", 0, 1)
     finally:
         if not database.read_only:
             database.connection().execute("PRAGMA synchronous = NORMAL")
@@ -77,6 +99,44 @@ def events(database: Database, finding: str | None = None) -> list[Event]:
         f"SELECT {EVENT_COLUMNS} FROM event {where}ORDER BY lamport, id", params
     )
     return [event_of(row) for row in rows.fetchall()]
+
+
+def one(database: Database, event_id: str) -> Event:
+    """See ``Store.event``."""
+    row = (
+        database.connection()
+        .execute(f"SELECT {EVENT_COLUMNS} FROM event WHERE id = ?", (event_id,))
+        .fetchone()
+    )
+    if row is None:
+        msg = f"No decision is called {event_id}."
+        raise NotFoundError(msg)
+    return event_of(row)
+
+
+def lines(
+    database: Database,
+    *,
+    kind: str = "",
+    name: str = "",
+    actor: str = "",
+) -> Iterator[Line]:
+    """See ``Store.event_lines``."""
+    asked = {"type = ?": kind, "actor = ?": actor}
+    where = [condition for condition, value in asked.items() if value]
+    params = [value for value in asked.values() if value]
+    if name:
+        # Two searches by index; OR would read the whole log.
+        where.append(
+            "number IN (SELECT number FROM event WHERE id = ? "
+            "UNION SELECT number FROM event WHERE batch = ?)"
+        )
+        params += [name, name]
+    condition = f"WHERE {' AND '.join(where)} " if where else ""
+    for row in database.connection().execute(
+        f"SELECT {_LINE} FROM event {condition}ORDER BY lamport DESC, id DESC", params
+    ):
+        yield Line(*row)
 
 
 def history(database: Database, text: str = "", limit: int | None = None) -> list[EventRow]:
@@ -161,10 +221,20 @@ def concerned(
         target = event.payload.get("target")
         if event.type in {"undo", "scope_end"} and isinstance(target, str):
             waiting += named.get(target, ())
+            found |= dict.fromkeys(
+                row[0]
+                for row in connection.execute(
+                    "SELECT finding FROM event WHERE (id = ?1 OR batch = ?1) "
+                    "AND finding IS NOT NULL",
+                    (target,),
+                )
+            )
             waiting += [
                 event_of(row)
                 for row in connection.execute(
-                    f"SELECT {EVENT_COLUMNS} FROM event WHERE id = ?1 OR batch = ?1", (target,)
+                    f"SELECT {EVENT_COLUMNS} FROM event WHERE (id = ? OR batch = ?) "
+                    f"AND type IN ({','.join('?' * len(_LEADS_ON))})",
+                    (target, target, *_LEADS_ON),
                 ).fetchall()
             ]
     aliases = book_for(connection, ())
@@ -172,7 +242,10 @@ def concerned(
 
 
 def place_events(
-    connection: sqlite3.Connection, replica: str, drafts: Sequence[Event]
+    connection: sqlite3.Connection,
+    replica: str,
+    drafts: Sequence[Event],
+    step: Step = unwatched,
 ) -> list[Event]:
     """Give drafts their place in the log and write them, inside the caller's transaction."""
     new = [draft for draft in drafts if not draft.replica]
@@ -185,8 +258,14 @@ def place_events(
     new = [_after_all_it_covers(connection, draft) for draft in new]
     heads = _heads(connection, {draft.finding for draft in new if draft.finding is not None})
     seq, last_id = last or (0, None)
-    sealed = seal(new, replica, seq, last_id, lamport, heads)
-    _insert(connection, sealed)
+    sealed: list[Event] = []
+    for start in range(0, len(new), _PART):
+        step("recording", start, len(new))
+        part = seal(new[start : start + _PART], replica, seq, last_id, lamport, heads)
+        _insert(connection, part)
+        seq, last_id, lamport = part[-1].seq, part[-1].id, part[-1].lamport
+        heads |= {event.finding: (event.id,) for event in part if event.finding is not None}
+        sealed += part
     places = iter(sealed)
     return [event if event.replica else next(places) for event in drafts]
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from undercroft.model import Outcome, Severity
+from undercroft.steps import Step, unwatched
 from undercroft.store.connection import Database
 from undercroft.store.fresh import ensure_fresh
 from undercroft.store.scans import FINISHED
-from undercroft.store.statuses import EVENT_COLUMNS, event_of, versions_of
-from undercroft.triage.events import FindingFacts, graph_heads
+from undercroft.store.statuses import versions_in
+from undercroft.triage.events import FindingFacts
 
 __all__ = ["facts_for"]
 
@@ -19,7 +20,10 @@ _PART = 500
 
 
 def facts_for(
-    database: Database, finding_ids: Sequence[str], scan_id: int | None = None
+    database: Database,
+    finding_ids: Sequence[str],
+    scan_id: int | None = None,
+    step: Step = unwatched,
 ) -> dict[str, FindingFacts]:
     """Finding → facts; findings that are in no finished scan (or not in that one) are left out."""
     connection = database.connection()
@@ -34,14 +38,11 @@ def facts_for(
     found: dict[str, FindingFacts] = {}
     wanted = list(dict.fromkeys(finding_ids))
     with database.snapshot() as reading:
+        versions = versions_in(reading)
         for start in range(0, len(wanted), _PART):
+            step("looking up", start, len(wanted))
             part = wanted[start : start + _PART]
             marks = ",".join("?" * len(part))
-            heads: dict[str, list[tuple[object, ...]]] = {}
-            for row in reading.execute(
-                f"SELECT {EVENT_COLUMNS} FROM event WHERE finding IN ({marks})", part
-            ):
-                heads.setdefault(row[3], []).append(row)
             for (
                 fid,
                 severity,
@@ -49,7 +50,7 @@ def facts_for(
                 incarnation,
                 evidence_hash,
                 rule,
-                rules,
+                scan,
                 uid,
                 collected_at,
                 outcome,
@@ -59,7 +60,7 @@ def facts_for(
                 epss,
             ) in reading.execute(
                 "SELECT f.fid, o.severity, t.exposure, b.incarnation, o.evidence_hash, u.name, "
-                "s.rules, s.uid, t.collected_at, t.outcome, t.status, o.title, "
+                "s.id, s.uid, t.collected_at, t.outcome, t.status, o.title, "
                 "v.kev IS NOT NULL, v.epss "
                 "FROM finding f LEFT JOIN vulnerability v ON v.cve = f.cve JOIN state t ON t.finding = f.id JOIN scan s ON s.id = t.scan "
                 "JOIN observation o ON o.id = t.observation JOIN rule u ON u.id = f.rule "
@@ -75,12 +76,11 @@ def facts_for(
                     exposure=exposure,
                     incarnation=incarnation,
                     evidence_hash=evidence_hash,
-                    rule_version=versions_of(rules).get(rule),
+                    rule_version=versions[scan].get(rule),
                     scan=uid,
                     collected_at=collected_at,
                     outcome=Outcome(outcome),
                     status=status,
                     title=title,
-                    heads=graph_heads(event_of(row) for row in heads.get(fid, ())),
                 )
     return found

@@ -5,11 +5,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from undercroft.model import Outcome
+from undercroft.steps import Step, unwatched
 from undercroft.store import rollup
 from undercroft.store.combos import alive_among, combined_among, dependants, settle
 from undercroft.store.connection import Database, bump
@@ -18,11 +19,13 @@ from undercroft.store.fresh import stale
 from undercroft.store.scans import FINISHED
 from undercroft.store.scoped import place
 from undercroft.store.sightings import DERIVED_COLUMNS
-from undercroft.store.statuses import Seen, book_for, derive, versions_of
+from undercroft.store.statuses import Seen, book_for, derive, versions_in
 from undercroft.triage.status import Sighting
 
 __all__ = ["bring_up_to_date", "refresh_findings", "states_of"]
 
+_TOLD = 500
+"""Findings between two words on how far it is."""
 _UPDATE = f"UPDATE state SET {', '.join(f'{name} = ?' for name in DERIVED_COLUMNS)} WHERE id = ?"
 
 
@@ -32,11 +35,12 @@ def refresh_findings(
     now: datetime,
     *,
     only: int | None = None,
+    step: Step = unwatched,
 ) -> None:
     """Work out some findings again, in every finished scan that has a word on them, and what counts
     them. Runs inside the caller's transaction. ``only``: that scan, finished or not, and no other.
     """
-    touched, turned, combined = _work_out(connection, findings, now, only)
+    touched, turned, combined = _work_out(connection, findings, now, only, step)
     for scan_id, resources in turned.items():
         # What came to life or ended may complete or break combinations of the services above.
         found = dependants(connection, scan_id, resources)
@@ -46,7 +50,8 @@ def refresh_findings(
         rows.update((row, evidence) for row, _, _, evidence in found)
     for scan_id, rows in combined.items():
         settle(connection, scan_id, rows.items())
-    for scan_id, resources in touched.items():
+    for number, (scan_id, resources) in enumerate(touched.items()):
+        step("counting", number, len(touched))
         rollup.refresh(connection, scan_id, resources)
 
 
@@ -55,7 +60,11 @@ _ByScan = dict[int, set[int]]
 
 
 def _work_out(
-    connection: sqlite3.Connection, findings: Iterable[str], now: datetime, only: int | None
+    connection: sqlite3.Connection,
+    findings: Iterable[str],
+    now: datetime,
+    only: int | None,
+    step: Step = unwatched,
 ) -> tuple[_ByScan, _ByScan, dict[int, dict[int, str]]]:
     """Write the derived columns of some findings.
 
@@ -66,9 +75,12 @@ def _work_out(
     book = book_for(connection, wanted)
     touched: dict[int, set[int]] = {}
     updates: list[Sequence[Any]] = []
-    for fid in wanted:
+    versions = versions_in(connection)
+    for number, fid in enumerate(wanted):
+        if number % _TOLD == 0:
+            step("working out", number, len(wanted))
         sightings: list[Sighting] = []
-        for row in states_of(connection, fid, only):
+        for row in states_of(connection, fid, only, versions):
             scan_id, state_id, resource, body, rule, sighting, seen = row
             sightings.append(sighting)
             if only is not None and scan_id != only:
@@ -107,12 +119,18 @@ def bring_up_to_date(database: Database, scan_id: int, now: datetime) -> None:
 
 
 def states_of(
-    connection: sqlite3.Connection, fid: str, only: int | None
+    connection: sqlite3.Connection,
+    fid: str,
+    only: int | None,
+    versions: Mapping[int, Mapping[str, str]],
 ) -> list[tuple[int, int, int, int, str, Sighting, Seen]]:
-    """Scan, row, resource, body, rule, sighting and facts of one finding in every scan, oldest first."""
+    """Scan, row, resource, body, rule, sighting and facts of one finding in every scan, oldest first.
+
+    ``versions``: of ``versions_in``.
+    """
     found = []
     for row in connection.execute(
-        "SELECT t.scan, t.id, t.resource, s.uid, s.rules, t.collected_at, t.outcome, "
+        "SELECT t.scan, t.id, t.resource, s.uid, t.collected_at, t.outcome, "
         "t.incarnation, t.reason, o.severity, o.threat, o.cvss, o.vector, o.weight, f.cve, "
         "t.exposure, t.criticality, o.evidence_hash, u.name, b.owner, t.body, "
         "v.kev IS NOT NULL, v.epss "
@@ -123,9 +141,7 @@ def states_of(
         f"WHERE f.fid = ? AND (s.state IN {FINISHED} OR s.id = ?) ORDER BY t.scan",
         (fid, only),
     ).fetchall():
-        scan_id, state_id, resource, uid, rules, collected_at, outcome, incarnation, reason = row[
-            :9
-        ]
+        scan_id, state_id, resource, uid, collected_at, outcome, incarnation, reason = row[:8]
         (
             severity,
             threat,
@@ -140,7 +156,7 @@ def states_of(
             owner,
             body,
             *known,
-        ) = row[9:]
+        ) = row[8:]
         found.append(
             (
                 scan_id,
@@ -163,7 +179,7 @@ def states_of(
                     cve=cve,
                     exposure=exposure,
                     evidence_hash=evidence,
-                    rule_version=versions_of(rules).get(rule),
+                    rule_version=versions[scan_id].get(rule),
                     owner_tag=owner,
                     kev=bool(known[0]) or None,
                     epss=known[1],

@@ -38,6 +38,7 @@ __all__ = [
     "events_for",
     "facts_of",
     "rate",
+    "versions_in",
     "versions_of",
     "weigh",
     "whole_book",
@@ -286,6 +287,13 @@ def versions_of(rules: str) -> Mapping[str, str]:
     """Rule id → logic version from a scan's JSON, read once: thousands of findings ask for it."""
     found: Mapping[str, str] = load(rules)
     return found
+
+
+def versions_in(connection: sqlite3.Connection) -> dict[int, Mapping[str, str]]:
+    """Scan → rule id → logic version, of every scan."""
+    return {
+        scan: versions_of(rules) for scan, rules in connection.execute("SELECT id, rules FROM scan")
+    }
 
 
 def _end(event: Event | None) -> datetime | None:

@@ -10,6 +10,7 @@ from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Self
 
 from undercroft.clock import utc_now
+from undercroft.steps import Step, unwatched
 from undercroft.store.connection import Database, in_words
 from undercroft.store.criticality import DEFAULT_TAG
 from undercroft.store.errors import StoreError
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from undercroft.triage.events import Event, FindingFacts
     from undercroft.triage.reports import MergeReport, ScopeRow, StatusChange
     from undercroft.triage.scopes import Scope
+    from undercroft.triage.undoing import Line
     from undercroft.views import (
         EventRow,
         FindingDetail,
@@ -388,13 +390,15 @@ class Store:
 
     # decisions
 
-    def append_events(self, events: Sequence[Event]) -> list[Event]:
+    def append_events(self, events: Sequence[Event], step: Step = unwatched) -> list[Event]:
         """Append decisions in one transaction and bring everything derived up to date.
+
+        ``step`` hears how far it is, and may stop it: then nothing was appended.
 
         Drafts (without a replica) are sealed first: lamport, replica, seq, prev and parents are
         filled in. Returns what was appended. ReadOnlyError.
         """
-        return decisions.append(self._db, events)
+        return decisions.append(self._db, events, step)
 
     def preview(self, events: Sequence[Event]) -> list[StatusChange]:
         """What appending these drafts would change in the newest scan; nothing is recorded.
@@ -436,12 +440,31 @@ class Store:
         """All events, or those of one finding, in (lamport, id) order."""
         return decisions.events(self._db, finding)
 
+    def event_lines(
+        self,
+        *,
+        kind: str = "",
+        name: str = "",
+        actor: str = "",
+    ) -> Iterator[Line]:
+        """The log in outline, newest first, as it is consumed: of a type, a person, of an event's id
+        or a batch (``name``).
+        """
+        return decisions.lines(self._db, kind=kind, name=name, actor=actor)
+
+    def event(self, event_id: str) -> Event:
+        """One event. NotFoundError."""
+        return decisions.one(self._db, event_id)
+
     def history(self, *, text: str = "", limit: int | None = None) -> list[EventRow]:
         """Decisions as lines to read, newest first; ``text`` must occur in each."""
         return decisions.history(self._db, text, limit)
 
     def facts_for(
-        self, finding_ids: Sequence[str], scan_id: int | None = None
+        self,
+        finding_ids: Sequence[str],
+        scan_id: int | None = None,
+        step: Step = unwatched,
     ) -> dict[str, FindingFacts]:
         """What a decision on these findings is based on; from the newest scan unless one is named."""
-        return facts.facts_for(self._db, finding_ids, scan_id)
+        return facts.facts_for(self._db, finding_ids, scan_id, step)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Final, Protocol
@@ -11,6 +12,7 @@ from typing import Final, Protocol
 from undercroft import __version__
 from undercroft.clock import stamp
 from undercroft.model import Json, Severity
+from undercroft.steps import Step, unwatched
 from undercroft.triage import wording
 from undercroft.triage.dates import DEFAULT_DAYS, check_until, parse_until, until_choices
 from undercroft.triage.errors import DecisionError
@@ -18,8 +20,7 @@ from undercroft.triage.events import Event, FindingFacts, new_batch
 from undercroft.triage.guards import guards_for
 from undercroft.triage.limits import MAX_DAYS
 from undercroft.triage.reports import StatusChange
-from undercroft.triage.resolve import touched
-from undercroft.triage.undoing import Log
+from undercroft.triage.undoing import Lines, Log
 from undercroft.triage.when import day_end, local_zone, zone_info
 
 __all__ = [
@@ -46,7 +47,7 @@ CATEGORIES: Final[Mapping[str, str]] = {
 """Of a false positive → what each means."""
 
 
-class DecisionStore(Protocol):
+class DecisionStore(Lines, Protocol):
     """What decisions need from the store."""
 
     @property
@@ -55,12 +56,12 @@ class DecisionStore(Protocol):
         ...
 
     def facts_for(
-        self, finding_ids: Sequence[str], scan_id: int | None = None
+        self, finding_ids: Sequence[str], scan_id: int | None = None, step: Step = unwatched
     ) -> dict[str, FindingFacts]:
         """Facts of the findings that are known."""
         ...
 
-    def append_events(self, events: Sequence[Event]) -> Sequence[Event]:
+    def append_events(self, events: Sequence[Event], step: Step = unwatched) -> Sequence[Event]:
         """Seal, append in one transaction, return what was appended."""
         ...
 
@@ -116,6 +117,24 @@ class Triage:
         self._done: list[str] = []
         self._undone: list[str] = []
         self._lock = threading.RLock()
+        self._watching = threading.local()
+
+    @contextmanager
+    def watched(self, step: Step) -> Iterator[None]:
+        """What this thread decides meanwhile tells ``step`` how far it is.
+
+        ``step`` may raise ``Cancelled`` to stop it: then nothing was recorded.
+        """
+        self._watching.step = step
+        try:
+            yield
+        finally:
+            self._watching.step = unwatched
+
+    @property
+    def _step(self) -> Step:
+        found: Step = getattr(self._watching, "step", unwatched)
+        return found
 
     @property
     def today(self) -> date:
@@ -274,7 +293,9 @@ class Triage:
         tool = f"undercroft {__version__}"
         with self._lock:
             events = tuple(
-                self.store.append_events([replace(d, batch=batch, tool=tool) for d in drafts])
+                self.store.append_events(
+                    [replace(d, batch=batch, tool=tool) for d in drafts], self._step
+                )
             )
             self._done.append(batch)
             self._undone.clear()
@@ -356,7 +377,7 @@ class Triage:
         wanted = list(dict.fromkeys(findings))
         if not wanted:
             raise DecisionError("no finding is selected: move to one, or select some")
-        known = self.store.facts_for(wanted, scan_id)
+        known = self.store.facts_for(wanted, scan_id, self._step)
         for finding in wanted:
             if finding not in known:
                 raise DecisionError(f"no finding is called {finding} here: look it up again")
@@ -385,7 +406,7 @@ class Triage:
             for facts in chosen
         ]
         with self._lock:
-            events = tuple(self.store.append_events(drafts))
+            events = tuple(self.store.append_events(drafts, self._step))
             self._done.append(batch)
             self._undone.clear()
         return Action(
@@ -399,7 +420,7 @@ class Triage:
     def _take_back(self, log: Log, target: str, reason: str) -> Action:
         log.check_undo(target, reason=_clean(reason), min_reason=MIN_REASON)
         origin, turns = log.origin(target)
-        findings = tuple(sorted(touched(log.events, target)))
+        findings = tuple(sorted(log.touched(target)))
         batch = new_batch()
         event = Event(
             type="undo",
@@ -411,18 +432,18 @@ class Triage:
             batch=batch,
             tool=f"undercroft {__version__}",
         )
-        events = tuple(self.store.append_events([event]))
+        events = tuple(self.store.append_events([event], self._step))
         if turns % 2:
             self._undone = [undo for undo in self._undone if undo != target]
-            self._done += [origin[0].batch or origin[0].id] if origin else []
+            self._done += [origin[0].action] if origin else []
         else:
             self._done = [done for done in self._done if done != target]
             self._undone.append(batch)
         verb = "redid" if turns % 2 else "undid"
-        return Action(batch, events, findings, f"{verb}: {wording.describe(origin)}")
+        return Action(batch, events, findings, f"{verb}: {log.describe(origin)}")
 
     def _log(self) -> Log:
-        return Log(self.store.events(), self.actor)
+        return Log(self.store, self.actor)
 
     def _check_may_write(self) -> None:
         if self.store.read_only:

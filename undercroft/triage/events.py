@@ -173,7 +173,6 @@ class FindingFacts:
     status: str = "open"
     """Effective state when the decision is made."""
     title: str = ""
-    heads: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ def undo_consequences(triage: Triage, target: str) -> Consequences:
     Raises:
         DecisionError: there is no such decision, or it is undone already.
     """
-    log = Log(triage.store.events(), triage.actor)
+    log = Log(triage.store, triage.actor)
     events = log.named(target)
     others = tuple(sorted({event.actor for event in events} - {triage.actor}))
     # Whether somebody else's decision needs a reason is for the undo itself to ask.

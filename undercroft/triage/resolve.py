@@ -17,7 +17,7 @@ from undercroft.triage.events import DECISIONS, Event, graph_heads, order_key
 from undercroft.triage.scopes import as_acceptance
 from undercroft.triage.when import lapse_instant
 
-__all__ = ["NOTHING", "Resolved", "dead_events", "resolve", "resolve_all", "touched"]
+__all__ = ["NOTHING", "Resolved", "Undone", "dead_events", "resolve", "resolve_all"]
 
 _VISIBILITY = {"clear": 0, "claim_fixed": 1, "accept": 2, "false_positive": 3}
 """Concurrent decisions: the most visible, that is the smallest, wins."""
@@ -63,20 +63,37 @@ def dead_events(events: Iterable[Event]) -> frozenset[str]:
 
     Needs every ``undo`` in the log, and the events in question.
     """
-    # An undo was made by somebody who had seen its target, so its logical clock is later. Asking for
-    # that makes the definition well-founded whatever a foreign file claims, and lets one pass from
-    # the newest to the oldest settle it.
-    undone_by: dict[str, int] = {}
-    dead = set()
-    for event in sorted(events, key=lambda e: (-e.lamport, e.id)):
-        latest = max(undone_by.get(event.id, -1), undone_by.get(event.batch or "", -1))
-        if latest > event.lamport:
-            dead.add(event.id)
-        elif event.type == "undo":
-            target = event.payload.get("target")
-            if isinstance(target, str) and target:
-                undone_by[target] = max(undone_by.get(target, -1), event.lamport)
-    return frozenset(dead)
+    known = list(events)
+    undone = Undone(
+        (event.lamport, event.id, event.batch, event.payload.get("target"))
+        for event in known
+        if event.type == "undo"
+    )
+    return frozenset(
+        event.id for event in known if undone.covers(event.id, event.batch, event.lamport)
+    )
+
+
+class Undone:
+    """Every undo that holds, by the event or batch that it takes back.
+
+    An undo was made by somebody who had seen its target, so its logical clock is later. Asking for
+    that makes the definition well-founded whatever a foreign file claims, and lets one pass from the
+    newest to the oldest settle it.
+    """
+
+    def __init__(self, undos: Iterable[tuple[int, str, str | None, object]]) -> None:
+        """``undos``: (lamport, id, batch, target) of every undo in the log."""
+        self._by: dict[str, int] = {}
+        for lamport, name, batch, target in sorted(undos, key=lambda undo: (-undo[0], undo[1])):
+            if isinstance(target, str) and target and not self.covers(name, batch, lamport):
+                self._by[target] = max(self._by.get(target, -1), lamport)
+
+    def covers(self, name: str, batch: str | None, lamport: int) -> bool:
+        """Whether the event of this id and batch is undone."""
+        if not self._by:
+            return False
+        return max(self._by.get(name, -1), self._by.get(batch or "", -1)) > lamport
 
 
 def resolve(
@@ -191,27 +208,3 @@ def _severity(event: Event) -> Severity | None:
 
 def _says_the_same(one: Event | None, other: Event) -> bool:
     return one is not None and one.type == other.type and one.payload == other.payload
-
-
-def touched(events: Iterable[Event], target: str) -> frozenset[str]:
-    """Findings that an undo of ``target`` (event or batch id) concerns, through chains of undos."""
-    log = list(events)
-    by_name: dict[str, list[Event]] = {}
-    for event in log:
-        by_name.setdefault(event.id, []).append(event)
-        if event.batch:
-            by_name.setdefault(event.batch, []).append(event)
-    found: set[str] = set()
-    visited: set[str] = set()
-    waiting = [target]
-    while waiting:
-        name = waiting.pop()
-        if name in visited:
-            continue
-        visited.add(name)
-        for event in by_name.get(name, ()):
-            if event.finding is not None:
-                found.add(event.finding)
-            if event.type == "undo":
-                waiting.append(str(event.payload.get("target")))
-    return frozenset(found)

@@ -12,7 +12,7 @@ from undercroft.triage.events import Event
 from undercroft.triage.scopes import scope_of
 from undercroft.triage.when import instant
 
-__all__ = ["ALLOWED", "ago", "describe", "refusal", "skipped"]
+__all__ = ["ALLOWED", "ago", "describe", "refusal", "skipped", "told"]
 
 _WORK: Final = frozenset({"open", "reopened", "fix_claimed"})
 ALLOWED: Final[Mapping[str, frozenset[str]]] = {
@@ -71,14 +71,18 @@ def describe(events: Sequence[Event]) -> str:
     """What one action did, from its own events: ``accepted 14 findings until 2027-02-21``."""
     if not events:
         return "nothing"
-    first = events[0]
     number = len({event.finding for event in events if event.finding is not None})
+    days = {str(event.payload.get("until")) for event in events}
+    return told(events[0], number, (min(days), max(days)))
+
+
+def told(first: Event, number: int, days: tuple[str, str]) -> str:
+    """The same, from its first event, the number of its findings, and the first and last of its days."""
     findings = count(number, "finding")
     payload = first.payload
     match first.type:
         case "accept":
-            days = sorted({str(event.payload.get("until")) for event in events})
-            return f"accepted {findings} until {' … '.join(dict.fromkeys((days[0], days[-1])))}"
+            return f"accepted {findings} until {' … '.join(dict.fromkeys(days))}"
         case "false_positive":
             what = "a false positive" if number == 1 else "false positives"
             return f"marked {findings} as {what}"
