@@ -9,7 +9,7 @@ JOBS ?= 3
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test lint format bench screenshots clean
+.PHONY: help setup demo test lint format bench screenshots tables clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -42,6 +42,9 @@ bench: $(READY) ## Measure the budgets, as ratios inside one run
 
 screenshots: $(READY) ## Draw every screen from the demo estate
 	$(BIN)/python -m screenshots
+
+tables: $(READY) ## Write the tables in docs/ that are made from the code
+	$(BIN)/python -m tests.collectors.aws.table
 
 clean: ## Remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info
