@@ -17,9 +17,20 @@ from rules.patterns import any_match
 from rules.schema import Combination, Need, Pack
 from undercroft.model import Evidence, Json, Layer, Observation, Outcome, Presence, Resource
 from undercroft.protocols import GraphView
+from undercroft.relations import Relation
 
 __all__ = ["Combiner"]
 
+_RUNTIME = frozenset(
+    {Relation.SAME_WORKLOAD, Relation.RUNS_ON, Relation.RUNS_IMAGE, Relation.PROTECTED_BY}
+)
+_ALONG = {
+    "entry": _RUNTIME - {Relation.RUNS_IMAGE},
+    "runtime": _RUNTIME,
+    "own": frozenset(Relation) - {Relation.CONTAINED_IN},
+}
+"""What ``Need.along`` follows."""
+_NO_RELATION: frozenset[Relation] = frozenset()
 _MOST_COMPONENTS = 32
 """Resources that are listed for one ingredient of a combination; all of them count."""
 
@@ -174,6 +185,7 @@ class _View:
             for token, observation in estate.index.get(key, ()):
                 self.hits.setdefault(token, []).append((key, attenuation, observation))
         self._unread: list[Resource] | None = None
+        self._along: dict[str, dict[str, set[Relation]]] = {}
 
     def observe(self, combination: Combination) -> Observation | None:
         """The observation if every ingredient is there or may be there, else None."""
@@ -211,6 +223,8 @@ class _View:
         for component in candidates:
             if need.via and not self._stands(need, component.key):
                 continue
+            if need.along and component.key not in self._reached(need.along):
+                continue
             if need.also:
                 with_it = self._others_of(need, component.key)
                 if not with_it and not self._is_unread(component.key):
@@ -237,10 +251,23 @@ class _View:
 
     def _stands(self, need: Need, key: str) -> bool:
         """Whether something on the path stands on it by one of the relations that are asked for."""
-        return any(
-            source in self.beneath and relation in need.via
-            for source, relation in self.estate.graph.into(key)
-        )
+        return not self._reached("own").get(key, _NO_RELATION).isdisjoint(need.via)
+
+    def _reached(self, along: str) -> Mapping[str, set[Relation]]:
+        """What is reached along some relations → those by which anything reached stands on it."""
+        if along not in self._along:
+            found: dict[str, set[Relation]] = {self.service.key: set()}
+            waiting = [self.service.key]
+            while waiting:
+                for key, relation in self.estate.graph.onto(waiting.pop()):
+                    if key not in self.beneath or relation not in _ALONG[along]:
+                        continue
+                    if key not in found:
+                        found[key] = set()
+                        waiting.append(key)
+                    found[key].add(relation)
+            self._along[along] = found
+        return self._along[along]
 
     def _others_of(self, need: Need, key: str) -> dict[str, Outcome]:
         """Rules among ``need.also`` that speak of the same resource → fail if any does, or unknown."""

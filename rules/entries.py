@@ -253,6 +253,7 @@ def _need(entry: _Entry) -> Need:
         also=entry.texts("also"),
         resource=entry.text("resource", ""),
         via=tuple(Relation(name) for name in entry.texts("via", frozenset(Relation))),
+        along=entry.text("along", ""),
         layers=tuple(Layer(name) for name in entry.texts("layers", frozenset(Layer))),
         holder=entry.text("holder", ""),
         where=entry.text("where", ""),
@@ -266,6 +267,8 @@ def _need(entry: _Entry) -> Need:
         produces_from=produces.text("from") if produces else "",
         produces_to=produces.texts("to") if produces else (),
     )
+    if need.along not in ("", "entry", "runtime", "own"):
+        raise entry.fail(f'"{need.along}" is not entry, runtime or own', "along")
     for name in (*need.any_of, *need.also):
         trait = name.removeprefix("trait:")
         if trait != name and trait not in TRAITS:

@@ -101,9 +101,9 @@ class _SmallEstate:
         root: Resource,
         beneath: Iterable[Resource],
         others: _Others,
-        into: Mapping[str, Iterable[tuple[str, Relation]]],
+        onto: Mapping[str, Iterable[tuple[str, Relation]]],
     ) -> None:
-        self._into = into
+        self._onto = onto
         self._beneath = {root.key: [root.key, *(r.key for r in beneath)]}
         self._resources = {root.key: root} | {r.key: r for r in beneath}
         for other, lower in others:
@@ -119,8 +119,8 @@ class _SmallEstate:
     def beneath(self, key: str) -> Mapping[str, float]:
         return dict.fromkeys(self._beneath[key], 1.0)
 
-    def into(self, key: str) -> Iterable[tuple[str, Relation]]:
-        return self._into.get(key, ())
+    def onto(self, key: str) -> Iterable[tuple[str, Relation]]:
+        return self._onto.get(key, ())
 
 
 _Others = Sequence[tuple[Resource, Sequence[Resource]]]
@@ -137,10 +137,12 @@ def _combine(
     for (_, item), resource in zip(described, beneath, strict=True):
         observations[resource.key] = _observations(pack, item, resource)
     others: list[tuple[Resource, Sequence[Resource]]] = []
-    into = {
-        resource.key: [(root.key, Relation(item["via"]))]
-        for (_, item), resource in zip(described, beneath, strict=True)
-        if "via" in item
+    # What does not say how it is stood on is a part of the workload.
+    onto = {
+        root.key: [
+            (resource.key, Relation(item.get("via", Relation.SAME_WORKLOAD)))
+            for (_, item), resource in zip(described, beneath, strict=True)
+        ]
     }
     for key, item in _numbered(data.get("others") or (), "other"):
         lower = [
@@ -148,7 +150,7 @@ def _combine(
             for name, child in _numbered(item.get("beneath") or (), f"{key}/beneath")
         ]
         others.append((_resource(item, key, ""), lower))
-    found = engine.combine(_SmallEstate(root, beneath, others, into), observations)
+    found = engine.combine(_SmallEstate(root, beneath, others, onto), observations)
     return [o for o in found if o.rule == combination.id and o.resource == root.key]
 
 

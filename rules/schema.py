@@ -130,7 +130,12 @@ class Need:
     resource: str = ""
     """Instead of a finding: any resource of this type."""
     via: tuple[Relation, ...] = ()
-    """The component must stand beneath something on the path by one of these relations."""
+    """Something on the path must stand on the component by one of these relations; what the service
+    merely lies in (a workspace, a project) does not speak for it."""
+    along: str = ""
+    """How the component is reached: ``entry`` by what is the service, carries or protects it,
+    ``runtime`` by its images as well, ``own`` by anything but what it merely lies in; empty: in any
+    way."""
     layers: tuple[Layer, ...] = ()
     """Layer of the finding; empty: any."""
     holder: str = ""

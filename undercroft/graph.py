@@ -176,6 +176,13 @@ class Graph:
         sources = (self._keys[number] for number, _ in links or ())
         return tuple((src, self._edges[src, key].relation) for src in sources)
 
+    def onto(self, key: str) -> tuple[tuple[str, Relation], ...]:
+        """What ``key`` stands on directly, by key, and the strongest relation to each."""
+        node = self._number.get(key)
+        links = self._down.out[node] if node is not None else None
+        targets = (self._keys[number] for number, _ in links or ())
+        return tuple((dst, self._edges[key, dst].relation) for dst in targets)
+
     def edge(self, src: str, dst: str) -> Edge | None:
         """The strongest inheriting edge between two neighbours."""
         return self._edges.get((src, dst))

@@ -120,8 +120,8 @@ class GraphView(Protocol):
         """Keys reachable over inheriting edges (the key itself included) → attenuation."""
         ...
 
-    def into(self, key: str) -> Iterable[tuple[str, Relation]]:
-        """What stands on a resource directly, and by which inheriting relation."""
+    def onto(self, key: str) -> Iterable[tuple[str, Relation]]:
+        """What a resource stands on directly, and by which inheriting relation."""
         ...
 
 
