@@ -89,14 +89,15 @@ class SyntheticCollector:
         for number in range(self.size.services):
             service = _notebook(number, rng)
             yield service
-            for pool, relation in (
-                (images, Relation.RUNS_IMAGE),
-                (roles, Relation.USES_IDENTITY),
-                (buckets, Relation.READS_DATA_FROM),
-                (buckets, Relation.WRITES_TO),
+            for pool, relation, shape in (
+                (images, Relation.RUNS_IMAGE, 0.6),
+                # Half of all services share one role: somebody wrote it into a template.
+                (roles, Relation.USES_IDENTITY, 1.0),
+                (buckets, Relation.READS_DATA_FROM, 0.6),
+                (buckets, Relation.WRITES_TO, 0.6),
             ):
-                # A few are shared by hundreds, most by nobody or one.
-                chosen = pool[min(len(pool) - 1, int(rng.paretovariate(0.6)) - 1)]
+                # A few are shared by hundreds or thousands, most by nobody or one.
+                chosen = pool[min(len(pool) - 1, int(rng.paretovariate(shape)) - 1)]
                 yield Edge(service.key, chosen, relation, f"config.{relation.value}")
         yield Coverage("aws", _ACCOUNT, _REGION, self.name, CoverageStatus.COMPLETE, lists=_TYPES)
 
