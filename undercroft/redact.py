@@ -30,7 +30,14 @@ from undercroft.secrets import (
 if TYPE_CHECKING:
     from undercroft.protocols import Collected
 
-__all__ = ["is_marked", "redact", "redact_item", "redact_options", "redact_text"]
+__all__ = [
+    "is_marked",
+    "redact",
+    "redact_item",
+    "redact_options",
+    "redact_text",
+    "secrets_in_script",
+]
 
 _LARGEST_SCRIPT = 1 << 20
 """Bytes of compressed user data that are unpacked; the providers' own limits are far below."""
@@ -120,6 +127,31 @@ def redact(resource: Resource, salt: bytes) -> Resource:
 def redact_text(text: str, salt: bytes) -> str:
     """A free text (an error message, a reason) without secrets."""
     return _Redactor(salt).text(text, "", "")
+
+
+def secrets_in_script(encoded: str) -> list[dict[str, Json]] | None:
+    """What secrets a script holds, for one that is examined and not kept: nothing of it is returned.
+
+    ``encoded`` is base64, of text or of gzip. Each entry has ``name`` (what holds the secret),
+    ``detector`` and ``lines`` (from 1). None if there is no text in it, which cannot be examined.
+    """
+    raw = _decode(encoded)
+    script = _as_text(raw) if raw is not None else None
+    if script is None:
+        return None
+    matches = find(script)
+    places = [(match.start, match.detector, match.name) for match in matches]
+    for run in _BASE64_RUN.finditer(script):
+        if not any(match.start < run.end() and run.start() < match.end for match in matches):
+            detector = _hidden(run[0], _LAYERS)
+            if detector:
+                places.append((run.start(), detector, holder(detector, script, run.start())))
+    lines: dict[tuple[str, str], list[Json]] = {}
+    for start, detector, name in sorted(places):
+        lines.setdefault((name, detector), []).append(script.count("\n", 0, start) + 1)
+    return [
+        {"name": name, "detector": detector, "lines": at} for (name, detector), at in lines.items()
+    ]
 
 
 def is_marked(identifier: str) -> bool:

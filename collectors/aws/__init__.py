@@ -48,8 +48,8 @@ def collectors(
     from collectors.aws.bedrock_keys import BedrockKeyHolders
     from collectors.aws.catalogue import LAST, LISTED, NAMED
     from collectors.aws.ec2 import Ec2AiInstances
-    from collectors.aws.ec2_named import NAMED as EC2_NAMED
-    from collectors.aws.ec2_named import Ec2Named
+    from collectors.aws.ec2_network import Ec2Network
+    from collectors.aws.ec2_volumes import Ec2Volumes
     from collectors.aws.ecr import EcrCollector
     from collectors.aws.ecs import EcsAiServices
     from collectors.aws.iam import IamCollector
@@ -72,13 +72,17 @@ def collectors(
         # What both stand on.
         [
             *(KindNamed(clients, kind) for kind in NAMED),
-            *(Ec2Named(clients, kind) for kind in EC2_NAMED),
+            Ec2Volumes(clients),
             EcrCollector(clients),
             IamCollector(clients),
             S3Collector(clients),
         ],
-        # The keys of that, and the account as a whole.
-        [KmsCollector(clients), *(KindNamed(clients, kind) for kind in LAST)],
+        # The keys and networks of that, and the account as a whole.
+        [
+            KmsCollector(clients),
+            Ec2Network(clients),
+            *(KindNamed(clients, kind) for kind in LAST),
+        ],
     ]
     for stage, found in enumerate(stages):
         for collector in found:

@@ -217,7 +217,7 @@ def image(place: Place, text: str) -> Target | None:
     return Target(image_stub(reference), reference.detail)
 
 
-def ec2(kind: str, layer: Layer) -> Referent:
+def ec2(kind: str, layer: Layer) -> Callable[[Place, str], Target]:
     """An EC2 thing by bare id, in this account and region: ``subnet-…``, ``sg-…``, ``vol-…``."""
 
     def referent(place: Place, text: str) -> Target:

@@ -8,16 +8,28 @@ from dataclasses import replace
 from typing import Any
 
 from collectors.aws.arns import Arn, account_region, role
+from collectors.aws.ec2_reads import Ec2Reads
 from collectors.aws.errors import CallError
 from collectors.aws.inspector import Inspector
+from collectors.aws.network_facts import route_table, ways_out
 from collectors.aws.references import INSTANCE
 from collectors.aws.session import GLOBAL, Clients, call, pages
 from collectors.aws.subreads import tag_map
-from collectors.aws.units import AwsCollector, Ended, Gaps, Reading, Unit, batches, once
-from collectors.aws.values import jsonable
+from collectors.aws.units import (
+    AwsCollector,
+    Ended,
+    Gaps,
+    Reading,
+    Unit,
+    batches,
+    once,
+    side_by_side,
+)
+from collectors.aws.values import jsonable, mappings
 from collectors.references import link
-from undercroft.model import Certainty, Edge, Json, Layer, Resource
+from undercroft.model import Certainty, CoverageStatus, Edge, Json, Layer, Resource
 from undercroft.protocols import Collected
+from undercroft.redact import secrets_in_script
 from undercroft.relations import Relation
 
 __all__ = ["Ec2AiInstances"]
@@ -53,10 +65,13 @@ class Ec2AiInstances(AwsCollector):
             lookup.images_of(batch)
             lookup.types_of(batch)
             marked = [(item, marker) for item in batch if (marker := lookup.marker(item))]
-            holes = inspector.of_instances(str(item["InstanceId"]) for item, _ in marked)
-            for instance, marker in marked:
+            lookup.networks_of(item for item, _ in marked)
+            ids = [str(item["InstanceId"]) for item, _ in marked]
+            holes = inspector.of_instances(ids)
+            scripts = side_by_side(ids, lookup.user_data)
+            for (instance, marker), script in zip(marked, scripts, strict=True):
                 known = holes[str(instance["InstanceId"])]
-                found = list(self._instance(unit, lookup, instance, marker, known))
+                found = list(self._instance(unit, lookup, instance, marker, known, script))
                 gaps.note(found)
                 yield from once(found, seen)
         if lookup.images_error:
@@ -74,6 +89,7 @@ class Ec2AiInstances(AwsCollector):
         instance: Mapping[str, Any],
         marker: str,
         holes: list[dict[str, Json]] | str,
+        script: list[dict[str, Json]] | str,
     ) -> Iterator[Collected]:
         place, config = unit.place, jsonable(instance)
         identifier = str(instance["InstanceId"])
@@ -87,6 +103,15 @@ class Ec2AiInstances(AwsCollector):
             unknown["facts.vulnerabilities"] = holes
         else:
             facts["vulnerabilities"] = holes
+        if isinstance(script, str):
+            unknown["facts.user_data_secrets"] = script
+        else:
+            facts["user_data_secrets"] = script
+        outside = lookup.reachable(config)
+        if isinstance(outside, CallError):
+            unknown["facts.public_ipv6"] = outside.unknown
+        else:
+            facts["public_ipv6"] = outside
         if lookup.images_error:
             for path in ("config.Image", "facts.ami_found", "facts.ami_trusted"):
                 unknown[path] = lookup.images_error.unknown
@@ -157,6 +182,8 @@ class _Lookup:
         self.types_error: CallError | None = None
         self._accelerated: dict[str, bool] = {}
         self._roles: dict[str, list[str] | CallError] = {}
+        self._subnets: dict[str, Mapping[str, Json]] = {}
+        self._tables: list[dict[str, Json]] | CallError = []
 
     def images_of(self, instances: Iterable[Mapping[str, Any]]) -> None:
         """Look up the AMIs of ``instances``; one that is gone is known as None.
@@ -215,6 +242,59 @@ class _Lookup:
             accelerated = _ACCELERATED_FAMILY.match(kind) is not None
         return "accelerator" if accelerated else ""
 
+    def user_data(self, instance: str) -> list[dict[str, Json]] | str:
+        """What secrets the start script of an instance holds, or why that is unknown.
+
+        The script itself goes nowhere.
+        """
+        try:
+            answer = call(
+                self._unit.meter,
+                self._ec2,
+                "describe_instance_attribute",
+                InstanceId=instance,
+                Attribute="userData",
+            )
+        except CallError as error:
+            return error.unknown
+        script = str((answer.get("UserData") or {}).get("Value") or "")
+        found = secrets_in_script(script) if script else []
+        return f"{CoverageStatus.ERROR}: the user data is not text" if found is None else found
+
+    def networks_of(self, instances: Iterable[Mapping[str, Any]]) -> None:
+        """Look up how the subnets are routed in which one of ``instances`` has an IPv6 address."""
+        reads = Ec2Reads(self._clients, self._unit)
+        addressed = {
+            subnet: str(instance.get("VpcId"))
+            for instance in instances
+            for _, subnet in _ipv6(instance)
+        }
+        if not addressed:
+            return
+        try:
+            subnets = reads.named("describe_subnets", "Subnets", "subnet-id", addressed)
+            self._subnets |= {str(subnet["SubnetId"]): subnet for subnet in subnets}
+            vpcs = set(addressed.values())
+            tables = reads.named("describe_route_tables", "RouteTables", "vpc-id", vpcs)
+            self._tables = list(tables)
+        except CallError as error:
+            self._tables = error
+
+    def reachable(self, instance: Mapping[str, Json]) -> list[Json] | CallError:
+        """The IPv6 addresses of an instance in subnets that an internet gateway serves.
+
+        (Every IPv4 address that can be reached from outside is stated on the instance.)
+        """
+        found: list[Json] = []
+        for address, name in _ipv6(instance):
+            if isinstance(self._tables, CallError):
+                return self._tables
+            subnet = self._subnets.get(name, {})
+            table = route_table(subnet, self._tables) or {}
+            if any(way.kind == "internet-gateway" for way in ways_out(subnet, table)):
+                found.append(address)
+        return found
+
     def roles(self, profile_arn: str) -> list[str] | CallError:
         """Role ARNs of an instance profile; empty without a profile or if it is gone."""
         arn = Arn.parse(profile_arn)
@@ -235,3 +315,10 @@ class _Lookup:
             except CallError as error:
                 self._roles[profile_arn] = [] if error.code == "NoSuchEntity" else error
         return self._roles[profile_arn]
+
+
+def _ipv6(instance: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Each IPv6 address of an instance, and the subnet it is in."""
+    for interface in mappings(instance.get("NetworkInterfaces")):
+        for address in mappings(interface.get("Ipv6Addresses")):
+            yield str(address.get("Ipv6Address")), str(interface.get("SubnetId"))

@@ -79,6 +79,10 @@ class Estate:
                     continue
                 yield entry.name, entry.get("problems", [])
                 yield entry.name, entry.get("image_problems", [])
+                yield f"{entry.name}-disk", entry.get("problems_of_disk", [])
+                yield f"{entry.name}-subnet", entry.get("problems_of_subnet", [])
+                for service, rules in entry.get("problems_of_endpoints", {}).items():
+                    yield f"{service} ({entry.name})", rules
                 yield f"{entry.name}-model", entry.get("problems_of_model", [])
                 yield f"{entry.name}-config", entry.get("problems_of_config", [])
                 yield f"{entry.name}-task", entry.get("problems_of_task", [])

@@ -15,6 +15,7 @@ import boto3
 from tests.cloud.estate import Entry, Estate, Expected
 from tests.cloud.model_server import RECORDS
 from tests.cloud.moto_fidelity import ACCOUNT
+from tests.cloud.seed_network import Network, build
 from tests.cloud.texts import (
     basic,
     clean_trust,
@@ -30,6 +31,8 @@ __all__ = ["Seeded", "seed"]
 
 _FLAGS = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
 _DEEP_LEARNING_AMI = "Deep Learning OSS Nvidia Driver AMI GPU PyTorch 2.8 (Ubuntu 22.04) 20261101"
+_MAIN = "main"
+"""The network that everything is in unless told otherwise."""
 _CREDENTIALS = {"aws_access_key_id": "seed", "aws_secret_access_key": "seed"}
 
 
@@ -62,13 +65,14 @@ class _Builder:
         self._estate = seeded.estate
         self._clients: dict[tuple[str, str], Any] = {}
         self._digests: dict[tuple[str, str], str] = {}
-        self._subnets: dict[str, str] = {}
+        self._networks: dict[tuple[str, str], Network] = {}
         self._groups: dict[tuple[str, str], str] = {}
         self._amis: dict[str, str] = {}
 
     def steps(self) -> list[Callable[[], None]]:
         sections: dict[str, Callable[[Entry], None]] = {
             "keys": self._key,
+            "networks": self._network,
             "groups": self._group,
             "roles": self._role,
             "buckets": self._bucket,
@@ -89,7 +93,7 @@ class _Builder:
 
             return make
 
-        return [self._networks, *(every(section) for section in sections)]
+        return [self._regions, *(every(section) for section in sections)]
 
     def _client(self, service: str, region: str = "us-east-1") -> Any:
         known = self._clients.get((service, region))
@@ -102,14 +106,14 @@ class _Builder:
 
     # What everything stands on.
 
-    def _networks(self) -> None:
+    def _regions(self) -> None:
         for region in self._estate.regions:
-            ec2 = self._client("ec2", region)
-            vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
-            subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.1.0/24")["Subnet"]
-            self._subnets[region] = subnet["SubnetId"]
-            self.seeded.names[f"vpc:{region}"] = vpc
+            self._network(Entry(_MAIN, region, {}))
             self._watched_over(region)
+
+    def _network(self, entry: Entry) -> None:
+        built = build(self._client("ec2", entry.region), entry)
+        self._networks[entry.region, entry.name] = built
 
     def _watched_over(self, region: str) -> None:
         """What a well-kept account has in every region."""
@@ -144,7 +148,7 @@ class _Builder:
         group = ec2.create_security_group(
             GroupName=entry.name,
             Description=entry.get("description", "for AI services"),
-            VpcId=self.seeded.names[f"vpc:{entry.region}"],
+            VpcId=self._network_of(entry).vpc,
         )["GroupId"]
         for port in entry.get("ingress", ()):
             ec2.authorize_security_group_ingress(
@@ -253,7 +257,7 @@ class _Builder:
         clean = {
             "InstanceType": "ml.t3.medium",
             "RoleArn": _role_arn(entry),
-            "SubnetId": self._subnets[entry.region],
+            "SubnetId": self._network_of(entry).subnet,
             "SecurityGroupIds": [self._group_id(entry)],
             "KmsKeyId": self._key_arn(entry),
             "DirectInternetAccess": "Disabled",
@@ -273,8 +277,8 @@ class _Builder:
         clean = {
             "AuthMode": "SSO",
             "AppNetworkAccessType": "VpcOnly",
-            "VpcId": self.seeded.names[f"vpc:{entry.region}"],
-            "SubnetIds": [self._subnets[entry.region]],
+            "VpcId": self._network_of(entry).vpc,
+            "SubnetIds": [self._network_of(entry).subnet],
             "KmsKeyId": self._key_arn(entry),
             "DefaultUserSettings": settings,
         }
@@ -375,7 +379,7 @@ class _Builder:
         ec2 = self._client("ec2", entry.region)
         interface = {
             "DeviceIndex": 0,
-            "SubnetId": self._subnets[entry.region],
+            "SubnetId": self._network_of(entry).subnet,
             "Groups": [self._group_id(entry)],
             "AssociatePublicIpAddress": bool(entry.get("public_ip")),
         }
@@ -385,16 +389,27 @@ class _Builder:
             "InstanceType": "g5.xlarge",
             "MetadataOptions": {"HttpTokens": "required", "HttpEndpoint": "enabled"},
         }
-        ec2.run_instances(
+        made = ec2.run_instances(
             ImageId=self._ami(entry.region),
             MinCount=1,
             MaxCount=1,
             NetworkInterfaces=[interface],
             BlockDeviceMappings=[disk],
             IamInstanceProfile={"Name": entry.get("role", "ml-clean")},
-            TagSpecifications=[{"ResourceType": "instance", "Tags": tags({"Name": entry.name})}],
+            TagSpecifications=[
+                {"ResourceType": kind, "Tags": tags({"Name": f"{entry.name}{suffix}"})}
+                for kind, suffix in (("instance", ""), ("volume", "-disk"))
+            ],
             **entry.request(clean),
-        )
+        )["Instances"][0]
+        if entry.get("public_snapshot"):
+            volume = made["BlockDeviceMappings"][0]["Ebs"]["VolumeId"]
+            ec2.modify_snapshot_attribute(
+                SnapshotId=ec2.create_snapshot(VolumeId=volume)["SnapshotId"],
+                Attribute="createVolumePermission",
+                OperationType="add",
+                GroupNames=["all"],
+            )
 
     def _container(self, entry: Entry) -> None:
         ecs = self._client("ecs", entry.region)
@@ -446,12 +461,15 @@ class _Builder:
         key = self.seeded.names[f"key:{entry.region}:{entry.get('key', 'ml')}"]
         return f"arn:aws:kms:{entry.region}:{ACCOUNT}:key/{key}"
 
+    def _network_of(self, entry: Entry) -> Network:
+        return self._networks[entry.region, entry.get("network", _MAIN)]
+
     def _group_id(self, entry: Entry) -> str:
         return self._groups[entry.region, entry.get("group", "closed")]
 
     def _vpc(self, entry: Entry) -> dict[str, list[str]]:
         return {
-            "Subnets": [self._subnets[entry.region]],
+            "Subnets": [self._network_of(entry).subnet],
             "SecurityGroupIds": [self._group_id(entry)],
         }
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from undercroft.detectors import DETECTORS
 from undercroft.model import Coverage, CoverageStatus, Edge, Layer, Presence, Resource
-from undercroft.redact import redact, redact_item, redact_text
+from undercroft.redact import redact, redact_item, redact_text, secrets_in_script
 from undercroft.relations import Relation
 from undercroft.secrets import entropy, find, fingerprint, is_reference, is_secret_name, marker
 
@@ -381,6 +381,24 @@ def test_an_unread_part_that_may_hold_secrets_leaves_it_unknown_unless_one_was_f
 def test_a_stub_says_nothing_about_secrets() -> None:
     stub = redact(replace(_resource(), presence=Presence.STUB), SALT)
     assert "secrets" not in stub.facts
+
+
+def test_a_script_that_is_not_kept() -> None:
+    script = """#!/bin/bash
+export DB_PASSWORD=Zq8fK2mW9xTb4Lp
+echo c2VjcmV0X2tleT13SmFsclhVdG5GRU1JL0s3TURFTkcvYlB4UmZpQ1l6UTN2VDhrTDJh | base64 -d > ~/.aws/x
+export DB_PASSWORD=Zq8fK2mW9xTb4Lp
+"""
+    plain, packed = script.encode(), gzip.compress(script.encode())
+    for form in (plain, packed):
+        found = secrets_in_script(base64.b64encode(form).decode())
+        assert found is not None
+        assert [(entry["name"], entry["lines"]) for entry in found[:1]] == [("DB_PASSWORD", [2, 4])]
+        assert [entry["lines"] for entry in found[1:]] == [[3]]
+        assert "Zq8f" not in repr(found)
+    assert secrets_in_script(base64.b64encode(b"#!/bin/bash\nset -e\n").decode()) == []
+    assert secrets_in_script(base64.b64encode(b"\x00\xff\x01" * 9).decode()) is None
+    assert secrets_in_script("no base64!") is None
 
 
 def test_entropy_in_bits() -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from collectors.aws.ec2 import Ec2AiInstances
-from collectors.aws.ec2_named import NAMED, Ec2Named, open_ingress
+from collectors.aws.ec2_network import Ec2Network
+from collectors.aws.ec2_volumes import Ec2Volumes
 from collectors.aws.session import Clients
 from tests.collectors.aws.conftest import ACCOUNT, REGION, Answer, Proxy
 from tests.collectors.aws.test_sagemaker import Found
@@ -109,9 +110,10 @@ def test_an_accelerated_instance_is_an_ai_service(clients: Clients, aws: Proxy, 
     assert {edge.dst for edge in found.edges} <= {*found.stubs, *found.resources}
     assert found.coverage.status is CoverageStatus.COMPLETE
     assert found.coverage.lists == ("ec2:ai-instance", "ec2:instance")
-    # Two instances: one list, one call each for images and types, one profile; Inspector twice.
+    # Two instances: one list, one call each for images and types, one script, one profile; Inspector twice.
     assert sorted(aws.seen) == [
         "DescribeImages",
+        "DescribeInstanceAttribute",
         "DescribeInstanceTypes",
         "DescribeInstances",
         "GetCallerIdentity",
@@ -207,6 +209,66 @@ def test_a_profile_that_is_gone(clients: Clients, aws: Proxy, seed: Any) -> None
     assert instance.facts["roles"] == []
 
 
+# ------------------------------------------------------------------------------- what starts on it
+
+SCRIPT = """#!/bin/bash
+set -e
+export AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG/bPxRfiCYzQ3vT8kL2a
+"""
+
+
+def test_a_start_script_is_examined_and_not_kept(clients: Clients, seed: Any) -> None:
+    machine, quiet = run(seed, "g5.xlarge", UserData=SCRIPT), run(seed, "g5.xlarge")
+    found = ai_instances(clients)
+    instance = found.resources[f"{HERE}/ec2/instance/{machine}"]
+    (secret,) = cast("Any", instance.facts["user_data_secrets"])
+    assert (secret["name"], secret["lines"]) == ("AWS_SECRET_ACCESS_KEY", [3])
+    assert "wJalr" not in repr(found.resources)
+    assert "set -e" not in repr(found.resources)
+    assert found.resources[f"{HERE}/ec2/instance/{quiet}"].facts["user_data_secrets"] == []
+
+
+def test_a_start_script_that_cannot_be_examined(clients: Clients, aws: Proxy, seed: Any) -> None:
+    machine = run(seed, "g5.xlarge", UserData=b"\x00\x01\x02\xff" * 9)
+    path = "facts.user_data_secrets"
+    instance = ai_instances(clients).resources[f"{HERE}/ec2/instance/{machine}"]
+    assert instance.unknown[path] == "error: the user data is not text"
+    aws.always["DescribeInstanceAttribute"] = DENIED
+    instance = ai_instances(clients).resources[f"{HERE}/ec2/instance/{machine}"]
+    assert instance.unknown[path] == "denied: needs ec2:DescribeInstanceAttribute"
+    assert "user_data_secrets" not in instance.facts
+
+
+def test_an_ipv6_address_counts_where_the_route_leads_outside(
+    clients: Clients, aws: Proxy, seed: Any
+) -> None:
+    ec2 = seed("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16", AmazonProvidedIpv6CidrBlock=True)["Vpc"]
+    block = ec2.describe_vpcs(VpcIds=[vpc["VpcId"]])["Vpcs"][0]["Ipv6CidrBlockAssociationSet"][0]
+    network = block["Ipv6CidrBlock"].replace("/56", "/64")
+    subnet = ec2.create_subnet(VpcId=vpc["VpcId"], CidrBlock="10.9.1.0/24", Ipv6CidrBlock=network)[
+        "Subnet"
+    ]["SubnetId"]
+    machine = run(seed, "g5.xlarge", SubnetId=subnet, Ipv6AddressCount=1)
+
+    def reachable() -> Any:
+        instance = ai_instances(clients).resources[f"{HERE}/ec2/instance/{machine}"]
+        return instance.facts.get("public_ipv6", instance.unknown.get("facts.public_ipv6"))
+
+    assert reachable() == []
+    gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc["VpcId"])
+    tables = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [vpc["VpcId"]]}])
+    ec2.create_route(
+        RouteTableId=tables["RouteTables"][0]["RouteTableId"],
+        DestinationIpv6CidrBlock="::/0",
+        GatewayId=gateway,
+    )
+    assert len(reachable()) == 1
+    aws.always["DescribeRouteTables"] = DENIED
+    assert reachable() == "denied: needs ec2:DescribeRouteTables"
+
+
 # ------------------------------------------------------------------------------------ read by id
 
 
@@ -217,74 +279,16 @@ def stub(kind: str, identifier: str, account: str = ACCOUNT) -> Resource:
         account=account,
         region=REGION,
         type=f"ec2:{kind}",
-        layer=Layer.NETWORK,
+        layer=Layer.STORAGE if kind == "volume" else Layer.NETWORK,
         name=identifier,
         presence=Presence.STUB,
     )
 
 
-def named(clients: Clients, kind: str, *identifiers: str) -> Found:
-    (found,) = (item for item in NAMED if item.segment == kind)
-    collector = Ec2Named(clients, found)
-    (target,) = collector.targets(Scope("aws"), [stub(kind, name) for name in identifiers])
+def volumes(clients: Clients, *identifiers: str) -> Found:
+    collector = Ec2Volumes(clients)
+    (target,) = collector.targets(Scope("aws"), [stub("volume", name) for name in identifiers])
     return Found(collector.collect(target, Meter()))
-
-
-def test_security_groups_and_what_is_open_to_the_world(
-    clients: Clients, aws: Proxy, seed: Any
-) -> None:
-    ec2 = seed("ec2")
-    group = ec2.create_security_group(GroupName="jupyter", Description="d")["GroupId"]
-    ec2.authorize_security_group_ingress(
-        GroupId=group,
-        IpPermissions=[
-            {
-                "IpProtocol": "tcp",
-                "FromPort": 8888,
-                "ToPort": 8890,
-                "IpRanges": [{"CidrIp": "0.0.0.0/0"}, {"CidrIp": "10.0.0.0/8"}],
-                "Ipv6Ranges": [{"CidrIpv6": "::/0"}],
-            }
-        ],
-    )
-    aws.seen.clear()
-    found = named(clients, "security-group", group, "sg-gone", group)
-    read = found.resources[f"{HERE}/ec2/security-group/{group}"]
-    assert (read.name, read.presence, read.layer) == ("jupyter", Presence.READ, Layer.NETWORK)
-    assert read.facts["open_ingress"] == [
-        {"protocol": "tcp", "from_port": 8888, "to_port": 8890, "cidr": "0.0.0.0/0"},
-        {"protocol": "tcp", "from_port": 8888, "to_port": 8890, "cidr": "::/0"},
-    ]
-    gone = found.resources[f"{HERE}/ec2/security-group/sg-gone"]
-    assert gone.presence is Presence.ABSENT
-    assert found.coverage.status is CoverageStatus.COMPLETE
-    assert found.coverage.lists == ()
-    assert aws.seen.count("DescribeSecurityGroups") == 1
-
-
-def test_everything_open() -> None:
-    world = [{"CidrIp": "0.0.0.0/0"}]
-    config: Any = {
-        "IpPermissions": [
-            {"IpProtocol": "-1", "IpRanges": world},
-            {"IpProtocol": "icmp", "FromPort": 8, "ToPort": -1, "IpRanges": world},
-            {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "UserIdGroupPairs": [{}]},
-            {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{}]},
-        ]
-    }
-    assert open_ingress(config) == [
-        {"protocol": "-1", "from_port": 0, "to_port": 65535, "cidr": "0.0.0.0/0"},
-        {"protocol": "icmp", "from_port": 8, "to_port": -1, "cidr": "0.0.0.0/0"},
-    ]
-    assert open_ingress({}) == []
-
-
-def test_subnets(clients: Clients, seed: Any) -> None:
-    subnet = seed("ec2").describe_subnets()["Subnets"][0]["SubnetId"]
-    read = named(clients, "subnet", subnet).resources[f"{HERE}/ec2/subnet/{subnet}"]
-    assert read.config["SubnetId"] == subnet
-    assert isinstance(read.config["MapPublicIpOnLaunch"], bool)
-    assert read.collector == "aws.ec2.subnet"
 
 
 def test_volumes_and_their_keys(clients: Clients, seed: Any) -> None:
@@ -292,34 +296,44 @@ def test_volumes_and_their_keys(clients: Clients, seed: Any) -> None:
     volume = seed("ec2").create_volume(
         AvailabilityZone=f"{REGION}a", Size=1, Encrypted=True, KmsKeyId=key
     )["VolumeId"]
-    found = named(clients, "volume", volume)
+    found = volumes(clients, volume, "vol-gone")
     read = found.resources[f"{HERE}/ec2/volume/{volume}"]
     assert read.layer is Layer.STORAGE
     assert read.config["Encrypted"] is True
     assert found.edges == [
         Edge(read.key, f"{HERE}/kms/key/1-2", Relation.ENCRYPTED_WITH, "KmsKeyId")
     ]
+    assert found.resources[f"{HERE}/ec2/volume/vol-gone"].presence is Presence.ABSENT
 
 
-def test_hundreds_are_read_in_batches(clients: Clients, aws: Proxy) -> None:
-    found = named(clients, "security-group", *(f"sg-{index:03}" for index in range(450)))
-    assert aws.seen.count("DescribeSecurityGroups") == 3
-    assert len(found.resources) == 450
+def test_snapshots_that_anybody_may_copy(clients: Clients, aws: Proxy, seed: Any) -> None:
+    ec2 = seed("ec2")
+    volume = ec2.create_volume(AvailabilityZone=f"{REGION}a", Size=1)["VolumeId"]
+    _private, public = (ec2.create_snapshot(VolumeId=volume)["SnapshotId"] for _ in range(2))
+    ec2.modify_snapshot_attribute(
+        SnapshotId=public,
+        Attribute="createVolumePermission",
+        OperationType="add",
+        GroupNames=["all"],
+    )
+    read = volumes(clients, volume).resources[f"{HERE}/ec2/volume/{volume}"]
+    assert read.facts["public_snapshots"] == [public]
+    aws.always["DescribeSnapshots"] = DENIED
+    read = volumes(clients, volume).resources[f"{HERE}/ec2/volume/{volume}"]
+    assert read.unknown == {"facts.public_snapshots": "denied: needs ec2:DescribeSnapshots"}
+    assert "public_snapshots" not in read.facts
 
 
-@pytest.mark.parametrize("kind", [kind.segment for kind in NAMED])
-def test_denied_is_not_absent(clients: Clients, aws: Proxy, kind: str) -> None:
-    for operation in ("DescribeSecurityGroups", "DescribeSubnets", "DescribeVolumes"):
-        aws.always[operation] = DENIED
-    found = named(clients, kind, "x-1")
+def test_denied_is_not_absent(clients: Clients, aws: Proxy) -> None:
+    aws.always["DescribeVolumes"] = DENIED
+    found = volumes(clients, "vol-1")
     assert found.resources == {}
     assert found.coverage.status is CoverageStatus.DENIED
 
 
 def test_only_this_accounts_things_are_asked_for(clients: Clients, aws: Proxy) -> None:
-    collector = Ec2Named(clients, NAMED[0])
-    stubs = [stub("security-group", "sg-1", "999999999999"), stub("subnet", "subnet-1")]
-    assert list(collector.targets(Scope("aws"), stubs)) == []
+    stubs = [stub("security-group", "sg-1", "999999999999"), stub("volume", "vol-1")]
+    assert list(Ec2Network(clients).targets(Scope("aws"), stubs)) == []
 
 
 def test_what_inspector_knows_of_an_instance(clients: Clients, aws: Proxy, seed: Any) -> None:

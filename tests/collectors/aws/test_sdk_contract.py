@@ -11,9 +11,9 @@ import botocore.session
 import pytest
 from botocore.model import StructureShape
 
-from collectors.aws import hosts, references
+from collectors.aws import hosts, network_facts, references
 from collectors.aws.catalogue import EVERY
-from collectors.aws.ec2_named import NAMED, NamedKind
+from collectors.aws.ec2_network import ROUTES
 from collectors.aws.guard import READS
 from collectors.aws.kinds import Kind
 
@@ -250,6 +250,9 @@ EC2_FIELDS = {
         "Reservations[].Instances[].LaunchTime",
         "Reservations[].Instances[].State",
         "Reservations[].Instances[].MetadataOptions.HttpTokens",
+        "Reservations[].Instances[].VpcId",
+        "Reservations[].Instances[].NetworkInterfaces[].SubnetId",
+        "Reservations[].Instances[].NetworkInterfaces[].Ipv6Addresses[].Ipv6Address",
         "Reservations[].Instances[].Tags[].Key",
         *(f"Reservations[].Instances[].{ref.path}" for ref in references.INSTANCE),
     ),
@@ -266,7 +269,56 @@ EC2_FIELDS = {
         "SecurityGroups[].IpPermissions[].ToPort",
         "SecurityGroups[].IpPermissions[].IpRanges[].CidrIp",
         "SecurityGroups[].IpPermissions[].Ipv6Ranges[].CidrIpv6",
+        "SecurityGroups[].IpPermissionsEgress[].IpProtocol",
+        *(f"SecurityGroups[].{name}" for name in ("GroupId", "GroupName", "VpcId")),
     ),
+    "describe_subnets": (
+        *(f"Subnets[].{name}" for name in ("SubnetId", "VpcId", "MapPublicIpOnLaunch")),
+        "Subnets[].BlockPublicAccessStates.InternetGatewayBlockMode",
+    ),
+    "describe_route_tables": (
+        *(f"RouteTables[].{name}" for name in ("RouteTableId", "VpcId")),
+        *(f"RouteTables[].Associations[].{name}" for name in ("Main", "SubnetId")),
+        *(
+            f"RouteTables[].Routes[].{name}"
+            for name in (
+                "State",
+                "DestinationCidrBlock",
+                "DestinationIpv6CidrBlock",
+                "NatGatewayId",
+                "EgressOnlyInternetGatewayId",
+                *network_facts._ELSEWHERE,
+            )
+        ),
+        *(f"RouteTables[].{ref.path}" for ref in ROUTES),
+    ),
+    "describe_nat_gateways": tuple(
+        f"NatGateways[].{name}" for name in ("NatGatewayId", "ConnectivityType")
+    ),
+    "describe_internet_gateways": ("InternetGateways[].InternetGatewayId",),
+    "describe_vpcs": ("Vpcs[].VpcId", "Vpcs[].OwnerId"),
+    "describe_vpc_endpoints": (
+        *(
+            f"VpcEndpoints[].{name}"
+            for name in (
+                "VpcEndpointId",
+                "VpcEndpointType",
+                "VpcId",
+                "ServiceName",
+                "State",
+                "PolicyDocument",
+                "RouteTableIds[]",
+            )
+        ),
+    ),
+    "describe_flow_logs": ("FlowLogs[].ResourceId", "FlowLogs[].FlowLogStatus"),
+    "describe_volumes": (
+        "Volumes[].VolumeId",
+        *(f"Volumes[].{ref.path}" for ref in references.VOLUME),
+    ),
+    "describe_snapshots": ("Snapshots[].SnapshotId", "Snapshots[].VolumeId"),
+    "describe_snapshot_attribute": ("CreateVolumePermissions[].Group",),
+    "describe_instance_attribute": ("UserData.Value",),
     "describe_regions": ("Regions[].RegionName",),
 }
 
@@ -277,13 +329,30 @@ def test_ec2_fields(operation: str, ec2: Any) -> None:
     assert [path for path in EC2_FIELDS[operation] if not reaches(output, path)] == []
 
 
-@pytest.mark.parametrize("kind", NAMED, ids=lambda kind: kind.segment)
-def test_ec2_types_that_are_read_by_id(kind: NamedKind, ec2: Any) -> None:
-    operation = api(ec2, kind.operation)
-    assert "Filters" in operation.input_shape.members
-    item = operation.output_shape.members[kind.list_key].member
-    assert {kind.identifier, kind.title or kind.identifier, "Tags"} <= set(item.members)
-    assert all(reaches(item, ref.path) for ref in kind.references)
+@pytest.mark.parametrize("operation", EC2_FIELDS)
+def test_ec2_operations_are_in_the_read_list(operation: str, ec2: Any) -> None:
+    assert api(ec2, operation).name in READS["ec2"]
+
+
+@pytest.mark.parametrize(
+    ("operation", "parameter"),
+    [("describe_flow_logs", "Filter"), ("describe_nat_gateways", "Filter")]
+    + [
+        (f"describe_{name}", "Filters")
+        for name in (
+            "internet_gateways",
+            "route_tables",
+            "security_groups",
+            "snapshots",
+            "subnets",
+            "volumes",
+            "vpc_endpoints",
+            "vpcs",
+        )
+    ],
+)
+def test_what_filters_are_called(operation: str, parameter: str, ec2: Any) -> None:
+    assert parameter in api(ec2, operation).input_shape.members
 
 
 def test_instance_profiles() -> None:

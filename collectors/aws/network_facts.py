@@ -1,0 +1,232 @@
+"""What follows from the configuration of a network: who gets in, what gets out, who watches.
+
+Pure functions over what EC2 answers.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from collectors.aws.policy.documents import Statement, parse_policy
+from collectors.aws.values import mappings
+from undercroft.model import Json
+
+__all__ = [
+    "AI_SERVICES",
+    "Way",
+    "endpoint_service",
+    "is_watched",
+    "open_egress",
+    "open_ingress",
+    "open_policy",
+    "route_table",
+    "ways_out",
+]
+
+_WORLD = frozenset({"0.0.0.0/0", "::/0"})
+_NEARLY_EVERYTHING = 1
+"""A route to half of all addresses is one of the two halves of a default route."""
+_OUTSIDE = "internet-gateway"
+_NAT = "nat-gateway"
+_EGRESS_ONLY = "egress-only-internet-gateway"
+_ELSEWHERE = (
+    "GatewayId",
+    "TransitGatewayId",
+    "VpcPeeringConnectionId",
+    "InstanceId",
+    "NetworkInterfaceId",
+    "LocalGatewayId",
+    "CarrierGatewayId",
+    "CoreNetworkArn",
+    "OdbNetworkArn",
+)
+"""Fields of a route whose target is somewhere that is not read here."""
+
+AI_SERVICES = re.compile(r"s3|sagemaker[.-].+|bedrock(?:-.+)?|ecr\.(?:api|dkr)")
+"""Names of endpoint services that carry models, data and images."""
+_SERVICE_NAME = re.compile(
+    r"(?:(?:cn\.)?com\.amazonaws\.[a-z0-9-]+|aws(?=\.sagemaker)|aws\.api\.[a-z0-9-]+)\.(?P<name>.+)"
+)
+_STUDIO = re.compile(r"sagemaker\.[a-z]{2}-[a-z0-9-]+-\d+\.(?P<name>.+)")
+
+
+class Way(NamedTuple):
+    """Where a default route leads."""
+
+    kind: str
+    """``internet-gateway``, ``nat-gateway``, ``egress-only-internet-gateway``, or ``elsewhere``."""
+    target: str
+    to: str
+    """The destination of the route: ``0.0.0.0/0``."""
+
+
+def open_ingress(config: Mapping[str, Json]) -> list[Json]:
+    """The ingress of a security group that the whole internet may use.
+
+    One entry per (protocol, ports, range): ``{protocol, from_port, to_port, cidr}``. Protocol
+    ``-1`` is every protocol and covers ports 0 to 65535.
+    """
+    return _open(config.get("IpPermissions"))
+
+
+def open_egress(config: Mapping[str, Json]) -> list[Json]:
+    """What a security group lets out to the whole internet; entries as in ``open_ingress``."""
+    return _open(config.get("IpPermissionsEgress"))
+
+
+def _open(permissions: Json) -> list[Json]:
+    found: list[Json] = []
+    for permission in mappings(permissions):
+        protocol = str(permission.get("IpProtocol") or "-1")
+        first, last = permission.get("FromPort"), permission.get("ToPort")
+        ranges = [
+            *(item.get("CidrIp") for item in mappings(permission.get("IpRanges"))),
+            *(item.get("CidrIpv6") for item in mappings(permission.get("Ipv6Ranges"))),
+        ]
+        found += [
+            {
+                "protocol": protocol,
+                "from_port": 0 if protocol == "-1" or first is None else first,
+                "to_port": 65535 if protocol == "-1" or last is None else last,
+                "cidr": cidr,
+            }
+            for cidr in ranges
+            if cidr in _WORLD
+        ]
+    return found
+
+
+def route_table(
+    subnet: Mapping[str, Json], tables: Iterable[Mapping[str, Json]]
+) -> Mapping[str, Json] | None:
+    """The table that routes for a subnet: its own, or the main one of its VPC."""
+    main = None
+    for table in tables:
+        if table.get("VpcId") != subnet.get("VpcId"):
+            continue
+        for association in mappings(table.get("Associations")):
+            if association.get("SubnetId") and association["SubnetId"] == subnet.get("SubnetId"):
+                return table
+            if association.get("Main") is True:
+                main = table
+    return main
+
+
+def ways_out(subnet: Mapping[str, Json], table: Mapping[str, Json]) -> list[Way]:
+    """Where the default routes of a subnet lead, as far as nothing blocks them.
+
+    An account may block internet gateways for whole VPCs, which is stated on the subnet.
+    """
+    blocked = _blocked(subnet)
+    found = [
+        way
+        for route in mappings(table.get("Routes"))
+        if route.get("State") != "blackhole" and (way := _way(route)) is not None
+    ]
+    return [
+        way
+        for way in found
+        if not (way.kind == _OUTSIDE and blocked)
+        and not (way.kind in (_NAT, _EGRESS_ONLY) and blocked == "block-bidirectional")
+    ]
+
+
+def _blocked(subnet: Mapping[str, Json]) -> str:
+    states = subnet.get("BlockPublicAccessStates")
+    mode = states.get("InternetGatewayBlockMode") if isinstance(states, Mapping) else None
+    return str(mode) if mode and mode != "off" else ""
+
+
+def _way(route: Mapping[str, Json]) -> Way | None:
+    to = str(route.get("DestinationCidrBlock") or route.get("DestinationIpv6CidrBlock") or "")
+    if not _is_default(to):
+        return None
+    gateway = str(route.get("GatewayId") or "")
+    if gateway.startswith("igw-"):
+        return Way(_OUTSIDE, gateway, to)
+    if nat := route.get("NatGatewayId"):
+        return Way(_NAT, str(nat), to)
+    if egress := route.get("EgressOnlyInternetGatewayId"):
+        return Way(_EGRESS_ONLY, str(egress), to)
+    other = next((str(route[field]) for field in _ELSEWHERE if route.get(field)), "")
+    return Way("elsewhere", other, to) if other and other != "local" else None
+
+
+def _is_default(destination: str) -> bool:
+    try:
+        return ipaddress.ip_network(destination).prefixlen <= _NEARLY_EVERYTHING
+    except ValueError:
+        return False  # a prefix list
+
+
+def is_watched(vpc: str, subnets: Iterable[str], flow_logs: Iterable[Mapping[str, Json]]) -> bool:
+    """Whether flow logs are written for a VPC, or for each of these subnets of it."""
+    active = {
+        str(log.get("ResourceId")) for log in flow_logs if log.get("FlowLogStatus") == "ACTIVE"
+    }
+    known = set(subnets)
+    return vpc in active or (bool(known) and known <= active)
+
+
+def endpoint_service(name: str) -> str:
+    """What an endpoint is for: ``com.amazonaws.us-east-1.ecr.dkr`` → ``ecr.dkr``.
+
+    ``aws.sagemaker.us-east-1.studio`` is ``sagemaker.studio``; somebody's own service stays as it is.
+    """
+    match = _SERVICE_NAME.fullmatch(name)
+    if match is None:
+        return name
+    studio = _STUDIO.fullmatch(match["name"])
+    return f"sagemaker.{studio['name']}" if studio else match["name"]
+
+
+_NARROWING = frozenset(
+    {
+        "aws:principalaccount",
+        "aws:principalarn",
+        "aws:principalorgid",
+        "aws:principalorgpaths",
+        "aws:resourceaccount",
+        "aws:resourceorgid",
+        "aws:resourceorgpaths",
+        "aws:sourceaccount",
+        "aws:sourcearn",
+        "s3:resourceaccount",
+    }
+)
+"""Conditions that keep a path to one's own accounts."""
+
+
+def open_policy(document: str | Mapping[str, Json], service: str) -> bool:
+    """Whether an endpoint policy lets anybody do anything with anything of a service.
+
+    Raises ``PolicyError`` if it is not a policy.
+    """
+    statements = parse_policy(document)
+    everything = ("*", f"{re.split('[.-]', service)[0]}:*")
+    if any(_keeps_in(statement, everything) for statement in statements):
+        return False
+    return any(
+        statement.allow
+        and any(who == "*" for _, who in statement.principals)
+        and not set(everything).isdisjoint(statement.actions)
+        and "*" in statement.resources
+        and not any(c.key in _NARROWING and not c.negative for c in statement.conditions)
+        for statement in statements
+    )
+
+
+def _keeps_in(statement: Statement, everything: Sequence[str]) -> bool:
+    """A Deny of everything that is not one's own."""
+    return (
+        not statement.allow
+        and any(who == "*" for _, who in statement.principals)
+        and not set(everything).isdisjoint(statement.actions)
+        and "*" in statement.resources
+        and len(statement.conditions) == 1
+        and statement.conditions[0].negative
+        and statement.conditions[0].key in _NARROWING
+    )
