@@ -174,12 +174,9 @@ class EcsAiServices(AwsCollector):
         yield from link(place, row.key, config, SERVICE)
         yield from hosts(row, fargate_host(config))
         for identifier in running.instances:
-            target = _INSTANCE(place, identifier)
-            if target is not None:
-                yield target.stub
-                yield Edge(
-                    row.key, target.stub.key, Relation.RUNS_ON, "tasks[].containerInstanceArn"
-                )
+            machine = _INSTANCE(place, identifier).stub
+            yield machine
+            yield Edge(row.key, machine.key, Relation.RUNS_ON, "tasks[].containerInstanceArn")
         for text in running.images:
             target = image(place, text)
             if target is not None:

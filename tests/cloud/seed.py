@@ -436,7 +436,7 @@ class _Builder:
         }
         made = ecs.register_task_definition(**entry.request(definition, "task_set"))
         network = {
-            "subnets": [self._subnets[entry.region]],
+            "subnets": [self._network_of(entry).subnet],
             "securityGroups": [self._group_id(entry)],
             "assignPublicIp": "ENABLED" if entry.get("public_ip") else "DISABLED",
         }
