@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from collectors.aws.arns import Place, ec2
+from collectors.aws.ec2_network_reads import Config, Said, Surroundings
 from collectors.aws.ec2_reads import Ec2Reads, wanted
 from collectors.aws.errors import CallError
 from collectors.aws.network_facts import AI_SERVICES, endpoint_service, open_policy
-from collectors.aws.network_reads import Config, Said, Surroundings
 from collectors.aws.policy.documents import PolicyError, decode
 from collectors.aws.subreads import tag_map
 from collectors.aws.units import AwsCollector, Gaps, Reading, Unit
@@ -47,6 +47,13 @@ class Ec2Network(AwsCollector):
 
     name = "aws.ec2.network"
     reads = ("ec2:subnet", "ec2:security-group")
+    with_them = (
+        "ec2:vpc",
+        "ec2:route-table",
+        "ec2:internet-gateway",
+        "ec2:nat-gateway",
+        "ec2:vpc-endpoint",
+    )
 
     def read(self, unit: Unit) -> Reading:
         """One filtered call per type and batch of ids; what one type lacks costs only its facts."""

@@ -54,6 +54,8 @@ class AwsCollector(ABC):
     """Types that a complete unit has enumerated to the end."""
     reads: tuple[str, ...] = ()
     """Types this collector reads by reference; empty: it lists, and runs in every region."""
+    with_them: tuple[str, ...] = ()
+    """Further types that are read around those."""
 
     def __init__(self, clients: Clients) -> None:
         self.clients = clients

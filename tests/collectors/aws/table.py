@@ -19,7 +19,6 @@ from botocore import xform_name
 
 from collectors.aws import collectors
 from collectors.aws.catalogue import EVERY
-from collectors.aws.ec2_named import NAMED, Ec2Named, NamedKind
 from collectors.aws.guard import READS
 from collectors.aws.kinds import Kind
 from collectors.aws.listed import KindList, KindNamed, SageMakerReferenced
@@ -62,13 +61,16 @@ class Row(NamedTuple):
 def rows() -> list[Row]:
     """Every type that is read: kinds as their tables have them, then those with their own code."""
     found = [Row(k.type, _calls(k), _edges(k), _again(k), _tested(k)) for k in EVERY]
-    found += [_by_id(kind) for kind in NAMED]
     tabled = {row.type for row in found}
-    for collector in collectors():
-        if isinstance(collector, KindList | KindNamed | SageMakerReferenced | Ec2Named):
-            continue
-        if isinstance(collector, AwsCollector):
-            found += [row for row in _by_code(collector) if row.type not in tabled]
+    coded = [
+        collector
+        for collector in collectors()
+        if isinstance(collector, AwsCollector)
+        and not isinstance(collector, KindList | KindNamed | SageMakerReferenced)
+    ]
+    owners = {_stem(collector) for collector in coded}
+    for collector in coded:
+        found += [row for row in _by_code(collector, owners) if row.type not in tabled]
     return sorted(found, key=lambda row: (row.type.partition(":")[0], row.type, row.calls))
 
 
@@ -165,21 +167,22 @@ def _moto(service: str) -> frozenset[str]:
     return frozenset(re.findall(r"def ((?:describe|get|list|batch_get|head)_\w+)\(", text))
 
 
-def _by_id(kind: NamedKind) -> Row:
-    relations = sorted({ref.relation.value for ref in kind.references})
-    fields = count(len(kind.references), "field")
-    edges = f"{fields} ({', '.join(relations)})" if relations else "–"
-    tested = _answers("ec2", kind.operation)
-    return Row(f"ec2:{kind.segment}", (kind.operation,), edges, "read again", tested)
+def _stem(collector: AwsCollector) -> str:
+    return Path(str(sys.modules[type(collector).__module__].__file__)).stem
 
 
-def _by_code(collector: AwsCollector) -> Iterator[Row]:
-    module = sys.modules[type(collector).__module__]
-    stem = Path(str(module.__file__)).stem
+def _by_code(collector: AwsCollector, owners: set[str]) -> Iterator[Row]:
+    """``owners``: modules of collectors; what else there is belongs to the one it is named after."""
+    stem = _stem(collector)
+
+    def owner(module: str) -> str:
+        named = (name for name in owners if module == name or module.startswith(f"{name}_"))
+        return max(named, key=len, default="")
+
+    folder = Path(str(sys.modules[type(collector).__module__].__file__)).parent
     text = "".join(
-        file.read_text("utf-8") for file in sorted(Path(str(module.__file__)).parent.glob("*.py"))
-        if file.stem == stem or file.stem.startswith(f"{stem}_")
-    )  # fmt: skip
+        file.read_text("utf-8") for file in sorted(folder.glob("*.py")) if owner(file.stem) == stem
+    )
     calls = tuple(name for name in dict.fromkeys(_LITERAL.findall(text)) if name in _METHODS)
     made = [
         (service, call)
@@ -189,7 +192,7 @@ def _by_code(collector: AwsCollector) -> Iterator[Row]:
     ]
     told = {answer for service, call in made for answer in _answers(service, call).split(", ")}
     tested = ", ".join(sorted(told - {"shapes"})) or "shapes"
-    for name in dict.fromkeys((*collector.reads, *collector.lists)):
+    for name in dict.fromkeys((*collector.reads, *collector.lists, *collector.with_them)):
         yield Row(name, calls, _CODE, "read again", tested)
 
 

@@ -369,7 +369,7 @@ def test_hundreds_are_read_in_batches(clients: Clients, aws: Proxy) -> None:
 
 def test_a_shared_network_is_its_owners_to_see(clients: Clients, aws: Proxy, seed: Any) -> None:
     from collectors.aws.arns import Place
-    from collectors.aws.network_reads import Surroundings
+    from collectors.aws.ec2_network_reads import Surroundings
 
     class Shared:
         """A VPC that another account shares with this one: its tables are not shown."""
