@@ -228,6 +228,7 @@ READS: dict[str, frozenset[str]] = {
             "GetBucketOwnershipControls",
             "GetBucketEncryption",
             "GetBucketVersioning",
+            "GetBucketLogging",
             "GetBucketTagging",
             "ListBuckets",
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,13 +11,15 @@ from botocore.client import BaseClient
 from collectors.aws.arns import Place, kms_key
 from collectors.aws.errors import CallError
 from collectors.aws.policy.documents import PolicyError, decode
+from collectors.aws.s3_defaults import is_guessed, of_a_default, with_defaults
 from collectors.aws.s3_facts import FLAGS, BucketSettings, bucket_facts
+from collectors.aws.s3_trails import DataEvents
 from collectors.aws.session import call, pages
 from collectors.aws.subreads import SubReads, Unread, tag_map
 from collectors.aws.units import AwsCollector, Gaps, Reading, Unit, side_by_side
 from collectors.aws.values import jsonable
 from undercroft.model import CoverageStatus, Edge, Json, Presence, Resource
-from undercroft.protocols import Collected, Meter
+from undercroft.protocols import Collected, Meter, Scope, Target
 from undercroft.relations import Relation
 
 __all__ = ["S3Collector"]
@@ -48,9 +50,14 @@ class S3Collector(AwsCollector):
     service = "s3"
     reads = ("s3:bucket",)
 
+    def targets(self, scope: Scope, wanted: Sequence[Resource]) -> Iterator[Target]:
+        """One unit per account, which also asks for the default names of its regions."""
+        return super().targets(scope, with_defaults(wanted))
+
     def read(self, unit: Unit) -> Reading:
         """Read every wanted bucket."""
         gaps, unread = Gaps(), Unread()
+        events = DataEvents(self.clients, unit.meter)
         account = self._whereabouts(unit.place.account, unit.meter)
 
         def one(stub: Resource) -> list[Collected] | _NotReadableError:
@@ -58,21 +65,24 @@ class S3Collector(AwsCollector):
                 region = self._find(stub, unit.place, account, unit.meter)
             except _NotReadableError as gap:
                 return gap
+            if is_guessed(stub):
+                return []
             if region is None:
                 facts: dict[str, Json] = {"exists": False}
                 return [replace(stub, presence=Presence.ABSENT, facts=facts, collector=self.name)]
-            return list(self._read(stub, region, account, unit))
+            return list(self._read(stub, region, account, unit, events))
 
         for stub, found in zip(unit.wanted, side_by_side(unit.wanted, one), strict=True):
             if isinstance(found, _NotReadableError):
-                if found.error is not None:
+                if found.error is not None and not is_guessed(stub):
                     unread.add(found.error)
-                yield replace(
+                lost = replace(
                     stub,
                     facts={**stub.facts, **found.facts},
                     unknown={"config": found.reason, **found.unknown},
                     collector=self.name,
                 )
+                yield from of_a_default(unit.place, lost)
             else:
                 gaps.note(found)
                 yield from found
@@ -182,6 +192,7 @@ class S3Collector(AwsCollector):
         region: str,
         account: _Whereabouts,
         unit: Unit,
+        events: DataEvents,
     ) -> Iterator[Collected]:
         reads = SubReads(unit.meter)
         config, settings, tags = _settings(
@@ -189,6 +200,7 @@ class S3Collector(AwsCollector):
         )
         facts, lost = bucket_facts(settings, unit.place.trusted, reads.unknown)
         facts["foreign_owned"] = False
+        _add_logging(facts, config, reads, events.of, stub.native_id)
         yield replace(
             stub,
             tags=tags,
@@ -276,6 +288,9 @@ def _settings(
     if versioning is not None:
         # A bucket that never had versions has no status at all; say so in the API's own word.
         keep("Versioning", {"Status": "Disabled", **versioning})
+    logging = read("Logging", "get_bucket_logging")
+    if logging is not None:
+        keep("Logging", logging.get("LoggingEnabled") or {})
     tagging = read("Tags", "get_bucket_tagging", "NoSuchTagSet")
     tags = None if tagging is None else tag_map(tagging.get("TagSet"))
     if tags is not None:
@@ -296,6 +311,29 @@ def _settings(
         tags=tags,
     )
     return config, settings, tags or {}
+
+
+def _add_logging(
+    facts: dict[str, Json],
+    config: Mapping[str, Json],
+    reads: SubReads,
+    watched: Callable[[str, str], bool | CallError],
+    arn: str,
+) -> None:
+    """Whether anything writes down who reads and writes objects: the bucket, or else a trail."""
+    log = config.get("Logging")
+    if isinstance(log, Mapping) and log.get("TargetBucket"):
+        facts["access_logged"] = True
+        return
+    by_trail = watched(arn, str(config["Location"]))
+    if by_trail is True:
+        facts["access_logged"] = True
+    elif isinstance(by_trail, CallError):
+        reads.lost(["facts.access_logged"], by_trail.unknown)
+    elif "config.Logging" in reads.unknown:
+        reads.lost(["facts.access_logged"], reads.unknown["config.Logging"])
+    else:
+        facts["access_logged"] = False
 
 
 def _flags(block: Mapping[str, Any] | None) -> dict[str, bool]:

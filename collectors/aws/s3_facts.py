@@ -27,6 +27,7 @@ _DEPENDS: dict[str, tuple[str, ...]] = {
     "public_write": _EXPOSURE,
     "overpermissive": ("Policy",),
     "foreign_write": ("Policy",),
+    "tls_only": ("Policy",),
     "sensitive": ("Tags",),
 }
 """Fact → the settings it is derived from."""
@@ -146,6 +147,7 @@ def bucket_facts(
     )
     put("overpermissive", None if given is None else _overpermissive(given))
     put("foreign_write", None if given is None else _foreign(given))
+    put("tls_only", None if statements is None else _tls_only(bucket, statements))
     if bucket.tags is None:
         unknown["facts.sensitive"] = unknown["facts.sensitive_by"] = why("sensitive")
     else:
@@ -221,6 +223,24 @@ def _overpermissive(given: Sequence[Grant]) -> list[Json]:
 def _foreign(given: Sequence[Grant]) -> list[Json]:
     found = [p for grant in given if grant.action in _WRITE for p in grant.foreign]
     return list(dict.fromkeys(found))
+
+
+def _tls_only(bucket: BucketSettings, statements: Sequence[Statement]) -> bool:
+    """Whether everybody is refused who comes without TLS, for reading and for writing objects."""
+    resource = f"arn:{bucket.partition}:s3:::{bucket.name}/{ANY}"
+    refusals = [
+        statement
+        for statement in statements
+        if not statement.allow
+        and any(value == "*" for _, value in statement.principals)
+        and statement.covers_resource(resource)
+        and [(c.key, c.values) for c in statement.conditions]
+        == [("aws:securetransport", ("false",))]
+    ]
+    return all(
+        any(refusal.covers_action(action) for refusal in refusals)
+        for action in ("s3:GetObject", "s3:PutObject")
+    )
 
 
 def _flag(block: Mapping[str, bool] | None, flag: str) -> bool | None:

@@ -104,6 +104,20 @@ class _Builder:
             )
         return known
 
+    def _client_of(self, account: str, service: str, region: str) -> Any:
+        """A client that signs in as another account."""
+        role = f"arn:aws:iam::{account}:role/stranger"
+        assumed = self._client("sts").assume_role(RoleArn=role, RoleSessionName="stranger")
+        make = cast("Any", boto3.client)
+        return make(
+            service,
+            region_name=region,
+            endpoint_url=self._endpoint,
+            aws_access_key_id=assumed["Credentials"]["AccessKeyId"],
+            aws_secret_access_key=assumed["Credentials"]["SecretAccessKey"],
+            aws_session_token=assumed["Credentials"]["SessionToken"],
+        )
+
     # What everything stands on.
 
     def _regions(self) -> None:
@@ -128,7 +142,10 @@ class _Builder:
         self._record("cloudtrail", "TrailStatus", region, {"IsLogging": True}, arn)
         asked = {"Field": "resources.type", "Equals": ["AWS::Bedrock::Model"]}
         managed = {"Field": "eventCategory", "Equals": ["Management"]}
-        selectors = [{"FieldSelectors": [field]} for field in (managed, asked)]
+        selectors: list[dict[str, Any]] = [{"FieldSelectors": [f]} for f in (managed, asked)]
+        objects = {"Field": "resources.type", "Equals": ["AWS::S3::Object"]}
+        left_out = {"Field": "resources.ARN", "NotStartsWith": ["arn:aws:s3:::ml-unwatched"]}
+        selectors.append({"FieldSelectors": [objects, left_out]})
         chosen = {"TrailARN": arn, "AdvancedEventSelectors": selectors}
         self._record("cloudtrail", "EventSelector", region, chosen)
 
@@ -183,25 +200,30 @@ class _Builder:
         if entry.get("exists") is False:
             return
         s3, name = self._client("s3", entry.region), entry.name
+        if owner := entry.get("owner"):
+            s3 = self._client_of(owner, "s3", entry.region)
         where = {"LocationConstraint": entry.region}
         more = {} if entry.region == "us-east-1" else {"CreateBucketConfiguration": where}
         s3.create_bucket(Bucket=name, **more)
+        if entry.get("owner"):
+            return
         if entry.get("block", True):
             s3.put_public_access_block(
                 Bucket=name, PublicAccessBlockConfiguration=dict.fromkeys(_FLAGS, True)
             )
-        owner = {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
-        s3.put_bucket_ownership_controls(Bucket=name, OwnershipControls=owner)
+        controls = {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+        s3.put_bucket_ownership_controls(Bucket=name, OwnershipControls=controls)
         encryption = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": self._key_arn(entry)}
         rules = [{"ApplyServerSideEncryptionByDefault": encryption}]
         s3.put_bucket_encryption(Bucket=name, ServerSideEncryptionConfiguration={"Rules": rules})
         if entry.get("versioning", True):
             s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+        resource = [f"arn:aws:s3:::{name}", f"arn:aws:s3:::{name}/*"]
+        statements = [] if entry.get("tls") is False else [_no_plain_http(resource)]
         if policy := entry.get("policy"):
-            resource = [f"arn:aws:s3:::{name}", f"arn:aws:s3:::{name}/*"]
-            s3.put_bucket_policy(
-                Bucket=name, Policy=document(statement(Resource=resource, **policy))
-            )
+            statements.append(statement(Resource=resource, **policy))
+        if statements:
+            s3.put_bucket_policy(Bucket=name, Policy=document(*statements))
         if labels := entry.get("tags"):
             s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": tags(labels)})
 
@@ -484,6 +506,12 @@ class _Builder:
             return f"{name}:{tag}" if tag else name
         registry = f"{ACCOUNT}.dkr.ecr.{entry.region}.amazonaws.com"
         return f"{registry}/{name}:{tag}" if tag else f"{registry}/{name}@{digest}"
+
+
+def _no_plain_http(resource: list[str]) -> dict[str, Any]:
+    condition = {"Bool": {"aws:SecureTransport": "false"}}
+    refusal = statement(Principal="*", Action="s3:*", Resource=resource, Condition=condition)
+    return {**refusal, "Effect": "Deny"}
 
 
 def _role_arn(entry: Entry) -> str:

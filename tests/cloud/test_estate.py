@@ -34,7 +34,8 @@ def scan(seeded: Seeded) -> tuple[list[Resource], list[Coverage]]:
                         stubs[item.key, repr(item.facts)] = item
                     elif isinstance(item, Resource):
                         known[item.key] = item
-    return list(known.values()), coverage
+    named = (stub for stub in stubs.values() if stub.key not in known)
+    return [*known.values(), *named], coverage
 
 
 def test_every_planted_problem_is_found_and_nothing_else(

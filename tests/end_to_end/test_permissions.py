@@ -13,6 +13,7 @@ S3_ACTIONS = {
     "GET ?acl": "s3:GetBucketAcl",
     "GET ?encryption": "s3:GetEncryptionConfiguration",
     "GET ?list-type": "s3:ListBucket",
+    "GET ?logging": "s3:GetBucketLogging",
     "GET ?location": "s3:GetBucketLocation",
     "GET ?max-buckets": "s3:ListAllMyBuckets",
     "GET ?ownershipControls": "s3:GetBucketOwnershipControls",

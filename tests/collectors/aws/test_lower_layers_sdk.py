@@ -59,6 +59,17 @@ FIELDS = {
         "ServerSideEncryptionConfiguration.Rules[].ApplyServerSideEncryptionByDefault.KMSMasterKeyID"
     ],
     ("s3", "GetBucketVersioning"): ["Status"],
+    ("s3", "GetBucketLogging"): ["LoggingEnabled.TargetBucket"],
+    ("cloudtrail", "DescribeTrails"): ["trailList[].TrailARN"],
+    ("cloudtrail", "GetTrailStatus"): ["IsLogging"],
+    ("cloudtrail", "GetEventSelectors"): [
+        "EventSelectors[].DataResources[].Type",
+        "EventSelectors[].DataResources[].Values",
+        *(
+            f"AdvancedEventSelectors[].FieldSelectors[].{name}"
+            for name in ("Field", "Equals", "NotEquals", "StartsWith", "NotStartsWith")
+        ),
+    ],
     ("s3", "GetBucketTagging"): ["TagSet[].Key", "TagSet[].Value"],
     ("kms", "DescribeKey"): [
         "KeyMetadata.Arn",

@@ -293,7 +293,11 @@ def test_the_account_block_is_read_once(aws: Proxy, clients: Clients, seed: Any,
 @pytest.mark.parametrize(
     ("query", "path", "lost"),
     [
-        ("policy", "config.Policy", {"facts.overpermissive", "facts.foreign_write"}),
+        (
+            "policy",
+            "config.Policy",
+            {"facts.overpermissive", "facts.foreign_write", "facts.tls_only"},
+        ),
         ("policyStatus", "config.PolicyStatus", set()),
         ("acl", "config.Grants", set()),
         ("tagging", "config.Tags", {"facts.sensitive", "facts.sensitive_by", "tags"}),
@@ -338,3 +342,30 @@ def test_without_the_list_each_bucket_is_asked_for(aws: Proxy, clients: Clients,
     assert found["ghost"].presence is Presence.ABSENT
     assert found["open"].presence is Presence.STUB
     assert found["open"].unknown["config"].startswith("denied: needs s3:ListBucket")
+
+
+@pytest.mark.parametrize(
+    ("statement", "closed"),
+    [
+        ({}, True),
+        ({"Condition": {"Bool": {"aws:SecureTransport": "true"}}}, False),
+        ({"Condition": {"Bool": {"aws:SecureTransport": False}}}, True),
+        ({"Effect": "Allow"}, False),
+        ({"Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}}, False),
+        ({"Principal": {"AWS": "*"}}, True),
+        ({"Action": "s3:GetObject"}, False),
+        ({"Action": ["s3:GetObject", "s3:Put*"]}, True),
+        ({"Resource": "arn:aws:s3:::data"}, False),
+        ({"Resource": "arn:aws:s3:::data/some/*"}, False),
+    ],
+)
+def test_plain_http_is_closed_by_a_refusal_for_everybody(statement: Any, closed: bool) -> None:
+    refusal = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": ["arn:aws:s3:::data", "arn:aws:s3:::data/*"],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+        **statement,
+    }
+    assert facts(policy=policy(refusal))[0]["tls_only"] is closed
