@@ -86,6 +86,10 @@ KEYS: dict[str, Key] = {
     "finding.fixed": Key("f", "fixed", "Fixed", tooltip="Claim it fixed; a scan verifies"),
     "finding.false_positive": Key("p", "false_positive", "False positive"),
     "finding.comment": Key("c", "comment", "Comment"),
+    "finding.assign": Key("at", "assign", "Assign", tooltip="Say who works on it"),
+    "finding.rate": Key(
+        "exclamation_mark", "rate", "Rate", tooltip="Another severity here, until a date"
+    ),
     "finding.reopen": Key("o", "reopen", "Reopen", tooltip="Withdraw the decision"),
     "finding.copy": Key("y", "copy", "Copy", tooltip="Copy the finding"),
     "finding.copy_fix": Key("Y", "copy_fix", "Copy fix", tooltip="Copy the fix command"),

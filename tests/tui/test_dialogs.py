@@ -22,9 +22,10 @@ from tui.dialogs.context import Context
 from tui.dialogs.decision import FalsePositiveDialog, NoteDialog, ReopenDialog
 from tui.dialogs.fixed import FixedDialog
 from tui.dialogs.prompts import ChooseDialog, ConfirmDialog, PromptDialog
-from tui.dialogs.results import Accept, FalsePositive, Fixed, Note, Reopen
+from tui.dialogs.rating import RateDialog
+from tui.dialogs.results import Accept, FalsePositive, Fixed, Note, Rate, Reopen
 from tui.themes import THEMES
-from undercroft.model import Layer, Presence
+from undercroft.model import Layer, Presence, Severity
 from undercroft.views import DecisionView, ResourceRef
 
 TODAY = date(2026, 11, 23)
@@ -338,3 +339,16 @@ async def test_the_longest_acceptance_bounds_what_is_offered() -> None:
 
     dialog = AcceptDialog("x", 1, today=TODAY, max_days=40, load=Context)
     assert (await run(dialog, keys)).answer == Accept(REASON, TODAY + timedelta(days=40), "me")
+
+
+async def test_rating_starts_from_what_holds_and_wants_a_reason_and_a_day() -> None:
+    async def keys(pilot: Pilot[None]) -> None:
+        assert "now high" in text_of(pilot.app, "#rated-now")
+        await pilot.press("right", "right", "enter")
+        assert "more characters" in text_of(pilot.app, ".dialog-message")
+        await pilot.press(*REASON, "tab", "down", "enter")
+
+    context = Context(severity=Severity.HIGH)
+    dialog = RateDialog("The role", 1, today=TODAY, max_days=365, load=lambda: context)
+    app = await run(dialog, keys)
+    assert app.answer == Rate(Severity.LOW, REASON, date(2027, 5, 23))

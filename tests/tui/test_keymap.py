@@ -44,7 +44,7 @@ def test_remapping_is_normalised() -> None:
     assert checked({"finding.accept": "Q, ctrl+y"}, focus_chains()) == {
         "finding.accept": "Q,ctrl+y"
     }
-    assert checked({"view.filter": "!"}, focus_chains()) == {"view.filter": "exclamation_mark"}
+    assert checked({"view.filter": "~"}, focus_chains()) == {"view.filter": "tilde"}
 
 
 @pytest.mark.parametrize(

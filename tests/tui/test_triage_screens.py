@@ -16,7 +16,8 @@ from tests.tui.estate import ADMIN, HOSTILE, NOW, PUBLIC, ROOT, seed
 from tests.tui.piloting import estate_app, screen_text, settle
 from tui.app import UndercroftApp
 from tui.dialogs.accept import AcceptDialog
-from tui.dialogs.base import ReasonArea
+from tui.dialogs.base import Choices, ReasonArea
+from tui.dialogs.rating import RateDialog
 from tui.dialogs.recording import RecordingDialog
 from tui.dialogs.results import Note
 from tui.dialogs.undo import UndoDialog
@@ -203,7 +204,7 @@ async def test_a_lapsed_acceptance_is_made_again_by_one_key(tmp_path: Path) -> N
                 [finding], reason="public sample data", until=earlier.today, owner="data-team"
             )
         await show(pilot, app, PUBLIC)
-        assert "A accepts it again" in screen_text(app)
+        assert "“Accept again” renews it" in screen_text(app)
         await press(pilot, "A")
         assert status(app, PUBLIC) == "accepted"
         assert "undoes it" in screen_text(app)
@@ -366,3 +367,33 @@ async def test_a_long_decision_says_how_far_it_is_and_can_be_stopped(tmp_path: P
             assert ("Stopped: nothing was recorded." in said) is stop
             app.clear_notifications()
             go.clear()
+
+
+async def test_assigned_and_rated_for_a_selection_and_undone(tmp_path: Path) -> None:
+    app = estate_app(tmp_path, screen="findings")
+    async with app.run_test(size=(160, 45)) as pilot:
+        await settle(pilot)
+        assert app.store is not None
+        assert app.scan is not None
+
+        def now(finding: str) -> tuple[str | None, str]:
+            assert app.store is not None
+            assert app.scan is not None
+            row = app.store.finding(app.scan.id, finding).row
+            return row.owner, row.severity.value
+
+        before = {finding: now(finding) for finding in (ROOT, ADMIN)}
+        await press(pilot, "asterisk", "@")
+        await press(pilot, *"data-team", "enter")
+        assert {now(finding)[0] for finding in before} == {"data-team"}
+        await show(pilot, app, ROOT)
+        await press(pilot, "!")
+        at(app, RateDialog).query_one("#severity", Choices).chosen = 4
+        app.screen.query_one(ReasonArea).text = "only a sandbox without data"
+        await press(pilot, "enter")
+        assert now(ROOT) == ("data-team", "info")
+        text = screen_text(app)
+        assert "Assigned to data-team" in text
+        assert "Rated info until 2027-02-21" in text
+        await press(pilot, "u", "u")
+        assert {finding: now(finding) for finding in before} == before

@@ -33,7 +33,7 @@ def decision_dialog(
     """The dialog for a decision about a selection; it returns a ``Decide``, or None.
 
     Args:
-        kind: accept, fixed, false_positive, note or reopen.
+        kind: accept, fixed, false_positive, assign, rate, note or reopen.
         selection: What it is about; resolved in the dialog's own worker.
         store: Where the dialog reads what stands above the findings.
         scan_id: The scan on screen.
@@ -45,6 +45,7 @@ def decision_dialog(
     from tui.dialogs.context import Context, Reach, load_context, load_reach
     from tui.dialogs.decision import FalsePositiveDialog, NoteDialog, ReopenDialog
     from tui.dialogs.fixed import FixedDialog
+    from tui.dialogs.rating import AssignDialog, RateDialog
 
     def load() -> Context:
         return load_context(store, scan_id, selection.resolve(store), pack)
@@ -62,4 +63,8 @@ def decision_dialog(
         return FalsePositiveDialog(label, count, load=load)
     if kind == "reopen":
         return ReopenDialog(label, count, load=load)
+    if kind == "assign":
+        return AssignDialog(label, count, load=load)
+    if kind == "rate":
+        return RateDialog(label, count, today=today, max_days=max_days, load=load)
     return NoteDialog(label, count, load=load)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date
 from typing import ClassVar
 
 from textual import on, work
@@ -19,9 +19,8 @@ from tui.dialogs.base import Choice, Choices, ReasonArea, Suggest
 from tui.dialogs.context import Context, Reach
 from tui.dialogs.decision import DecisionDialog
 from tui.dialogs.results import Accept, AcceptRule
+from tui.dialogs.until import UntilField
 from tui.text import content, shown
-from undercroft.triage.dates import check_until, parse_until
-from undercroft.triage.errors import DecisionError
 from undercroft.triage.limits import MAX_DAYS
 from undercroft.triage.scopes import Scope
 from undercroft.views import ResourceRef
@@ -30,28 +29,6 @@ __all__ = ["AcceptDialog"]
 
 MIN_REASON = 10
 """Characters that a reason needs (triage rules 4)."""
-_QUICK = ("30d", "90d", "eoq", "6m")
-_DEFAULT = "90d"
-
-
-class UntilInput(Input):
-    """A date in words or figures; the arrow keys go through the usual ones."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "quick(-1)", "Earlier", show=False, id="until.earlier"),
-        Binding("down", "quick(1)", "Later", show=False, id="until.later"),
-    ]
-
-    class Quick(Message):
-        """Asks for the next or previous usual date."""
-
-        def __init__(self, by: int) -> None:
-            super().__init__()
-            self.by = by
-
-    def action_quick(self, by: int) -> None:
-        """Ask the dialog for another usual date."""
-        self.post_message(self.Quick(by))
 
 
 class AcceptDialog(DecisionDialog[Accept | AcceptRule]):
@@ -69,8 +46,6 @@ class AcceptDialog(DecisionDialog[Accept | AcceptRule]):
     DEFAULT_CSS = """
     AcceptDialog {
         & #services { height: auto; max-height: 12; margin-top: 1; display: none; }
-        & #quick { margin-left: 14; }
-        & #until-hint { margin-left: 14; }
         & #weight { margin-top: 1; display: none; color: $severity-critical; }
         & #weight.-shown { display: block; }
         & #scope-hint { margin-left: 14; }
@@ -79,7 +54,7 @@ class AcceptDialog(DecisionDialog[Accept | AcceptRule]):
         & .-wide #tags-field { display: block; }
         & .-sure #scope-hint { display: none; }
         & .-sure #services { display: block; }
-        & .-sure .field, & .-scopes.-sure #scope-field, & .-scopes.-sure #scope-hint, & .-sure #reason, & .-sure .hint, & .-sure .label { display: none; }
+        & .-sure .field, & .-sure UntilField, & .-scopes.-sure #scope-field, & .-scopes.-sure #scope-hint, & .-sure #reason, & .-sure .hint, & .-sure .label { display: none; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -99,8 +74,7 @@ class AcceptDialog(DecisionDialog[Accept | AcceptRule]):
         reach: Callable[[Scope], Reach] | None = None,
     ) -> None:
         super().__init__("Accept the risk for a while", label, count, load=load)
-        self._today = today
-        self._max_days = max_days
+        self._until = UntilField(today, max_days)
         self._counts = reach
         self._reach: tuple[Scope, Reach] | None = None
         """The scope that was counted last, and what it covers."""
@@ -112,15 +86,7 @@ class AcceptDialog(DecisionDialog[Accept | AcceptRule]):
         yield Static("Why is it tolerable, and for how long?", classes="label")
         yield ReasonArea(placeholder="the compensating control, the plan, the ticket…", id="reason")
         yield Static(classes="hint", id="reason-hint")
-        with Horizontal(classes="field"):
-            yield Static("Until", classes="label")
-            yield UntilInput(
-                min(_DEFAULT, f"{self._max_days}d", key=self._day_of),
-                id="until",
-                placeholder="30d, 2w, 3m, eoq or 2027-01-31",
-            )
-        yield Static(classes="hint", id="until-hint")
-        yield Static(classes="hint", id="quick")
+        yield self._until
         with Horizontal(classes="field"):
             yield Static("Who answers", classes="label")
             yield Input(
@@ -143,7 +109,6 @@ class AcceptDialog(DecisionDialog[Accept | AcceptRule]):
         """Begin with the reason."""
         self.query_one(ReasonArea).focus()
         self._say_reason()
-        self._say_until()
 
     def loaded(self, context: Context) -> None:
         """Offer what is known, and warn."""
@@ -252,9 +217,9 @@ class AcceptDialog(DecisionDialog[Accept | AcceptRule]):
                 self.query_one(ReasonArea),
             )
             return None
-        until = self._until()
+        until = self._until.day()
         if isinstance(until, str):
-            self.complain(until, self.query_one("#until", Input))
+            self.complain(until, self._until.input)
             return None
         if not owner.value.strip():
             self.complain("Name a person or a team who answers for it.", owner)
@@ -300,33 +265,6 @@ class AcceptDialog(DecisionDialog[Accept | AcceptRule]):
         self.query_one("#services").focus()
         self.complain("Press enter once more to accept it for all of them, escape to go back.")
 
-    def _until(self) -> date | str:
-        """The date, or a sentence that says why it is none."""
-        text = self.query_one("#until", Input).value.strip()
-        if not text:
-            return (
-                "Say until when: 30d, 2w, 3m, eoq (end of the quarter) or a date like 2027-01-31."
-            )
-        try:
-            until = parse_until(text, self._today)
-            check_until(until, self._today, self._max_days)
-        except DecisionError as error:
-            return _sentence(str(error))
-        return until
-
-    def _day_of(self, word: str) -> date:
-        return parse_until(word, self._today)
-
-    def _quick_dates(self) -> Iterator[tuple[str, date]]:
-        """The usual dates, soonest first, without two names for one day."""
-        seen: set[date] = set()
-        latest = self._today + timedelta(days=self._max_days)
-        choices = [(word, self._day_of(word)) for word in _QUICK]
-        for word, day in sorted(choices, key=lambda choice: choice[1]):
-            if day not in seen and day <= latest:
-                seen.add(day)
-                yield word, day
-
     @on(TextArea.Changed)
     def _say_reason(self) -> None:
         missing = MIN_REASON - len(self.query_one(ReasonArea).reason)
@@ -335,47 +273,9 @@ class AcceptDialog(DecisionDialog[Accept | AcceptRule]):
         else:
             self.hint("#reason-hint", "✓ it will be shown when the acceptance lapses", good=True)
 
-    @on(Input.Changed, "#until")
-    def _say_until(self) -> None:
-        until = self._until()
-        if isinstance(until, str):
-            self.hint("#until-hint", until, good=False)
-        else:
-            days = (until - self._today).days
-            when = f"in {days} days" if days != 1 else "tomorrow"
-            when = when if days else "today"
-            self.hint("#until-hint", f"✓ {_long(until)}, {when}; that day included", good=True)
-        parts = [
-            Content(f"{word} {_short(day)}").stylize("bold $signature" if day == until else "")
-            for word, day in self._quick_dates()
-        ]
-        self.query_one("#quick", Static).update(Content.assemble("↑↓  ", Content("  ").join(parts)))
-
-    @on(UntilInput.Quick)
-    def _next_quick(self, event: UntilInput.Quick) -> None:
-        choices = list(self._quick_dates())
-        until = self._until()
-        now = until if isinstance(until, date) else self._today
-        later = [word for word, day in choices if day > now]
-        sooner = [word for word, day in choices if day < now]
-        field = self.query_one("#until", Input)
-        if event.by > 0:
-            field.value = (later or [choices[0][0]])[0]
-        else:
-            field.value = (sooner or [choices[-1][0]])[-1]
-        field.cursor_position = len(field.value)
-
 
 def _more(number: int) -> str:
     return f"{number} more character{'' if number == 1 else 's'}"
-
-
-def _long(day: date) -> str:
-    return f"{day:%A} {day.day} {day:%B %Y}"
-
-
-def _short(day: date) -> str:
-    return f"{day.day} {day:%b}"
 
 
 def _weight(critical: int, exploited: int, services: Sequence[ResourceRef], count: int) -> str:
@@ -393,7 +293,3 @@ def _weight(critical: int, exploited: int, services: Sequence[ResourceRef], coun
         else (f"{above} AI service{'' if above == 1 else 's'} would carry it: {names}")
     )
     return f"▲ {subject} {what}. {stands}."
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")

@@ -35,6 +35,10 @@ class Context:
     lapsed: DecisionView | None = None
     fixes: tuple[Fix, ...] = ()
     """Distinct fixes of the selection's rules."""
+    owner: str = ""
+    """Who works on it or answers for it now; only for a single finding."""
+    severity: Severity | None = None
+    """What is in force now; only for a single finding."""
     scopes: tuple[tuple[str, Scope], ...] = ()
     """Wider boundaries that a single finding's rule can be accepted within, narrowest first."""
 
@@ -58,6 +62,8 @@ def load_context(
         owners=_owners(store, scan_id),
         in_force=single.decision if single else None,
         lapsed=single.lapsed if single else None,
+        owner=(single.row.owner or "") if single else "",
+        severity=single.row.severity if single else None,
         fixes=_fixes(sample, pack() if pack is not None else None),
         scopes=wider_scopes(single.row) if single else (),
     )
@@ -100,9 +106,10 @@ def _owners(store: Store, scan_id: int) -> tuple[str, ...]:
     """Owners named before, then owner tags, each once."""
     names: dict[str, None] = {}
     for row in store.history(limit=_OWNERS):
-        owner = row.payload.get("owner")
-        if isinstance(owner, str) and owner:
-            names.setdefault(owner)
+        for said in ("owner", "assignee"):
+            name = row.payload.get(said)
+            if isinstance(name, str) and name:
+                names.setdefault(name)
     for tag in store.suggestions(scan_id, "owner", "", _OWNERS):
         names.setdefault(tag)
     return tuple(names)

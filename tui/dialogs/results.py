@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
 
+from undercroft.model import Severity
 from undercroft.triage.decide import Action, Triage
 from undercroft.triage.scopes import Scope
 from undercroft.triage.scoping import accept_scope, end_scope, mark_seen
@@ -15,12 +16,14 @@ __all__ = [
     "Accept",
     "AcceptAgain",
     "AcceptRule",
+    "Assign",
     "Decide",
     "EndScope",
     "FalsePositive",
     "Fixed",
     "MarkSeen",
     "Note",
+    "Rate",
     "Reopen",
     "TakeBack",
 ]
@@ -94,6 +97,32 @@ class Reopen:
     def apply(self, triage: Triage, findings: Sequence[str]) -> Action:
         """Record the withdrawal."""
         return triage.reopen(findings, reason=self.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Assign:
+    """Somebody works on it; an empty name: nobody."""
+
+    assignee: str
+
+    def apply(self, triage: Triage, findings: Sequence[str]) -> Action:
+        """Record who."""
+        return triage.assign(findings, assignee=self.assignee)
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """It is rated otherwise than the rule does, until a day."""
+
+    severity: Severity
+    reason: str
+    until: date
+
+    def apply(self, triage: Triage, findings: Sequence[str]) -> Action:
+        """Record the rating."""
+        return triage.override_severity(
+            findings, severity=self.severity, reason=self.reason, until=self.until
+        )
 
 
 @dataclass(frozen=True, slots=True)

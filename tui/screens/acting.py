@@ -26,6 +26,8 @@ ACTING_IDS = (
     "finding.false_positive",
     "finding.comment",
     "finding.reopen",
+    "finding.assign",
+    "finding.rate",
     "finding.copy",
     "finding.copy_fix",
     "finding.console",
@@ -105,6 +107,14 @@ class ActingScreen(BaseScreen):
     def action_reopen(self) -> None:
         """Withdraw a decision."""
         self._ask("reopen")
+
+    def action_assign(self) -> None:
+        """Say who works on it."""
+        self._ask("assign")
+
+    def action_rate(self) -> None:
+        """Another severity than the rule gives, until a date."""
+        self._ask("rate")
 
     def _ask(self, kind: str) -> None:
         app = self.undercroft

@@ -35,7 +35,7 @@ __all__ = ["Entry", "HelpScreen", "entries", "grouped"]
 
 _GROUPS = (
     ("Decide", ("finding.accept", "finding.fixed", "finding.false_positive", "finding.comment",
-                "finding.reopen", "app.undo", "app.redo")),
+                "finding.reopen", "finding.assign", "finding.rate", "app.undo", "app.redo")),
     ("Here", ()),
     ("Select", ("table.mark", "table.range", "table.all", "table.sort", "table.reverse")),
     ("Move", ("table.", "tower.", "detail.", "layer.", "view.back", "view.next_pane",

@@ -72,6 +72,7 @@ def event_words(row: EventRow) -> str:
         "scope_accept": "until",
         "false_positive": "category",
         "assign": "assignee",
+        "override_severity": "severity",
     }.get(row.type)
     value = row.payload.get(extra) if extra else None
     if not value:

@@ -63,6 +63,7 @@ def finding_text(
     decision = detail.decision or detail.lapsed
     if decision is not None:
         lines += _decision(decision, lapsed=detail.decision is None, now=now)
+    lines += _said(detail.events, now)
     if detail.conflict:
         lines += _section("⚑ Copies disagree: the first holds until you decide once more", [
             line for decision in detail.conflict
@@ -200,20 +201,32 @@ def _decision(decision: DecisionView, *, lapsed: bool, now: datetime) -> list[Co
         head += f"; {decision.owner} answers for it"
     lines = [Content(""), styled(head, "$status-accepted" if not lapsed else "$muted")]
     if lapsed:
-        lines[1] = Content.assemble(
-            lines[1],
-            (
-                "  (no longer holds; A accepts it again)"
-                if decision.kind == "accept"
-                else "  (no longer holds)",
-                "$severity-medium",
-            ),
-        )
+        again = "; “Accept again” renews it" if decision.kind == "accept" else ""
+        lines.append(styled(f"no longer holds{again}", "$severity-medium"))
     if decision.scope:
         lines.append(styled(f"as a rule: {decision.scope}", "$muted"))
     if decision.reason:
         lines.append(styled(f"“{decision.reason}”", "$plain"))
     return lines
+
+
+def _said(events: Sequence[EventRow], now: datetime) -> list[Content]:
+    """Who works on it and how it is rated, as the newest of these decisions says."""
+    newest = {event.type: event for event in events if event.live}
+    lines: list[Content] = []
+    if (event := newest.get("assign")) and (name := str(event.payload.get("assignee") or "")):
+        who = f"Assigned to {name} by {event.actor}, {ago(event.at, now) or event.at}"
+        lines.append(styled(who, "$plain"))
+    if event := newest.get("override_severity"):
+        until = str(event.payload.get("until") or "")
+        left = days_left(until, now)
+        over = "; that has passed" if left is not None and left < 0 else ""
+        rated = f"Rated {event.payload.get('severity')} until {until} by {event.actor}{over}"
+        lines += [
+            styled(rated, "$muted" if over else "$plain"),
+            styled(f"“{event.reason}”", "$muted"),
+        ]
+    return [Content(""), *lines] if lines else []
 
 
 def _note(event: EventRow, now: datetime) -> Content:
