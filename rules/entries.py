@@ -30,6 +30,7 @@ TRAITS = frozenset(
         "blind",
         "cred",
         "egress",
+        "exploit",
         "exposed",
         "feeds",
         "mutable",

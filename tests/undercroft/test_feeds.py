@@ -245,6 +245,41 @@ def test_a_feed_moves_every_saved_scan_and_says_how_much(
     assert factors["T"] == (0.45, "exploitation assumed 0.45: no EPSS value")
 
 
+def test_a_public_exploit_of_a_report_outweighs_a_low_estimate(tmp_path: Path) -> None:
+    clock = Clock()
+    with Store.open(tmp_path / "u.db", clock=clock) as store:
+        estate = Estate()
+        nb = notebook()
+        found = replace(fail(nb, "cve", cve=OTHER, traits=("exploit",)), cvss=9.0, vector=VECTOR)
+        estate.add(nb, found)
+        scan = save(store, estate, clock)
+
+        def factors() -> tuple[float, str]:
+            (line,) = store.explain_service(scan.id, nb.key).residual.lines
+            (row,) = store.findings(scan.id, Query())
+            assert line.hazard.factors == dict(store.finding(scan.id, row.id).hazard)
+            assert math.isclose(row.score, 100 * (1 - math.exp(-line.hazard.value)))
+            assert math.isclose(line.hazard.factors["B"][0], 0.9 * 0.9**2), (
+                "the base score of the report"
+            )
+            assert line.hazard.factors["A"][0] == 1.2
+            return line.hazard.factors["T"]
+
+        assert factors() == (0.55, "public exploit")
+        store.import_feed(epss(tmp_path))
+        assert factors() == (0.55, "public exploit"), "EPSS 0.01 alone would be 0.44"
+        (row,) = store.findings(scan.id, Query())
+        accept(store, row.id, clock)
+        # Worked out one by one this time.
+        again = save(store, estate, clock)
+        assert store.findings(again.id, Query())[0].score == row.score
+        store.import_feed(epss(tmp_path, EPSS.replace(f"{OTHER},0.01", f"{OTHER},0.5")))
+        (row,) = store.findings(scan.id, Query())
+        told = store.finding(scan.id, row.id).hazard["T"]
+        assert math.isclose(told[0], 0.30 + 0.65 * 0.5 ** (1 / 3))
+        assert told[1] == "EPSS 0.5 of 2026-11-19"
+
+
 def test_filters_know_the_feeds(tmp_path: Path, saved: tuple[Store, ScanRow, Clock]) -> None:
     store, scan, _ = saved
     store.import_feed(read_feed(written(tmp_path / "kev.json", json.dumps(KEV))))

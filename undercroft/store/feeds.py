@@ -50,7 +50,7 @@ EXPLOITABLE_SQL = (
 """Whether ``vulnerability v`` of ``observation o`` counts as exploitable: as ``Exploitable.mark``."""
 _ROWS = (
     "SELECT t.id, t.severity, o.severity, o.cvss, o.vector, t.exposure, t.criticality, "
-    "v.epss, v.kev IS NOT NULL, t.hazard FROM "
+    "instr(o.traits, '\"exploit\"') > 0, v.epss, v.kev IS NOT NULL, t.hazard FROM "
 )
 
 
@@ -183,13 +183,15 @@ def dated(hazard: risk.Hazard, what: Known | None, feeds: Sequence[FeedInfo]) ->
     """A vulnerability's hazard with what feeds know, each reason with the day of the feed."""
     if what is None:
         return hazard
-    value, reason = risk.exploitation(what.epss, kev=what.kev is not None)
+    # Without feeds only a public exploit gives this.
+    exploit = hazard.factors["T"][0] == risk.PUBLIC_EXPLOIT
+    value, reason = risk.exploitation(what.epss, kev=what.kev is not None, exploit=exploit)
     day = {feed.name: feed.dated for feed in feeds}
     if what.kev is not None:
         reason = (
             f"known exploited since {what.kev or 'an unknown day'} (KEV of {day.get(KEV, '?')})"
         )
-    elif what.epss is not None:
+    elif what.epss is not None and reason.startswith("EPSS"):
         reason = f"{reason} of {day.get(EPSS, '?')}"
     factors = {**hazard.factors, "T": (value, reason)}
     return risk.Hazard(math.prod(number for number, _ in factors.values()), factors)
@@ -238,6 +240,7 @@ def _rated(
     vector: str | None,
     exposure: str,
     criticality: str,
+    exploit: int,
     epss: float | None,
     kev: int,
 ) -> tuple[float, float]:
@@ -251,5 +254,6 @@ def _rated(
         epss,
         bool(kev),
         risk.Criticality(criticality),
+        exploit=bool(exploit),
     )
     return hazard.value, risk.finding_score(hazard)

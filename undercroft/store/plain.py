@@ -42,7 +42,7 @@ _EXPOSURE = "CASE WHEN instr(o.traits, '\"egress\"') THEN 'open' ELSE e.exposure
 """A way out is open itself, but lets nobody in to what else is wrong with its resource."""
 _RATED = (
     f"o.severity, o.threat, f.cve IS NOT NULL, o.cvss, o.vector, o.weight, {_EXPOSURE}, "
-    "e.criticality"
+    "e.criticality, instr(o.traits, '\"exploit\"') > 0"
 )
 _INSERT = (
     f"INSERT INTO state ({_COLUMNS}) SELECT s.scan, f.id, s.resource, s.body, o.id, f.rule, "
@@ -99,8 +99,8 @@ class Plain:
         known = _FIRST if self._before is None else f"({_FIRST} OR {_STILL})"
         conditions = ["s.carried = 0", known, _ONCE, *([_UNDECIDED] if decided else [])]
         self._insert = f"{_INSERT} WHERE {' AND '.join(conditions)}"
-        connection.create_function("hazard_of", 8, lambda *of: rate(*of)[0], deterministic=True)
-        connection.create_function("score_of", 8, lambda *of: rate(*of)[1], deterministic=True)
+        connection.create_function("hazard_of", 9, lambda *of: rate(*of)[0], deterministic=True)
+        connection.create_function("score_of", 9, lambda *of: rate(*of)[1], deterministic=True)
         connection.execute(
             "CREATE TEMP TABLE IF NOT EXISTS plain_resource ("
             "resource INTEGER PRIMARY KEY, exposure TEXT NOT NULL, criticality TEXT NOT NULL, "

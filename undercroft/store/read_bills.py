@@ -155,7 +155,7 @@ def _parts(
         rows = connection.execute(
             "SELECT f.fid, u.name, o.title, t.severity, t.status, t.resource, c.attenuation, c.scale, "
             "o.severity, o.threat, o.cvss, o.vector, o.weight, f.cve, t.exposure, t.criticality, "
-            f"{REF_COLUMNS} FROM finding f "
+            f"instr(o.traits, '\"exploit\"') > 0, {REF_COLUMNS} FROM finding f "
             # CROSS JOIN keeps this order: the other way round reads the whole scan.
             "CROSS JOIN state t ON t.finding = f.id AND t.scan = ? "
             "JOIN rule u ON u.id = t.rule JOIN observation o ON o.id = t.observation "
@@ -166,8 +166,8 @@ def _parts(
         ).fetchall()
         exploited = feeds.known(connection, [row[13] for row in rows if row[13]])
         for row in rows:
-            fid, rule, title, rank, status, resource, attenuation, scale, *rest = row[:16]
-            rated, threat, cvss, vector, weight, cve, exposure, criticality = rest
+            fid, rule, title, rank, status, resource, attenuation, scale, *rest = row[:17]
+            rated, threat, cvss, vector, weight, cve, exposure, criticality, exploit = rest
             if resource not in paths:
                 paths[resource] = path_to(connection, scan_id, service, resource)
             severity = severity_of(rank)
@@ -189,13 +189,14 @@ def _parts(
                 rule_version=None,
                 owner_tag="",
                 criticality=criticality,
+                exploit=bool(exploit),
             )
             found[fid] = _Part(
                 rule,
                 title,
                 severity.value,
                 status,
-                ref_of(row[16:]),
+                ref_of(row[17:]),
                 paths[resource],
                 attenuation,
                 risk.hazard_there(

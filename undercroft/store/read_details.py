@@ -88,6 +88,7 @@ def finding(database: Database, scan_id: int, finding_id: str) -> FindingDetail:
             rule_version=None,
             owner_tag="",
             criticality=criticality,
+            exploit="exploit" in load(traits),
         )
         book = book_for(connection, [finding_id])
         names = book.aliases(finding_id)

@@ -133,7 +133,7 @@ def states_of(
         "SELECT t.scan, t.id, t.resource, s.uid, t.collected_at, t.outcome, "
         "t.incarnation, t.reason, o.severity, o.threat, o.cvss, o.vector, o.weight, f.cve, "
         "t.exposure, t.criticality, o.evidence_hash, u.name, b.owner, t.body, "
-        "v.kev IS NOT NULL, v.epss "
+        "instr(o.traits, '\"exploit\"') > 0, v.kev IS NOT NULL, v.epss "
         "FROM finding f LEFT JOIN vulnerability v ON v.cve = f.cve "
         "JOIN state t ON t.finding = f.id JOIN scan s ON s.id = t.scan "
         "JOIN observation o ON o.id = t.observation JOIN body b ON b.id = t.body "
@@ -155,6 +155,7 @@ def states_of(
             rule,
             owner,
             body,
+            exploit,
             *known,
         ) = row[8:]
         found.append(
@@ -184,6 +185,7 @@ def states_of(
                     kev=bool(known[0]) or None,
                     epss=known[1],
                     criticality=criticality,
+                    exploit=bool(exploit),
                 ),
             )
         )

@@ -89,6 +89,7 @@ class _Fail(NamedTuple):
     weight: float | None
     evidence_hash: str
     open_itself: bool
+    exploit: bool
 
 
 class _Finding(NamedTuple):
@@ -157,7 +158,8 @@ class _Step:
             ):
                 exposed = '"exposed"' in traits
                 open_itself = exposed or '"egress"' in traits
-                self._fails[finding] = _Fail._make((*fail, open_itself))
+                exploit = '"exploit"' in traits
+                self._fails[finding] = _Fail._make((*fail, open_itself, exploit))
                 # A combination tells of others' exposure; only what a resource itself shows counts.
                 if exposed and column == "judgement":
                     self._exposed.add(resource)
@@ -296,6 +298,7 @@ class _Step:
             kev=exploited.kev is not None or None,
             epss=exploited.epss,
             criticality=criticality,
+            exploit=fail.exploit,
         )
         sighting = Sighting(scan.uid, collected_at, outcome, incarnation, reason)
         derived = derive([*sightings, sighting], said, seen, scan.now)
@@ -385,4 +388,6 @@ class _Step:
             "FROM observation WHERE id = ?",
             (observation,),
         ).fetchone()
-        return _Fail._make((*row[:-1], not {"exposed", "egress"}.isdisjoint(load(row[-1]))))
+        traits = set(load(row[-1]))
+        open_itself = not traits.isdisjoint({"exposed", "egress"})
+        return _Fail._make((*row[:-1], open_itself, "exploit" in traits))

@@ -102,6 +102,8 @@ class Seen:
     epss: float | None = None
     criticality: str = NORMAL
     """What the resource's tags say."""
+    exploit: bool = False
+    """Whether the report knows of a public exploit."""
 
 
 def weigh(seen: Seen, severity: Severity) -> risk.Hazard:
@@ -119,6 +121,7 @@ def weigh(seen: Seen, severity: Severity) -> risk.Hazard:
         seen.weight if as_rated else None,
         seen.exposure,
         seen.criticality,
+        seen.exploit,
     )
 
 
@@ -132,11 +135,20 @@ def rate(
     weight: float | None,
     exposure: str,
     criticality: str,
+    exploit: int,
 ) -> tuple[float, float]:
     """Hazard and score of a finding as the rule rated it, from the columns that decide them."""
     rated = Severity.from_rank(severity)
     hazard = _weight(
-        rated, threat, bool(is_vulnerability), cvss, vector, weight, exposure, criticality
+        rated,
+        threat,
+        bool(is_vulnerability),
+        cvss,
+        vector,
+        weight,
+        exposure,
+        criticality,
+        bool(exploit),
     ).value
     return hazard, risk.finding_score(hazard)
 
@@ -151,6 +163,7 @@ def _weight(
     weight: float | None,
     exposure: str,
     criticality: str,
+    exploit: bool,
 ) -> risk.Hazard:
     # A large estate has millions of findings and a few hundred different weights.
     if weight is not None:
@@ -162,6 +175,7 @@ def _weight(
         cvss,
         vector,
         criticality=risk.Criticality(criticality),
+        exploit=exploit,
     )
 
 
