@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from collectors.aws.arns import Place, account, bucket, log_group, role
 from collectors.aws.kinds import Each, Kind, Read
+from collectors.aws.watch_reads import OF_ACCOUNT, OF_REGION, OPT_OUT_NEEDS, opt_out_facts
 from collectors.references import Reference
 from collectors.values import mappings
 from undercroft.model import Certainty, Edge, Json, Resource
@@ -149,11 +150,16 @@ ACCOUNT_REGION = Kind(
             each=(Each("Detector", "get_detector", {"DetectorId": "id"}),),
             client="guardduty",
         ),
+        *OF_REGION,
     ),
 )
 
 
-def _recorded(_place: Place, config: Mapping[str, Json]) -> dict[str, Json]:
+def _account_facts(place: Place, config: Mapping[str, Json]) -> dict[str, Json]:
+    return {**_recorded(config), **opt_out_facts(place, config)}
+
+
+def _recorded(config: Mapping[str, Json]) -> dict[str, Json]:
     """Whether some trail writes down what is done in every region, and what AI services are asked."""
     running = [
         trail
@@ -210,8 +216,13 @@ ACCOUNT = Kind(
     identifiers=(),
     arn="",
     title="",
-    facts=_recorded,
-    derived=("recorded_everywhere", "ai_data_events"),
+    facts=_account_facts,
+    derived=("recorded_everywhere", "ai_data_events", *OPT_OUT_NEEDS),
+    needs={
+        "recorded_everywhere": ("Trails",),
+        "ai_data_events": ("Trails",),
+        **OPT_OUT_NEEDS,
+    },
     reads=(
         Read(
             "Trails",
@@ -232,5 +243,6 @@ ACCOUNT = Kind(
             answers=frozenset({"NoSuchPublicAccessBlockConfiguration"}),
             client="s3control",
         ),
+        *OF_ACCOUNT,
     ),
 )

@@ -36,7 +36,15 @@ ROLE_NAME = "UndercroftRead"
 
 READS: dict[str, frozenset[str]] = {
     "sts": frozenset({"GetCallerIdentity"}),
-    "organizations": frozenset({"ListAccounts"}),
+    "organizations": frozenset(
+        {
+            "ListAccounts",
+            "DescribeOrganization",
+            "ListPolicies",
+            "DescribePolicy",
+            "ListTargetsForPolicy",
+        }
+    ),
     "resourcegroupstaggingapi": frozenset({"GetResources"}),
     "sagemaker": frozenset(
         {
@@ -302,6 +310,8 @@ READS: dict[str, frozenset[str]] = {
     ),
     "cloudtrail": frozenset({"DescribeTrails", "GetTrailStatus", "GetEventSelectors"}),
     "guardduty": frozenset({"ListDetectors", "GetDetector"}),
+    "macie2": frozenset({"GetMacieSession", "GetAutomatedDiscoveryConfiguration"}),
+    "securityhub": frozenset({"GetEnabledStandards"}),
     "logs": frozenset({"DescribeLogGroups"}),
     "kms": frozenset({"DescribeKey", "GetKeyPolicy", "GetKeyRotationStatus", "ListAliases"}),
 }
@@ -326,6 +336,9 @@ _ACTIONS: dict[tuple[str, str], str] = {
     ("s3control", "GetPublicAccessBlock"): "s3:GetAccountPublicAccessBlock",
 }
 """Where the IAM action is not ``<service>:<operation>``."""
+
+_SIGNING_IN = frozenset({("sts", "GetCallerIdentity"), ("organizations", "ListAccounts")})
+"""What finds the accounts, before one is read."""
 
 _INSTEAD = frozenset(
     {"iam:GetRole", "iam:ListRolePolicies", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies"}
@@ -378,7 +391,7 @@ def iam_actions() -> list[str]:
             iam_action(service, operation)
             for service, operations in READS.items()
             for operation in operations
-            if service not in {"sts", "organizations"}
+            if (service, operation) not in _SIGNING_IN
         }
         - _INSTEAD
     )

@@ -38,6 +38,8 @@ class Each:
     arguments: Mapping[str, str]
     """Argument → field of the item."""
     pick: str = ""
+    listed: bool = False
+    """The answer comes in pages; ``pick`` names the list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,10 @@ class Read:
     """Member of the answer that is kept; empty keeps the whole answer."""
     answers: frozenset[str] = frozenset()
     """Error codes that mean "there is none"."""
+    none_if: str = ""
+    """Words in the message of an error that mean "there is none", where the code does not."""
+    where: Callable[[Place, Mapping[str, Json]], bool] | None = None
+    """Asked only where this holds of what was read before."""
     listed: bool = False
     """The answer comes in pages; ``pick`` names the list."""
     shared: bool = False
@@ -144,6 +150,8 @@ class Kind:
     facts: Facts | None = None
     derived: tuple[str, ...] = ()
     """Names of the facts that ``facts`` gives: they are unknown where the configuration is."""
+    needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Name of such a fact → the only fields that it follows from."""
     tags: Tags | None = None
     settings: str = ""
     """The service whose settings in the region apply to all of this kind."""

@@ -273,8 +273,9 @@ class _Reader:
         for read in kind.reads:
             self._more(kind, read, item, config, arn, reads, facts)
         if kind.facts:
-            if "config" in reads.unknown or any(p.startswith("config.") for p in reads.unknown):
-                reads.lost([f"facts.{name}" for name in kind.derived], _first(reads.unknown))
+            for name in kind.derived:
+                if why := _why_lost(reads.unknown, kind.needs.get(name)):
+                    reads.lost([f"facts.{name}"], why)
             facts.update(
                 {
                     name: value
@@ -380,7 +381,7 @@ class _Reader:
         facts: dict[str, Json],
     ) -> None:
         arguments: Any = _arguments(read.arguments, {**item, **config}, arn)
-        if arguments is None:
+        if arguments is None or (read.where and not read.where(self._place, config)):
             return
         paths = [f"config.{read.into}"]
         if read.grants:
@@ -405,7 +406,9 @@ class _Reader:
                 else:
                     reads.lost(paths, error.unknown)
             return
-        answer = reads.read(paths, client, read.operation, answers=read.answers, **arguments)
+        answer = reads.read(
+            paths, client, read.operation, answers=read.answers, none_if=read.none_if, **arguments
+        )
         if answer is None:
             return
         value = jsonable(answer.get(read.pick) if read.pick else answer)
@@ -423,6 +426,10 @@ class _Reader:
         item: dict[str, Json] = dict(entry) if isinstance(entry, Mapping) else {"id": entry}
         for more in read.each:
             arguments: Any = _arguments(more.arguments, item, "") or {}
+            if more.listed:
+                found = pages(self._meter, client, more.operation, more.pick, **arguments)
+                item[more.into] = [jsonable(entry) for entry in found]
+                continue
             answer = jsonable(call(self._meter, client, more.operation, **arguments))
             item[more.into] = answer.get(more.pick) if more.pick else answer
         return item
@@ -517,8 +524,13 @@ def _status(config: Mapping[str, Json]) -> dict[str, Json]:
     return {"in_service": status == "InService"} if status is not None else {}
 
 
-def _first(unknown: Mapping[str, str]) -> str:
-    return next(iter(unknown.values()))
+def _why_lost(unknown: Mapping[str, str], needs: tuple[str, ...] | None) -> str:
+    """Why a fact that follows from these fields (None: from any) cannot be told; or nothing."""
+    for path, reason in unknown.items():
+        root, _, rest = path.partition(".")
+        if root == "config" and (not rest or needs is None or rest.partition(".")[0] in needs):
+            return reason
+    return ""
 
 
 def _unread(

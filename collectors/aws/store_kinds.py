@@ -301,6 +301,8 @@ _FSX = Kind(
     arguments={"FileSystemIds": f"{_NAME}[]"},
     arn="ResourceARN",
     title="FileSystemId",
+    # Whose key it is only the key says: every file system has one.
+    reads=(Read("Key", "describe_key", {"KeyId": "KmsKeyId"}, pick="KeyMetadata", client="kms"),),
     references=(
         Reference("KmsKeyId", kms_key, _KEY),
         Reference("SubnetIds[]", SUBNET, _NETWORK),

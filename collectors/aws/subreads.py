@@ -51,16 +51,19 @@ class SubReads:
         operation: str,
         *,
         answers: Collection[str] = (),
+        none_if: str = "",
         **kwargs: Any,
     ) -> dict[str, Any] | None:
-        """The answer; an empty one if the error code is itself an answer; None if it failed.
+        """The answer; an empty one if the error is itself an answer; None if it failed.
 
-        ``answers``: error codes that mean "there is none". ``paths``: what becomes unknown.
+        ``answers``: error codes that mean "there is none"; ``none_if``: words in the message that
+        do. ``paths``: what becomes unknown.
         """
         try:
             return call(self.meter, client, operation, **kwargs)
         except CallError as error:
-            if error.code in answers:
+            message = str(error.response.get("Error", {}).get("Message"))
+            if error.code in answers or (none_if and none_if in message):
                 return {}
             self.lost(paths, error.unknown)
             return None

@@ -107,9 +107,17 @@ class ModelCloud:
             _check(record)
             self.records.append(record)
 
-    def fail(self, service: str, operation: str, code: str, status: int, times: int = -1) -> None:
+    def fail(
+        self,
+        service: str,
+        operation: str,
+        code: str,
+        status: int,
+        times: int = -1,
+        message: str = "made to fail",
+    ) -> None:
         """Answer an operation with an error, always or so many times."""
-        self._failures[service, operation] = [code, status, times]
+        self._failures[service, operation] = [code, status, times, message]
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer here what has a model and is ours; pass on the rest."""
@@ -150,7 +158,7 @@ class ModelCloud:
         failure = self._failures.get((call.service, call.operation))
         if failure and failure[2] != 0:
             failure[2] -= 1
-            return _error(model, failure[1], failure[0], "made to fail")
+            return _error(model, failure[1], failure[0], failure[3])
         nouns = _nouns(call.operation)
         known = [
             r
@@ -300,6 +308,7 @@ _SERVICES = (
     "resourcegroupstaggingapi",
     "efs",
     "fsx",
+    "kms",
     "secretsmanager",
 )
 

@@ -136,6 +136,11 @@ class _Builder:
         state = dict.fromkeys(("ec2", "ecr", "lambda"), on)
         inspector = {"accountId": ACCOUNT, "state": on, "resourceState": state}
         self._record("inspector2", "AccountStatus", region, inspector)
+        self._record("macie2", "MacieSession", region, {"status": "ENABLED"})
+        discovery = {"status": "ENABLED"}
+        self._record("macie2", "AutomatedDiscoveryConfiguration", region, discovery)
+        standard = f"arn:aws:securityhub:{region}::standards/ai-security-best-practices/v/1.0.0"
+        self._record("securityhub", "EnabledStandard", region, {"StandardsArn": standard})
         arn = f"arn:aws:cloudtrail:{region}:{ACCOUNT}:trail/everything"
         trail = {"TrailARN": arn, "Name": "everything", "IsMultiRegionTrail": True}
         self._record("cloudtrail", "Trail", region, trail)

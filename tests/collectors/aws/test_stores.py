@@ -43,6 +43,7 @@ def stubs(*states: str) -> list[Resource]:
         (file_system("efs"), "fs-0bad0bad"),
         (file_system("efs"), "fs-0c1ea0c1"),
         (file_system("fsx"), "fs-0123456789abcdef0"),
+        (file_system("fsx"), "fs-0bad0bad0bad0bad0"),
     ]
     targets = [referent(PLACE, text) for referent, text in references]
     return [target.stub for target in targets if target is not None]
@@ -58,6 +59,7 @@ FAILS = {
     "search-bad": {"aws-opensearch-vector-domain-exposed"},
     "embeddings-bad": {"aws-s3vectors-exposed"},
     "home-bad": {"aws-efs-ai-unprotected"},
+    "fs-0bad0bad0bad0bad0": {"aws-fsx-ai-no-cmk"},
     "gpu-bad": {"aws-eks-public-endpoint", "aws-eks-hygiene"},
     "old-bad": {"aws-eks-nodegroup-old-ami"},
 }
