@@ -152,14 +152,18 @@ class UndercroftApp(ViewingApp):
         turn: int,
     ) -> None:
         """In a worker: make the cache if need be, open it, find the scan."""
-        from undercroft.store import NotFoundError, Store
+        from undercroft.store import NotFoundError, ReadOnlyError, Store
 
         try:
             if prepare is not None:
                 path = prepare(lambda text: self._report(turn, text))
             if path is None:
                 raise ValueError("no cache was named")
-            store = Store.open(path, read_only=self.read_only, clock=self.clock)
+            try:
+                store = Store.open(path, read_only=self.read_only, clock=self.clock)
+            except ReadOnlyError:
+                # A medium or a folder that may only be read: look, and say that it is so.
+                store = Store.open(path, read_only=True, clock=self.clock)
             version = store.data_version()
             try:
                 scan = store.scan(ref)
@@ -194,6 +198,11 @@ class UndercroftApp(ViewingApp):
             event.store.close()
             return
         self._version = event.version
+        if event.store.read_only and not self.read_only:
+            self.read_only = True
+            self.notify(
+                "The cache may only be read: decisions cannot be saved.", severity="warning"
+            )
         self.use(event.store)
         self.open_error = ""
         self.scan = event.scan

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from undercroft.model import Coverage, Edge, Evidence, Json, Layer, Presence, Resource, Severity
 
@@ -129,9 +129,8 @@ class DecisionView:
     """For the acceptance of a rule: within which boundary, in words."""
 
 
-@dataclass(frozen=True, slots=True)
-class FindingRow:
-    """One finding in a scan's table."""
+class FindingRow(NamedTuple):
+    """One finding in a scan's table. A tuple, because lists and exports make very many of them."""
 
     id: str
     """``f1-…``: permanent."""
@@ -240,8 +239,7 @@ class FindingDetail:
     """Known to be exploited, as far as feeds say."""
 
 
-@dataclass(frozen=True, slots=True)
-class FindingRecord:
+class FindingRecord(NamedTuple):
     """One finding as it is exported."""
 
     row: FindingRow

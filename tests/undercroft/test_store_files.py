@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sqlite3
 import stat
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,6 +36,7 @@ from undercroft.store import (
     StoreError,
     health,
 )
+from undercroft.store.connection import in_words
 from undercroft.store.schema import SCHEMA_VERSION
 from undercroft.triage.events import Event, verify
 from undercroft.views import Query
@@ -205,6 +208,79 @@ def test_a_read_only_medium(path: Path, store: Store, clock: Clock) -> None:
             assert len(frozen.findings(scan.id, Query())) == 3
     finally:
         path.parent.chmod(0o700)
+
+
+def on_a_read_only_medium(path: Path, code: str) -> str:
+    """What a process says that finds the cache's folder mounted for reading only."""
+    folder = path.parent
+    mounts = f"mount --bind {folder} {folder} && mount -o remount,bind,ro {folder}"
+    if (
+        not shutil.which("unshare")
+        or subprocess.run(
+            ["unshare", "-rm", "sh", "-c", mounts], capture_output=True, check=False
+        ).returncode
+    ):
+        pytest.skip("needs a mount of its own")
+    done = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", f'{mounts} && exec "$0" -c "$1"', sys.executable, code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_medium_that_can_only_be_read(path: Path, store: Store, clock: Clock) -> None:
+    save(store, tower_estate(), clock)
+    store.close()
+    code = f"""
+from undercroft.store import ReadOnlyError, Store
+try:
+    Store.open({str(path)!r})
+except ReadOnlyError as error:
+    print(error)
+store = Store.open({str(path)!r}, read_only=True)
+print(store.scan().findings)
+"""
+    said = on_a_read_only_medium(path, code).splitlines()
+    assert said == [f"The cache {path} cannot be written to; open it with --read-only.", "3"]
+
+
+def test_errors_are_told_apart_by_number_not_by_text(path: Path) -> None:
+    def error(code: int) -> sqlite3.OperationalError:
+        found = sqlite3.OperationalError("anything")
+        found.sqlite_errorcode = code
+        return found
+
+    # The second byte only says more exactly what the first says.
+    assert "is busy" in in_words(path, error(sqlite3.SQLITE_BUSY_SNAPSHOT))
+    assert "is damaged" in in_words(path, error(sqlite3.SQLITE_CORRUPT_INDEX))
+    assert "is full" in in_words(path, error(sqlite3.SQLITE_FULL))
+    assert "not an SQLite file" in in_words(path, error(sqlite3.SQLITE_NOTADB))
+    assert "Cannot open" in in_words(path, sqlite3.ProgrammingError("Cannot operate"))
+
+
+def test_reads_never_wait_for_a_writer(path: Path, store: Store, clock: Clock) -> None:
+    scan = save(store, tower_estate(), clock)
+    row = store.findings(scan.id, Query())[0]
+    accept(store, row.id, clock, until="2026-11-20", lapses_at="2026-11-21T00:00:00Z")
+    writer = raw(path)
+    writer.execute("BEGIN IMMEDIATE")
+    writer.execute("UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'revision'")
+    clock.forward(days=2)  # an acceptance has lapsed: to say so takes writing
+    began = time.monotonic()
+    version = store.data_version()
+    assert len(store.findings(scan.id, Query())) == store.count_findings(scan.id, Query()) == 3
+    assert store.services(scan.id, Query())
+    assert store.tower(scan.id, store.services(scan.id, Query())[0].key)
+    assert store.suggestions(scan.id, "rule", "")
+    assert store.finding(scan.id, row.id).row.status == "accepted"
+    assert time.monotonic() - began < 5
+    writer.execute("COMMIT")
+    assert store.data_version() > version
+    assert store.finding(scan.id, row.id).row.status != "accepted"
 
 
 def test_room_is_given_back_when_much_of_it_is_free(

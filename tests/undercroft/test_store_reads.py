@@ -30,7 +30,7 @@ from undercroft.graph import Graph
 from undercroft.model import LAYERS, CoverageStatus, Layer, Presence, Severity
 from undercroft.relations import Relation
 from undercroft.store import AmbiguousError, NotFoundError, Store, StoreError
-from undercroft.store.read_findings import _SORTS as FINDING_SORTS
+from undercroft.store.choosing import SORTS as FINDING_SORTS
 from undercroft.store.read_services import _SORTS as SERVICE_SORTS
 from undercroft.views import Query, ScanRow
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from undercroft.store.errors import (
     AmbiguousError,
+    BusyError,
     NewerSchemaError,
     NotFoundError,
     ReadOnlyError,
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AmbiguousError",
+    "BusyError",
     "NewerSchemaError",
     "NotFoundError",
     "ReadOnlyError",

@@ -1,120 +1,100 @@
 """How each key of the filter language is asked of findings and of services.
 
-Text is looked for in the small tables that name things (rules, bodies, services), never in the large
-one; the large one is then asked by number, which its indexes serve. The numbers are looked up
-before: as a subquery SQLite would rather walk the whole list in its order and ask of each row.
+Text is looked for in the small tables that name things (rules, bodies, services), not in the large
+one; see ``Lookup``.
 """
 
 # ruff: noqa: S608  (only names of our own tables and whole numbers are put together)
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from undercroft.filter import TEXT, Bindable, Column, Columns, Placed, parse, to_sql
 from undercroft.model import LAYERS, Severity
-from undercroft.store.connection import Database
+from undercroft.store.lookup import Lookup
 
-__all__ = ["Lookup", "condition", "finding_columns", "service_columns"]
+__all__ = ["condition", "finding_columns", "service_columns"]
 
 _SEVERITIES: Mapping[str, Bindable] = {severity.value: severity.rank for severity in Severity}
 _LAYERS: Mapping[str, Bindable] = {layer.value: number for number, layer in enumerate(LAYERS)}
-_FEEDS = "SELECT {} FROM finding g JOIN vulnerability v ON v.cve = g.cve WHERE g.id = t.finding"
 _TAGS = "json_each(c.tags) j"
-_MANY = 200
-"""Numbers that one lookup hands over; what names more stays a subquery, which is then no worse."""
-_MOST = 10_000
-"""Numbers in one condition, however many words it has: SQLite limits what can be bound."""
+_ROW = {
+    "u": "EXISTS (SELECT 1 FROM rule u WHERE u.id = t.rule AND ",
+    "o": "EXISTS (SELECT 1 FROM observation o WHERE o.id = t.observation AND ",
+    "f": "EXISTS (SELECT 1 FROM finding f WHERE f.id = t.finding AND ",
+    "b": "EXISTS (SELECT 1 FROM body b WHERE b.id = t.body AND ",
+    "r": "EXISTS (SELECT 1 FROM resource r WHERE r.id = t.resource AND ",
+}
+"""Table → how it is asked about one row."""
 
 
-_FINDING = ("t.finding IN (SELECT f.id FROM finding f WHERE ", ")")
-
-
-class Lookup:
-    """Answers subqueries of one condition beforehand, as long as they give few numbers."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-        self._left = _MOST
-
-    def among(self, expr: str, select: str, params: list[Bindable]) -> Placed:
-        """``expr IN (select)``; with the numbers themselves if there are few."""
-        most = min(_MANY, self._left)
-        found = self._connection.execute(f"{select} LIMIT ?", (*params, most + 1)).fetchall()
-        if len(found) > most:
-            return f"{expr} IN ({select})", params
-        self._left -= len(found)
-        if not found:
-            return "0", []
-        return f"{expr} IN ({','.join('?' * len(found))})", [row[0] for row in found]
-
-    def by(self, expr: str, select: str, end: str = "") -> Callable[[str, list[Bindable]], Placed]:
-        """How a column is placed whose condition chooses what ``select`` gives."""
-        return lambda sql, params: self.among(expr, f"{select}{sql}{end}", params)
-
-
-def condition(
-    database: Database, text: str, scan: int, columns: Callable[[Lookup, int], Columns]
-) -> Placed:
+def condition(text: str, columns: Columns, now: datetime) -> Placed:
     """A filter line as an SQL condition with its parameters. FilterError.
 
-    ``columns``: ``finding_columns`` or ``service_columns``.
+    Times count from the minute: the same question, asked again, is to find what was remembered.
     """
     if not text.strip():
         return "1", []
-    lookup = Lookup(database.connection())
-    return to_sql(parse(text), columns(lookup, scan), database.clock())
+    return to_sql(parse(text), columns, now.replace(second=0, microsecond=0))
 
 
-def finding_columns(lookup: Lookup, scan: int) -> Columns:
+def finding_columns(lookup: Lookup) -> Columns:
     """Keys → columns, for ``state t`` of one scan."""
+    scan = lookup.scan
 
     def body(expr: str, kind: str = "name") -> Column:
-        # Bodies are few and shared; the scan's own are found through its snapshot. A row of a
-        # resource that this scan did not read keeps the body that was read last.
-        return Column(
-            expr,
-            "name" if kind == "name" else "exact",
-            within=("t.body IN (SELECT b.id FROM body b WHERE ", ")"),
-        )
+        # Bodies are few and shared.
+        return Column(expr, "name" if kind == "name" else "exact", place=lookup.bodies)
 
     rule = lookup.by("t.rule", "SELECT u.id FROM rule u WHERE ")
     finding = lookup.by("t.finding", "SELECT f.id FROM finding f WHERE ")
     key = lookup.by("t.resource", "SELECT r.id FROM resource r WHERE ")
+    vulnerable = lookup.by(
+        "t.finding",
+        "SELECT g.id FROM vulnerability v JOIN finding g ON g.cve = v.cve COLLATE NOCASE WHERE ",
+    )
 
-    def service(expr: str, join: str = "") -> Column:
-        beneath = lookup.by(
-            "t.resource",
-            f"SELECT DISTINCT x.resource FROM closure x WHERE x.scan = {scan} AND x.service IN "
-            f"(SELECT v.resource FROM service v {join} WHERE v.scan = {scan} AND (",
-            "))",
+    def service(expr: str, which: str) -> Column:
+        # CROSS JOIN: from the service to what is beneath it, and not through the whole closure.
+        beneath = f"y CROSS JOIN closure x ON x.scan = {scan} AND x.service = y.service"
+        select = f"SELECT DISTINCT x.resource FROM ({which} AND ("
+        return Column(expr, "name", place=lookup.by("t.resource", select, f")) {beneath}"))
+
+    read = (
+        "SELECT s.resource AS service FROM body b CROSS JOIN snapshot s ON s.body = b.id "
+        f"WHERE s.scan = {scan}"
+    )
+
+    def title(sql: str, params: list[Bindable]) -> Placed:
+        # There is an index by finding and none by observation.
+        among = f"SELECT DISTINCT o.finding FROM observation o WHERE {sql}"
+        place, bound = lookup.among("t.finding", among, params)
+        if place == "0":
+            return place, bound
+        if bound is params:  # too many to be named
+            return f"t.observation IN (SELECT o.id FROM observation o WHERE {sql})", params
+        return f"({place} AND {_ROW['o']}{sql}))", [*bound, *params]
+
+    searched: tuple[Column, ...]
+    if lookup.near:
+        searched = tuple(
+            Column(expr, "contains", within=(_ROW[expr[0]], ")"))
+            for expr in ("u.name", "o.title", "f.cve", "f.package", "b.name", "r.key")
         )
-        return Column(expr, "name", place=beneath)
-
+    else:
+        searched = (
+            Column("u.name", "contains", place=rule),
+            Column("o.title", "contains", place=title),
+            Column("f.cve", "contains", place=finding),
+            Column("f.package", "contains", place=finding),
+            Column("b.name", "contains", place=lookup.bodies),
+            Column("r.key", "contains", place=key),
+        )
     return {
-        TEXT: (
-            # Any of these may match, so no index would be used: subqueries are as good.
-            Column("u.name", "contains", within=("t.rule IN (SELECT u.id FROM rule u WHERE ", ")")),
-            Column(
-                "o.title",
-                "contains",
-                within=("t.observation IN (SELECT o.id FROM observation o WHERE ", ")"),
-            ),
-            Column("f.cve", "contains", within=_FINDING),
-            Column("f.package", "contains", within=_FINDING),
-            Column(
-                "b.name",
-                "contains",
-                within=("t.body IN (SELECT b.id FROM body b WHERE ", ")"),
-            ),
-            Column(
-                "r.key",
-                "contains",
-                within=("t.resource IN (SELECT r.id FROM resource r WHERE ", ")"),
-            ),
-        ),
+        TEXT: searched,
         "severity": Column("t.severity", values=_SEVERITIES),
         "status": Column("t.status"),
         "layer": Column("t.layer", values=_LAYERS),
@@ -122,9 +102,9 @@ def finding_columns(lookup: Lookup, scan: int) -> Columns:
         "account": body("b.account"),
         "region": body("b.region"),
         "service": (
-            service("v.name"),
-            service("r.key", "JOIN resource r ON r.id = v.resource"),
-            service("b.native_id", "JOIN body b ON b.id = v.body"),
+            service("b.name", read),
+            service("r.key", "SELECT r.id AS service FROM resource r WHERE true"),
+            service("b.native_id", read),
         ),
         "resource": (
             body("b.name"),
@@ -135,8 +115,8 @@ def finding_columns(lookup: Lookup, scan: int) -> Columns:
         "rule": Column("u.name", "name", place=rule),
         "cve": Column("f.cve", "name", place=finding),
         "package": Column("f.package", "name", place=finding),
-        "kev": Column(f"({_FEEDS.format('v.kev IS NOT NULL')})", "flag"),
-        "epss": Column(f"({_FEEDS.format('v.epss')})", "number"),
+        "kev": Column("(v.kev IS NOT NULL)", "flag", place=vulnerable),
+        "epss": Column("v.epss", "number", place=vulnerable),
         "score": Column("t.score", "number"),
         "owner": Column("t.owner", "name"),
         "tag": Column(
@@ -144,7 +124,9 @@ def finding_columns(lookup: Lookup, scan: int) -> Columns:
             "name",
             name_expr="j.key",
             within=(
-                f"t.body IN (SELECT c.body FROM content c, {_TAGS} WHERE ",
+                f"EXISTS (SELECT 1 FROM content c, {_TAGS} WHERE c.body = t.body AND "
+                if lookup.near
+                else f"t.body IN (SELECT c.body FROM content c, {_TAGS} WHERE ",
                 ")",
             ),
         ),
@@ -155,7 +137,7 @@ def finding_columns(lookup: Lookup, scan: int) -> Columns:
         "combination": Column("t.combined", "flag"),
         "framework": Column("NULL", "name"),
         "unconfirmed": Column("t.unconfirmed", "flag"),
-        "id": Column("f.fid", "name", place=finding),
+        "id": Column("f.fid", fold="lower", place=finding),
     }
 
 
@@ -181,13 +163,14 @@ _ANY_STATE = frozenset({"status", "id", "resource"})
 """Keys that also find a service by what has been repaired or is gone."""
 
 
-def service_columns(lookup: Lookup, scan: int) -> Columns:
+def service_columns(lookup: Lookup) -> Columns:
     """Keys → columns, for ``service v`` with ``body b`` and ``resource r`` of one scan.
 
     What is said of findings is asked of those beneath the service; what is said of a place, of the
     service itself.
     """
-    findings = finding_columns(lookup, scan)
+    scan = lookup.scan
+    findings = finding_columns(lookup)
     found: dict[str, Column | Sequence[Column]] = {
         TEXT: (
             Column("b.name", "contains"),

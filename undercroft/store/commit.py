@@ -23,7 +23,7 @@ from undercroft.store.feeds import apply_to
 from undercroft.store.plain import Plain, spans
 from undercroft.store.reach import write_closure
 from undercroft.store.refresh import refresh_findings
-from undercroft.store.schema import FINDING_INDEX, STATE_INDEXES
+from undercroft.store.schema import FINDING_INDEXES, STATE_INDEXES
 from undercroft.store.sightings import STATE_COLUMNS, Scan, rows
 from undercroft.store.statuses import EVENT_COLUMNS, event_of, whole_book
 from undercroft.views import ScanRow
@@ -53,7 +53,8 @@ def finish(
     """
     now = now.astimezone(UTC)
     with database.transaction() as connection:
-        connection.execute(FINDING_INDEX)
+        for statement in FINDING_INDEXES.values():
+            connection.execute(statement)
     assign_units(database, scan_id)
     carry_over(database, scan_id)
     while True:

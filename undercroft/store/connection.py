@@ -11,7 +11,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
-from undercroft.store.errors import NewerSchemaError, NotFoundError, ReadOnlyError, StoreError
+from undercroft.store.errors import (
+    BusyError,
+    NewerSchemaError,
+    NotFoundError,
+    ReadOnlyError,
+    StoreError,
+)
 from undercroft.store.positions import Positions
 from undercroft.store.schema import APPLICATION_ID, SCHEMA_VERSION, migrate
 
@@ -22,6 +28,8 @@ _CACHE_KIB = 8_000
 _BULK_CACHE_KIB = 96_000
 _CHECKPOINT_PAGES = 1_000
 _BULK_CHECKPOINT_PAGES = 16_000
+_NO_ROOM = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN})
+"""What SQLite says where it may not make the files that stand beside a database."""
 
 
 class Database:
@@ -44,6 +52,10 @@ class Database:
         self._closed = False
         self._copy: Path | None = None
         self.positions = Positions()
+        self.plans: dict[str, str] = {}
+        """Statement → how SQLite goes about it."""
+        self.strays: dict[int, list[int] | None] = {}
+        """Scan → resources with findings that it did not read; None: many."""
 
     @classmethod
     def open(cls, path: Path, *, read_only: bool, clock: Callable[[], datetime]) -> Database:
@@ -60,15 +72,18 @@ class Database:
             database = cls(path, read_only=True, clock=clock)
             try:
                 database.connection()
-            except sqlite3.OperationalError:
+            except sqlite3.OperationalError as error:
                 # A read-only medium has no room for the shared-memory file that WAL needs; what
                 # nobody can write to is as good as frozen.
+                if not _cannot_write(path, error):
+                    raise
                 database.close()
                 database = cls(path, read_only=True, clock=clock, immutable=True)
                 database.connection()
             _check(database.connection(), path, read_only=True)
         except sqlite3.DatabaseError as error:
-            raise StoreError(in_words(path, error)) from error
+            kind = ReadOnlyError if not read_only and _cannot_write(path, error) else StoreError
+            raise kind(in_words(path, error)) from error
         except OSError as error:
             msg = f"Cannot open the cache {path}: {error.strerror or error}."
             raise StoreError(msg) from error
@@ -94,22 +109,30 @@ class Database:
         return uri + ("&immutable=1" if self._immutable and not write and not self._copy else "")
 
     @contextlib.contextmanager
-    def transaction(self, *, on_copy: bool = False) -> Iterator[sqlite3.Connection]:
+    def transaction(
+        self, *, on_copy: bool = False, wait: float = _BUSY_SECONDS
+    ) -> Iterator[sqlite3.Connection]:
         """Write in one transaction, holding the file's write lock from the start.
 
         ``on_copy``: what is written is derived, so a read-only store may write it to its copy.
+        ``wait``: seconds to wait for another writer.
 
         Raises:
             ReadOnlyError: opened for reading only.
+            BusyError: another writer took longer.
         """
         if self.read_only and not (on_copy and self._is_copy()):
             msg = f"The cache {self.path} was opened for reading only."
             raise ReadOnlyError(msg)
         connection = self.connection()
         try:
+            connection.execute(f"PRAGMA busy_timeout = {round(wait * 1000)}")
             connection.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as error:
-            raise StoreError(in_words(self.path, error)) from error
+            kind = BusyError if primary_code(error) == sqlite3.SQLITE_BUSY else StoreError
+            raise kind(in_words(self.path, error)) from error
+        finally:
+            connection.execute(f"PRAGMA busy_timeout = {round(_BUSY_SECONDS * 1000)}")
         try:
             yield connection
             connection.execute("COMMIT")
@@ -284,15 +307,29 @@ def _back_up(connection: sqlite3.Connection, path: Path, version: int) -> None:
         copy.close()
 
 
+def primary_code(error: sqlite3.Error) -> int:
+    """SQLite's own number for what went wrong, without the details; 0 if it gave none."""
+    # Errors of the Python module itself (a closed connection, say) have no number.
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
+
+
+def _cannot_write(path: Path, error: sqlite3.Error) -> bool:
+    """Whether an error comes from a file or folder that this process may not write to."""
+    may = os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+    return primary_code(error) in _NO_ROOM and not may
+
+
 def in_words(path: Path, error: sqlite3.Error) -> str:
     """What an error of the database means to whoever named the file."""
-    text = str(error)
-    if "not a database" in text:
+    text, code = str(error), primary_code(error)
+    if code == sqlite3.SQLITE_NOTADB:
         return f"{path} is not an Undercroft cache (not an SQLite file)."
-    if "malformed" in text:
+    if code == sqlite3.SQLITE_CORRUPT:
         return f"The cache {path} is damaged ({text}): restore it from a copy, or name another."
-    if "locked" in text or "busy" in text:
+    if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
         return f"The cache {path} is busy: another process has been writing to it. Try again."
-    if "readonly" in text:
+    if code in _NO_ROOM and path.exists() and _cannot_write(path, error):
         return f"The cache {path} cannot be written to; open it with --read-only."
+    if code == sqlite3.SQLITE_FULL:
+        return f"The disk that holds the cache {path} is full; nothing was changed."
     return f"Cannot open the cache {path}: {text}."

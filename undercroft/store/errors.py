@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 __all__ = [
     "AmbiguousError",
+    "BusyError",
     "NewerSchemaError",
     "NotFoundError",
     "ReadOnlyError",
@@ -27,6 +28,10 @@ class AmbiguousError(StoreError):
     def __init__(self, message: str, candidates: Sequence[str]) -> None:
         super().__init__(message)
         self.candidates = tuple(candidates)
+
+
+class BusyError(StoreError):
+    """Somebody else has been writing for longer than one would wait."""
 
 
 class NewerSchemaError(StoreError):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import suppress
 from datetime import datetime
 
 from undercroft.clock import stamp
 from undercroft.store.connection import Database
+from undercroft.store.errors import BusyError
 
 __all__ = ["ensure_fresh", "stale"]
 
@@ -19,7 +21,8 @@ _STALE = (
 def ensure_fresh(database: Database, scan_id: int) -> None:
     """Honour every expiry up to this moment in one scan, before it is read.
 
-    Cheap when there is nothing to do. A store that may not write goes on with a private copy.
+    Cheap when there is nothing to do. A store that may not write goes on with a private copy. While
+    somebody else is writing, what the clock has changed since shows with the first read after that.
     """
     now = database.now()
     connection = database.connection()
@@ -28,7 +31,8 @@ def ensure_fresh(database: Database, scan_id: int) -> None:
     # Most reads never need what works statuses out.
     from undercroft.store.refresh import bring_up_to_date
 
-    bring_up_to_date(database, scan_id, now)
+    with suppress(BusyError):
+        bring_up_to_date(database, scan_id, now)
 
 
 def stale(connection: sqlite3.Connection, scan_id: int, now: datetime) -> list[int]:

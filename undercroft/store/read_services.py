@@ -18,6 +18,7 @@ from undercroft.store.connection import Database
 from undercroft.store.encode import REF_COLUMNS, load, ref_of, severity_of
 from undercroft.store.errors import NotFoundError, StoreError
 from undercroft.store.fresh import ensure_fresh
+from undercroft.store.lookup import Lookup
 from undercroft.store.reach import path_to
 from undercroft.store.rollup import ACTIVE_SQL, score_items
 from undercroft.views import (
@@ -146,7 +147,8 @@ def _unseen(connection: sqlite3.Connection, scan_id: int, since: datetime) -> li
 
 
 def _where(database: Database, scan_id: int, query: Query) -> tuple[str, list[Any]]:
-    text, bound = condition(database, query.filter, scan_id, service_columns)
+    columns = service_columns(Lookup(database, scan_id))
+    text, bound = condition(query.filter, columns, database.clock())
     parts, values = ["v.scan = ?"], [scan_id, *bound]
     if text != "1":
         parts.append(f"({text})")

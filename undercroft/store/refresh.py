@@ -26,6 +26,8 @@ __all__ = ["bring_up_to_date", "refresh_findings", "states_of"]
 
 _TOLD = 500
 """Findings between two words on how far it is."""
+_WAIT = 0.2
+"""Seconds that a read waits for a writer before it goes on with what is there."""
 _UPDATE = f"UPDATE state SET {', '.join(f'{name} = ?' for name in DERIVED_COLUMNS)} WHERE id = ?"
 
 
@@ -105,10 +107,10 @@ def _work_out(
 
 
 def bring_up_to_date(database: Database, scan_id: int, now: datetime) -> None:
-    """Work out again what the clock has changed in one scan; of ``ensure_fresh``."""
+    """Work out again what the clock has changed in one scan; of ``ensure_fresh``. BusyError."""
     if database.read_only:
         database.work_on_copy()
-    with database.transaction(on_copy=True) as writing:
+    with database.transaction(on_copy=True, wait=_WAIT) as writing:
         ids = stale(writing, scan_id, now)
         fids = [
             writing.execute("SELECT fid FROM finding WHERE id = ?", (number,)).fetchone()[0]

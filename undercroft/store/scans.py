@@ -13,7 +13,7 @@ from undercroft.model import Coverage, CoverageStatus
 from undercroft.store.connection import Database, bump
 from undercroft.store.encode import clean, load
 from undercroft.store.errors import AmbiguousError, NotFoundError, StoreError
-from undercroft.store.schema import FINDING_INDEX
+from undercroft.store.schema import FINDING_INDEXES
 from undercroft.views import ScanRow
 
 __all__ = [
@@ -168,7 +168,8 @@ def abandon(database: Database, scan_id: int) -> None:
             (scan_id,),
         )
         _collect_garbage(connection)
-        connection.execute(FINDING_INDEX)
+        for statement in FINDING_INDEXES.values():
+            connection.execute(statement)
         bump(connection)
 
 

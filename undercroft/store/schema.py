@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sqlite_utils import Migrations
 
-__all__ = ["APPLICATION_ID", "FINDING_INDEX", "SCHEMA_VERSION", "STATE_INDEXES", "migrations"]
+__all__ = ["APPLICATION_ID", "FINDING_INDEXES", "SCHEMA_VERSION", "STATE_INDEXES", "migrations"]
 
 APPLICATION_ID = 0x55435246
 """``UCRF`` in the file's header: tells our files from other SQLite databases."""
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 """Kept in the header too, so that reading it needs no table and no library."""
 
 _TABLES = (
@@ -147,6 +147,10 @@ STATE_INDEXES = {
     "state_resource": "ON state (scan, resource, score DESC)",
     "state_turns": "ON state (scan, turns_at) WHERE turns_at IS NOT NULL",
     "state_turned": "ON state (scan, turned_at) WHERE turned_at IS NOT NULL",
+    # Few rows have these: whoever asks for them is not to walk past all others.
+    "state_until": "ON state (scan, until) WHERE until IS NOT NULL",
+    "state_owner": "ON state (scan, owner COLLATE NOCASE) WHERE owner IS NOT NULL",
+    "state_unconfirmed": "ON state (scan, score DESC, tie) WHERE unconfirmed = 1",
 }
 """Every order and equality that lists ask for, each ending in the default order.
 
@@ -155,10 +159,24 @@ cheaper than maintaining them row by row.
 """
 
 
-FINDING_INDEX = "CREATE UNIQUE INDEX IF NOT EXISTS finding_fid ON finding (fid)"
-"""By public id. Those are random: a cache without findings does without the index until its first
-scan is complete, because keeping it row by row would write most of it anew with every step.
+_BY_PUBLIC_ID = "CREATE UNIQUE INDEX IF NOT EXISTS finding_fid ON finding (fid)"
+FINDING_INDEXES = {
+    "finding_fid": _BY_PUBLIC_ID,
+    "finding_cve": "CREATE INDEX IF NOT EXISTS finding_cve ON finding (cve COLLATE NOCASE)",
+    "finding_package": (
+        "CREATE INDEX IF NOT EXISTS finding_package ON finding (package COLLATE NOCASE)"
+    ),
+}
+"""By public id, and by what people look for. Their order is random: a cache without findings does
+without them until its first scan is complete, because keeping them row by row would write most of
+them anew with every step.
 """
+_NAME_INDEXES = (
+    "CREATE INDEX body_name ON body (name COLLATE NOCASE)",
+    "CREATE INDEX body_native_id ON body (native_id COLLATE NOCASE)",
+    "CREATE INDEX resource_nocase ON resource (key COLLATE NOCASE)",
+    "CREATE INDEX snapshot_body ON snapshot (body)",
+)
 
 _FINDING = (
     """CREATE TABLE finding_again (
@@ -172,7 +190,7 @@ _FINDING = (
     """ALTER TABLE finding_again RENAME TO finding""",
     """CREATE INDEX finding_resource ON finding (resource)""",
     """CREATE INDEX finding_first_scan ON finding (first_scan)""",
-    FINDING_INDEX,
+    _BY_PUBLIC_ID,
 )
 
 
@@ -253,6 +271,13 @@ def migrations() -> Migrations:
         # nobody knows.
         db.execute("ALTER TABLE service ADD COLUMN saved REAL")
         db.execute("ALTER TABLE service ADD COLUMN fed REAL NOT NULL DEFAULT 0.0")
+
+    @found(name="0008_look_up_by_name")
+    def look_up_by_name(db: Database) -> None:
+        for statement in (*FINDING_INDEXES.values(), *_NAME_INDEXES):
+            db.execute(statement)
+        for name, definition in STATE_INDEXES.items():
+            db.execute(f"CREATE INDEX IF NOT EXISTS {name} {definition}")
 
     return found
 

@@ -113,6 +113,7 @@ class Store:
         Raises:
             NotFoundError: nothing there, and ``read_only``.
             NewerSchemaError: written by a newer release.
+            ReadOnlyError: there, but it may only be read.
             StoreError: not a cache, or the file cannot be read or written.
         """
         database = Database.open(FilePath(path), read_only=read_only, clock=clock)

@@ -42,6 +42,7 @@ from undercroft.store.encode import (
 )
 from undercroft.store.errors import NotFoundError, StoreError
 from undercroft.store.recall import Again, earlier, recall
+from undercroft.store.schema import FINDING_INDEXES
 from undercroft.views import ScanRow
 
 __all__ = ["RESOURCE", "ScanWriter"]
@@ -114,7 +115,8 @@ class ScanWriter:
         self.uid = uuid.uuid4().hex
         with database.transaction() as connection:
             if connection.execute("SELECT 1 FROM finding LIMIT 1").fetchone() is None:
-                connection.execute("DROP INDEX IF EXISTS finding_fid")
+                for index in FINDING_INDEXES:
+                    connection.execute(f"DROP INDEX IF EXISTS {index}")
             cursor = connection.execute(
                 "INSERT INTO scan (uid, name, kind, state, started_at, scope, rules, pack, host, "
                 "pid, process_start) VALUES (?, ?, ?, 'running', ?, ?, ?, ?, ?, ?, ?)",

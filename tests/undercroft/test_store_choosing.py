@@ -1,0 +1,173 @@
+"""How lists are read: along an index where that is quick, and always the same rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.undercroft.store_kit import (
+    Clock,
+    Estate,
+    accept,
+    covered,
+    fail,
+    notebook,
+    role,
+    save,
+    thing,
+)
+from undercroft.model import CoverageStatus, Layer, Severity
+from undercroft.relations import Relation
+from undercroft.store import Store, choosing, lookup
+from undercroft.views import Query
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:
+    with Store.open(tmp_path / "cache.db", clock=clock) as opened:
+        yield opened
+
+
+def estate(services: int = 30) -> Estate:
+    found = Estate()
+    shared = found.add(role("shared"), fail(role("shared"), "role-admin"))
+    image = thing("container:image", "Pytorch_1", Layer.CONTAINER)
+    severities = list(Severity)
+    found.add(
+        image,
+        *(
+            fail(
+                image,
+                "cve",
+                severities[number % 5],
+                cve=f"CVE-2024-{number}",
+                at={"package": f"deb/lib{number % 7}"},
+                title=f"CVE-2024-{number} in lib{number % 7}",
+            )
+            for number in range(40)
+        ),
+    )
+    for number in range(services):
+        service = notebook(f"nb-{number}", tags={"team": f"t{number % 3}"})
+        found.add(service, fail(service, severity=severities[number % 5]))
+        found.link(service, shared, Relation.USES_IDENTITY)
+        if number % 2:
+            found.link(service, image, Relation.RUNS_IMAGE)
+    return found
+
+
+LINES = (
+    "",
+    "status:active severity>=high",
+    "cve:cve-2024-7",
+    "cve:CVE-2024-1*",
+    "package:DEB/lib3",
+    "resource:pytorch_1",
+    "resource:NB-1*",
+    "service:nb-3",
+    "tag.team:t1",
+    "type:sagemaker:* -resource:nb-1",
+    "lib3",
+    "nb-2 or lib6",
+    "-lib3 severity:high,low",
+    "owner:ml",
+    "kev:yes or epss>0",
+    "nowhere",
+)
+
+
+@pytest.mark.parametrize(("patience", "many"), [(1, 0), (1, 200), (10**9, 0)])
+def test_every_way_shows_the_same_rows(
+    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch, patience: int, many: int
+) -> None:
+    scan = save(store, estate(), clock)
+    queries = [
+        Query(line, sort, descending)
+        for line in LINES
+        for sort, descending in (("", True), ("", False), ("severity", True), ("title", False))
+    ]
+    expected = [store.findings(scan.id, query) for query in queries]
+    assert len(expected[0]) == 71
+    # Walks that are given up at once or never; small tables whose answers are never handed over.
+    monkeypatch.setattr(choosing, "_PATIENCE", patience)
+    monkeypatch.setattr(lookup, "_MANY", many)
+    for query, rows in zip(queries, expected, strict=True):
+        assert store.findings(scan.id, query, 0, 10) == rows[:10], query
+        assert store.findings(scan.id, query, 3, 4) == rows[3:7], query
+        assert store.count_findings(scan.id, query) == len(rows), query
+
+
+def test_what_a_scan_could_not_read_is_found_by_its_name_all_the_same(
+    store: Store, clock: Clock
+) -> None:
+    save(store, estate(3), clock)
+    clock.forward(hours=1)
+    blind = Estate(coverage=(covered(status=CoverageStatus.DENIED, reason="no"),))
+    scan = save(store, blind, clock)
+    for line in ("resource:nb-1", "resource:nb-1*", "nb-1", "type:sagemaker:* nb-1"):
+        rows = store.findings(scan.id, Query(line), 0, 10)
+        assert [(row.resource_name, row.unconfirmed) for row in rows] == [("nb-1", True)], line
+
+
+def test_lists_are_read_by_index(store: Store, clock: Clock) -> None:
+    """Also what depends on the clock: statuses, and the days on which acceptances lapse."""
+    scan = save(store, estate(), clock)
+    for row in store.findings(scan.id, Query(), 0, 5):
+        accept(store, row.id, clock)
+    for query, index in (
+        (Query(), "state_order (scan=?)"),
+        (Query(sort="score"), "state_order (scan=?)"),
+        (Query(sort="severity"), "state_severity (scan=?)"),
+        (Query("status:accepted"), "state_status (scan=? AND status=?)"),
+        (Query("severity:high"), "state_severity (scan=? AND severity=?)"),
+        (Query("rule:nb-root"), "state_rule (scan=? AND rule=?)"),
+        (Query("lapses:60d"), "state_until (scan=? AND until<?)"),
+        (Query("lapses>=today"), "state_until (scan=? AND until>?)"),
+        (Query("owner:platform"), "state_owner (scan=? AND owner=?)"),
+        (Query("unconfirmed:yes"), "state_unconfirmed (scan=?)"),
+        (Query("resource:nb-1"), "state_resource (scan=? AND resource=?)"),
+        (Query("service:nb-1"), "state_resource (scan=? AND resource=?)"),
+        (Query("cve:cve-2024-1"), "state_finding (finding=? AND scan=?)"),
+        (Query("package:deb/lib1"), "state_finding (finding=? AND scan=?)"),
+    ):
+        plans = how_read(store, scan.id, query)
+        steps = [step for step in plans if " t " in step]
+        assert steps == [f"SEARCH t USING INDEX {index}"], query
+
+
+def how_read(store: Store, scan: int, query: Query) -> list[str]:
+    """The plan of the statement that chose the rows of a page."""
+    used: list[str] = []
+    connection = store._db.connection()
+
+    def note(statement: str) -> None:
+        if statement.startswith("SELECT t.id FROM state t"):
+            used.append(statement)
+
+    connection.set_trace_callback(note)
+    store.findings(scan, query, 0, 10)
+    connection.set_trace_callback(None)
+    plan = connection.execute(f"EXPLAIN QUERY PLAN {used[-1]}").fetchall()
+    return [step[3].replace("COVERING ", "") for step in plan]
+
+
+def test_names_are_looked_up_by_index(store: Store) -> None:
+    connection = store._db.connection()
+    for select, index in (
+        ("finding f WHERE f.cve COLLATE NOCASE IN (?)", "finding_cve"),
+        ("finding f WHERE f.cve LIKE 'CVE-2024%' ESCAPE '!'", "finding_cve"),
+        ("finding f WHERE f.package COLLATE NOCASE IN (?)", "finding_package"),
+        ("body b WHERE b.name COLLATE NOCASE IN (?)", "body_name"),
+        ("body b WHERE b.native_id COLLATE NOCASE IN (?)", "body_native_id"),
+        ("resource r WHERE r.key COLLATE NOCASE IN (?)", "resource_nocase"),
+    ):
+        params = ["x"] * select.count("?")
+        plan = connection.execute(f"EXPLAIN QUERY PLAN SELECT id FROM {select}", params).fetchall()
+        assert f"USING COVERING INDEX {index} " in plan[0][3]
