@@ -118,11 +118,8 @@ class Arn(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What follows the resource type: ``role/team/r`` → ``team/r``."""
-        kind, slash, name = self.resource.partition("/")
-        if slash:
-            return name
-        return kind.partition(":")[2] or kind
+        """What follows the resource type: ``role/team/r`` → ``team/r``, ``secret:a/b`` → ``a/b``."""
+        return re.split("[/:]", self.resource, maxsplit=1)[-1]
 
 
 Referent: TypeAlias = Callable[[Place, str], Target | None]

@@ -13,6 +13,7 @@ from collectors.aws import (
 )
 from collectors.aws.account_kinds import ACCOUNT, ACCOUNT_REGION, BEDROCK_SETTINGS
 from collectors.aws.kinds import Kind
+from collectors.aws.secret_kinds import SECRET
 
 __all__ = ["EVERY", "LAST", "LISTED", "NAMED"]
 
@@ -26,7 +27,7 @@ LISTED: tuple[Kind, ...] = (
 )
 """Kinds that are listed in every region."""
 
-NAMED: tuple[Kind, ...] = (BEDROCK_SETTINGS, ACCOUNT_REGION, *store_kinds.KINDS)
+NAMED: tuple[Kind, ...] = (BEDROCK_SETTINGS, ACCOUNT_REGION, SECRET, *store_kinds.KINDS)
 """Kinds that are only read where something names one."""
 
 LAST: tuple[Kind, ...] = (ACCOUNT,)

@@ -280,7 +280,17 @@ READS: dict[str, frozenset[str]] = {
             "DescribeContainerInstances",
         }
     ),
-    "eks": frozenset({"DescribeCluster", "ListNodegroups", "DescribeNodegroup"}),
+    "eks": frozenset(
+        {
+            "DescribeCluster",
+            "ListNodegroups",
+            "DescribeNodegroup",
+            "ListFargateProfiles",
+            "DescribeFargateProfile",
+            "ListPodIdentityAssociations",
+            "DescribePodIdentityAssociation",
+        }
+    ),
     "kendra": frozenset(
         {
             "ListIndices",
@@ -297,9 +307,16 @@ READS: dict[str, frozenset[str]] = {
             "ListIndices",
             "ListDataSources",
             "GetDataSource",
+            "ListRetrievers",
+            "GetRetriever",
+            "ListPlugins",
+            "GetPlugin",
+            "ListWebExperiences",
+            "GetWebExperience",
             "ListTagsForResource",
         }
     ),
+    "secretsmanager": frozenset({"DescribeSecret", "GetResourcePolicy"}),
     "comprehend": frozenset(
         {
             "ListEntityRecognizers",

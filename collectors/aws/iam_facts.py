@@ -33,7 +33,7 @@ _FROM_RIGHTS = (
     "bedrock_full",
     "bedrock_full_via",
 )
-_FROM_TRUST = ("confused_deputy", "trust_public", "foreign_trust")
+_FROM_TRUST = ("confused_deputy", "trust_public", "foreign_trust", "trusted_by")
 
 _S3_OBJECTS = ("s3:GetObject", "s3:PutObject")
 _SECRETS = (
@@ -103,6 +103,7 @@ def role_facts(
         facts["confused_deputy"] = list(trust.confused_deputy)
         facts["trust_public"] = trust.public
         facts["foreign_trust"] = list(trust.foreign)
+        facts["trusted_by"] = list(trust.principals)
     return facts, unknown
 
 

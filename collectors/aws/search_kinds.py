@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collectors.aws.arns import bucket, kms_key, role
 from collectors.aws.kinds import ARN, Child, Kind, Read, Tags
+from collectors.aws.q_kinds import APPLICATION, documents
 from collectors.aws.references import SECRET, vpc
 from collectors.references import Reference
 from undercroft.model import Layer
@@ -34,52 +35,8 @@ _KENDRA_SOURCE = Kind(
         Reference("RoleArn", role, _ROLE),
         Reference("Configuration.S3Configuration.BucketName", bucket, _READS),
         Reference("Configuration.*Configuration.SecretArn", SECRET, _ROLE),
+        *documents("Configuration.TemplateConfiguration.Template"),
         *vpc("VpcConfiguration", "SubnetIds"),
-    ),
-)
-
-_Q_SOURCE = Kind(
-    family="qbusiness",
-    name="data-source",
-    type="qbusiness:data-source",
-    segment="data-source",
-    client="qbusiness",
-    prefix="qbusiness",
-    list_operation="list_data_sources",
-    list_key="dataSources",
-    describe_operation="get_data_source",
-    identifiers=("applicationId", "indexId", "dataSourceId"),
-    arn="dataSourceArn",
-    title="displayName",
-    created="createdAt",
-    references=(
-        Reference("roleArn", role, _ROLE),
-        *vpc("vpcConfiguration", "subnetIds", "securityGroupIds"),
-    ),
-)
-
-_Q_INDEX = Kind(
-    family="qbusiness",
-    name="index",
-    type="qbusiness:index",
-    segment="index",
-    client="qbusiness",
-    prefix="qbusiness",
-    list_operation="list_indices",
-    list_key="indices",
-    # The list says all that matters of the index itself.
-    describe_operation="",
-    identifiers=("applicationId", "indexId"),
-    arn="",
-    title="displayName",
-    created="createdAt",
-    children=(
-        Child(
-            _Q_SOURCE,
-            {"applicationId": "applicationId", "indexId": "indexId"},
-            _READS,
-            "DataSources",
-        ),
     ),
 )
 
@@ -145,28 +102,7 @@ KINDS: tuple[Kind, ...] = (
             Reference("ServerSideEncryptionConfiguration.KmsKeyId", kms_key, _KEY),
         ),
     ),
-    Kind(
-        family="qbusiness",
-        name="application",
-        type="qbusiness:application",
-        segment="application",
-        client="qbusiness",
-        prefix="qbusiness",
-        list_operation="list_applications",
-        list_key="applications",
-        describe_operation="get_application",
-        identifiers=("applicationId",),
-        arn="applicationArn",
-        title="displayName",
-        created="createdAt",
-        service=True,
-        tags=Tags("list_tags_for_resource", "resourceARN", "tags"),
-        children=(Child(_Q_INDEX, {"applicationId": "applicationId"}, _READS, "Indices"),),
-        references=(
-            Reference("roleArn", role, _ROLE),
-            Reference("encryptionConfiguration.kmsKeyId", kms_key, _KEY),
-        ),
-    ),
+    APPLICATION,
     _comprehend(
         "entity-recognizer",
         "list_entity_recognizers",

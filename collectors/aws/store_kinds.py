@@ -346,6 +346,28 @@ _NODES = Kind(
     ),
 )
 
+_FARGATE = Kind(
+    family="eks",
+    name="fargate-profile",
+    type="eks:fargate-profile",
+    segment="fargateprofile",
+    client="eks",
+    prefix="eks",
+    layer=Layer.VM,
+    list_operation="list_fargate_profiles",
+    list_key="fargateProfileNames",
+    describe_operation="describe_fargate_profile",
+    answer="fargateProfile",
+    identifiers=("clusterName", "fargateProfileName"),
+    arn="fargateProfileArn",
+    title="fargateProfileName",
+    created="createdAt",
+    references=(
+        Reference("podExecutionRoleArn", role, _ROLE),
+        Reference("subnets[]", SUBNET, _NETWORK),
+    ),
+)
+
 _EKS = Kind(
     family="eks",
     name="cluster",
@@ -363,9 +385,31 @@ _EKS = Kind(
     arn="arn",
     title="name",
     created="createdAt",
-    children=(Child(_NODES, {"clusterName": "name"}, Relation.RUNS_ON, "nodegroups"),),
+    children=(
+        Child(_NODES, {"clusterName": "name"}, Relation.RUNS_ON, "nodegroups"),
+        Child(_FARGATE, {"clusterName": "name"}, Relation.RUNS_ON, "fargateProfileNames"),
+    ),
+    reads=(
+        Read(
+            "PodIdentities",
+            "list_pod_identity_associations",
+            {"clusterName": "name"},
+            pick="associations",
+            listed=True,
+            # The list does not say which role a pod works as.
+            each=(
+                Each(
+                    "Association",
+                    "describe_pod_identity_association",
+                    {"clusterName": "clusterName", "associationId": "associationId"},
+                    "association",
+                ),
+            ),
+        ),
+    ),
     references=(
         Reference("roleArn", role, _ROLE),
+        Reference("PodIdentities[].Association.roleArn", role, _ROLE),
         Reference("encryptionConfig[].provider.keyArn", kms_key, _KEY),
         *vpc("resourcesVpcConfig", "subnetIds", "securityGroupIds"),
     ),

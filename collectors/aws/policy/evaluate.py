@@ -5,8 +5,9 @@ thought of?". Such a resource is written with ``ANY``, which only a wildcard mat
 that names its resources does not answer yes.
 
 An Allow under a condition that narrows it (``NARROWING``) is not counted; a Deny under a condition
-is not counted either, since it may not apply. Both follow from one rule: what is answered yes must
-hold without knowing the request. See the IAM user guide, "Policy evaluation logic".
+is counted only if the condition surely holds: for what is known of the request (which service a
+role is passed to), and for the second factor, which no service has. What is answered yes must hold
+without knowing more of the request. See the IAM user guide, "Policy evaluation logic".
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ class Permissions:
         if not names:
             return ()
         every = (statement for policy in self.policies for statement in policy.statements)
-        if any(_denies(statement, action, resource) for statement in every):
+        if any(_denies(statement, action, resource, known) for statement in every):
             return ()
         if self.boundary is not None and not _within(self.boundary, action, resource, known):
             return ()
@@ -162,20 +163,29 @@ def _allows(statement: Statement, action: str, resource: str, context: Mapping[s
     )
 
 
-def _denies(statement: Statement, action: str, resource: str) -> bool:
+def _denies(statement: Statement, action: str, resource: str, context: Mapping[str, str]) -> bool:
     return (
         not statement.allow
-        and not statement.conditions
         and statement.covers_action(action)
         and statement.covers_resource(resource)
+        and all(_surely_holds(condition, context) for condition in statement.conditions)
     )
+
+
+def _surely_holds(condition: Condition, context: Mapping[str, str]) -> bool:
+    if condition.key in context:
+        return _holds(condition, context[condition.key])
+    if condition.key == "aws:multifactorauthpresent":
+        asks = "true" if condition.operator == "null" else "false"
+        return asks in condition.values and (condition.if_exists or condition.operator == "null")
+    return False
 
 
 def _within(
     boundary: Sequence[Statement], action: str, resource: str, context: Mapping[str, str]
 ) -> bool:
     return any(_allows(statement, action, resource, context) for statement in boundary) and not any(
-        _denies(statement, action, resource) for statement in boundary
+        _denies(statement, action, resource, context) for statement in boundary
     )
 
 
@@ -194,6 +204,8 @@ def _narrows(condition: Condition, context: Mapping[str, str]) -> bool:
 
 
 def _holds(condition: Condition, value: str) -> bool:
+    if condition.operator == "null":
+        return "false" in condition.values
     like = condition.operator.endswith("like") or condition.operator.startswith("arn")
     matched = any(
         wildcard_match(wanted, value, fold=True) if like else wanted.lower() == value.lower()

@@ -72,6 +72,8 @@ class RoleTrust:
     foreign: tuple[str, ...]
     confused_deputy: tuple[str, ...]
     """AI services that may take it on whoever asked them to: no source condition."""
+    principals: tuple[str, ...] = ()
+    """Everybody whom some statement lets take it on: ``Service sagemaker.amazonaws.com``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,8 @@ def role_trust(statements: Sequence[Statement], trusted: Collection[str], arn: s
     public = False
     foreign: list[str] = []
     found: set[str] = set()
-    assumed = ("sts:AssumeRole", "sts:AssumeRoleWithWebIdentity")
+    named: set[str] = set()
+    assumed = ("sts:AssumeRole", "sts:AssumeRoleWithWebIdentity", "sts:AssumeRoleWithSAML")
     for grant in grants(statements, assumed[:1], trusted, arn):
         public = public or grant.public
         if not _asks_for_external_id(grant.statement):
@@ -121,11 +124,15 @@ def role_trust(statements: Sequence[Statement], trusted: Collection[str], arn: s
     for statement in statements:
         if not statement.allow:
             continue
+        if any(map(statement.covers_action, assumed)):
+            named |= {f"{kind} {who}" for kind, who in statement.principals}
         if statement.covers_action(assumed[0]):
             found |= set(_deputies(statement))
         if statement.covers_action(assumed[1]):
             foreign += _open_providers(statement)
-    return RoleTrust(public, tuple(sorted(set(foreign))), tuple(sorted(found)))
+    return RoleTrust(
+        public, tuple(sorted(set(foreign))), tuple(sorted(found)), tuple(sorted(named))
+    )
 
 
 def deputies(statements: Sequence[Statement], action: str) -> set[str]:

@@ -50,6 +50,7 @@ def test_arn() -> None:
     assert arn is not None
     assert arn.name == "team/r"
     assert Arn("aws", "lambda", "", "", "function:f").name == "f"
+    assert Arn("aws", "secretsmanager", "", "", "secret:team/s-AbCdEf").name == "team/s-AbCdEf"
     for odd in ("", "arn", "arn:aws:s3", "arn:aws:s3:::", "role/x", "urn:aws:s3:::b"):
         assert Arn.parse(odd) is None
 

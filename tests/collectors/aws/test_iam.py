@@ -100,6 +100,7 @@ def check_the_estate(items: list[Any]) -> None:
         "confused_deputy": [],
         "trust_public": False,
         "foreign_trust": [],
+        "trusted_by": ["Service sagemaker.amazonaws.com"],
     }
     assert clean.key == STUBS[0].key
     assert clean.config["RolePolicyList"] == [

@@ -69,6 +69,8 @@ def test_what_is_not_a_policy_is_refused(text: str) -> None:
 
 
 OBJECTS = "arn:aws:s3:::*"
+MFA = "aws:MultiFactorAuthPresent"
+NO_MFA = {"BoolIfExists": {MFA: "false"}}
 
 
 @pytest.mark.parametrize(
@@ -99,6 +101,11 @@ OBJECTS = "arn:aws:s3:::*"
         ([allow("*")], [allow("s3:Get*")], True),
         ([allow("*")], [allow("s3:Get*", "arn:aws:s3:::one/*")], False),
         ([allow("*")], [allow("*"), deny("s3:*")], False),
+        # No service has a second factor: what is denied without one is denied.
+        ([allow("*"), deny("s3:*", Condition=NO_MFA)], None, False),
+        ([allow("*"), deny("s3:*", Condition={"Null": {MFA: "true"}})], None, False),
+        ([allow("*"), deny("s3:*", Condition={"Bool": {MFA: "false"}})], None, True),
+        ([allow("*")], [allow("*"), deny("s3:*", Condition=NO_MFA)], False),
         ([allow("s3:*", Condition={"StringEquals": {"s3:ExistingObjectTag/a": "b"}})], None, False),
         ([allow("s3:*", Condition={"StringEquals": {"aws:ResourceTag/team": "a"}})], None, False),
         ([allow("s3:*", Condition={"StringEquals": {"aws:ResourceAccount": ACCOUNT}})], None, True),
@@ -146,6 +153,22 @@ PASS_TO_SAGEMAKER = allow(
 
 def held(*statements: Doc, own: tuple[str, ...] = ()) -> set[str]:
     return set(paths_held(permissions(*statements), (*CLASSIC_PATHS, *AI_PATHS), own))
+
+
+def test_a_deny_counts_for_the_service_that_it_speaks_of() -> None:
+    def unless(operator: str, value: str) -> Doc:
+        condition = {operator: {"iam:PassedToService": value}}
+        return deny("iam:PassRole", Condition=condition)
+
+    everything = allow(["iam:PassRole", "ec2:RunInstances", "sagemaker:CreateTrainingJob"])
+    to_ec2, to_sagemaker = (
+        "iam:PassRole + ec2:RunInstances",
+        "iam:PassRole + sagemaker:CreateTrainingJob",
+    )
+    assert held(everything, unless("StringNotEquals", "sagemaker.amazonaws.com")) == {to_sagemaker}
+    assert held(everything, unless("StringLike", "sagemaker*")) == {to_ec2}
+    assert held(everything, unless("Null", "true")) == {to_ec2, to_sagemaker}
+    assert held(everything, unless("Null", "false")) == set()
 
 
 @pytest.mark.parametrize(

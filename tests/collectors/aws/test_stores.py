@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from collectors.aws.arns import by_arn, file_system, function, named
+from collectors.aws.references import SECRET
 from collectors.aws.session import Clients
 from tests.cloud.model_server import ModelCloud, load_records
 from tests.collectors.aws import modelled
@@ -27,6 +28,7 @@ def clients(cloud: ModelCloud) -> Clients:
 
 def stubs(*states: str) -> list[Resource]:
     """Everything that the estate has, as a service would name it."""
+    secret = "arn:aws:secretsmanager:us-east-1:123456789012:secret:"
     collection = by_arn("aoss", "collection", "aoss:collection", Layer.STORAGE)
     domain = by_arn("es", "domain", "opensearch:domain", Layer.STORAGE)
     cluster = by_arn("eks", "cluster", "eks:cluster", Layer.CONTAINER)
@@ -44,6 +46,8 @@ def stubs(*states: str) -> list[Resource]:
         (file_system("efs"), "fs-0c1ea0c1"),
         (file_system("fsx"), "fs-0123456789abcdef0"),
         (file_system("fsx"), "fs-0bad0bad0bad0bad0"),
+        (SECRET, f"{secret}wiki/login-bad-AbCdEf"),
+        (SECRET, f"{secret}plugin-clean-AbCdEf"),
     ]
     targets = [referent(PLACE, text) for referent, text in references]
     return [target.stub for target in targets if target is not None]
@@ -59,6 +63,7 @@ FAILS = {
     "search-bad": {"aws-opensearch-vector-domain-exposed"},
     "embeddings-bad": {"aws-s3vectors-exposed"},
     "home-bad": {"aws-efs-ai-unprotected"},
+    "wiki/login-bad": {"aws-secret-policy-foreign"},
     "fs-0bad0bad0bad0bad0": {"aws-fsx-ai-no-cmk"},
     "gpu-bad": {"aws-eks-public-endpoint", "aws-eks-hygiene"},
     "old-bad": {"aws-eks-nodegroup-old-ami"},
@@ -78,6 +83,15 @@ def test_what_is_named_is_read_and_judged(clients: Clients) -> None:
     }
     assert ("runs_on", "eks/nodegroup/gpu-bad/old-bad") in read.links("gpu-bad")
     assert read.links("old-bad") == {("uses_identity", "iam/role/nodes")}
+    assert ("uses_identity", "iam/role/pods") in read.links("gpu-bad")
+    assert read.links("small") == {
+        ("uses_identity", "iam/role/fargate"),
+        ("protected_by", "ec2/subnet/subnet-2"),
+    }
+    assert read.links("wiki/login-bad") == {
+        ("encrypted_with", "kms/alias/wiki"),
+        ("invokes_tool", "lambda/function/rotate"),
+    }
 
 
 def test_what_does_not_exist_is_absent(clients: Clients) -> None:
@@ -126,4 +140,17 @@ def test_search_services(clients: Clients) -> None:
         ("reads_data_from", "s3/bucket/kendra-docs"),
     }
     assert any(edge.via == "DataSources" for edge in read.edges)
-    assert read.links("wiki") == {("uses_identity", "iam/role/q-wiki")}
+    assert read.links("wiki") == {
+        ("uses_identity", "iam/role/q-wiki"),
+        ("uses_identity", "secretsmanager/secret/wiki/login-bad-AbCdEf"),
+        ("reads_data_from", "s3/bucket/q-documents"),
+        ("writes_to", "s3/bucket/q-scratch"),
+        ("invokes_tool", "lambda/function/clean-up"),
+    }
+    kendra = "kendra/index/11111111-1111-1111-1111-111111111111"
+    assert read.links("find") == {("reads_data_from", kendra)}
+    assert read.links("tickets") == {
+        ("uses_identity", "iam/role/q-plugin"),
+        ("uses_identity", "secretsmanager/secret/plugin-clean-AbCdEf"),
+    }
+    assert read.links("ask") == {("uses_identity", "iam/role/q-web")}
