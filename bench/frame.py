@@ -7,14 +7,10 @@ Paints as in a terminal, into nothing, and prints one line once the text has bee
 from __future__ import annotations
 
 import argparse
-import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textual.drivers.headless_driver import HeadlessDriver
-
-from bench.machine import peak_memory
+from tui import garbage
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -23,31 +19,16 @@ _SIZE = (120, 40)
 _EMPTY = "nothing"
 
 
-class Watcher(HeadlessDriver):
-    """A terminal that ends the program when it has been shown a certain text."""
-
-    wanted = ""
-
-    @property
-    def is_headless(self) -> bool:
-        """No: what is drawn is turned into bytes, as for a real terminal."""
-        return False
-
-    def write(self, data: str) -> None:
-        """Look for the text; nothing is kept."""
-        if self.wanted in data:
-            # Textual has taken sys.stdout for itself.
-            os.write(1, json.dumps({"peak": peak_memory()}).encode() + b"\n")
-            # Ending in an orderly way takes time that nobody measures.
-            os._exit(0)
-
-
 def main() -> None:
     """Build the app, run it."""
     parser = argparse.ArgumentParser(prog="python -m bench.frame")
     parser.add_argument("--db", type=Path)
     parser.add_argument("--wait-for", default=_EMPTY)
     arguments = parser.parse_args()
+    if arguments.db:
+        garbage.leave()  # as the command does
+    from bench.watcher import Watcher
+
     Watcher.wanted = arguments.wait_for
     app = _ours(arguments.db) if arguments.db else _empty()
     app.driver_class = Watcher

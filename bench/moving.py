@@ -14,6 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tui import garbage
+
 if TYPE_CHECKING:
     from textual.pilot import Pilot
 
@@ -56,6 +58,7 @@ async def _press(
 
 
 async def _ours(path: Path, times: int) -> dict[str, list[float]]:
+    garbage.leave()  # as the command does
     from tui.app import UndercroftApp
     from tui.widgets.table import VirtualTable
 
@@ -65,6 +68,7 @@ async def _ours(path: Path, times: int) -> dict[str, list[float]]:
         while table is None or table.row is None:
             await pilot.pause(0.02)
             table = next(iter(app.screen.query("#list").results(VirtualTable)), None)
+        garbage.look_again()
         await pilot.pause(0.3)
         # The first jump far down makes the list's order known; whoever moves about has it.
         for key in ("G", "g", "G", "g"):

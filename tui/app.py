@@ -14,6 +14,7 @@ from textual.command import Provider
 from textual.dom import DOMNode
 from textual.screen import Screen
 
+from tui import garbage
 from tui.keymap import checked
 from tui.messages import DataChanged, Opened, OpenFailed, Preparing
 from tui.settings import Settings
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["PLACES", "UndercroftApp"]
 
 _NO_SCAN = "no scan yet"
+_STARTED = 2.0
+"""Seconds after which everything that is there from the start is there."""
 
 PLACES: dict[str, tuple[str, str]] = {
     "services": ("tui.screens.services", "ServicesScreen"),
@@ -128,6 +131,7 @@ class UndercroftApp(ViewingApp):
 
     def on_mount(self) -> None:
         """Open the cache, without making the first frame wait."""
+        self.set_timer(_STARTED, garbage.look_again)
         self._start_opening()
         self.set_interval(self.POLL_SECONDS, self._poll)
 

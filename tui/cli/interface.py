@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tui import garbage
 from tui.cli.common import cache_path, db_option, debug_option
 from tui.cli.errors import CommandError
 from tui.cli.moment import as_of_option, asked_clock, asked_moment
@@ -49,6 +50,7 @@ def _run(
         )
     if os.environ.get("TERM") == "dumb":
         raise CommandError("this terminal (TERM=dumb) cannot draw; see 'undercroft findings'")
+    garbage.leave()
     from tui import wiring
     from tui.actor import find_actor
     from tui.app import UndercroftApp

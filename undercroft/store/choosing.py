@@ -11,7 +11,7 @@ gone on for too long is given up for the other way.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from undercroft.filter import FilterError
@@ -20,9 +20,10 @@ from undercroft.store.connection import Database
 from undercroft.store.encode import LAYER_NUMBER
 from undercroft.store.errors import NotFoundError, StoreError
 from undercroft.store.lookup import Lookup
+from undercroft.store.positions import NEAR
 from undercroft.views import Query
 
-__all__ = ["JOINS", "Condition", "counted", "first", "where"]
+__all__ = ["JOINS", "SORTS", "Condition", "counted", "first", "page", "where"]
 
 _JOIN = {
     "f": "JOIN finding f ON f.id = t.finding",
@@ -117,13 +118,27 @@ def _where(database: Database, lookup: Lookup, query: Query, columns: Any) -> Co
     return Condition(" AND ".join(parts), params, lookup.resources)
 
 
+def page(database: Database, scan: int, query: Query, start: int, rows: int) -> Sequence[int]:
+    """The row ids of one page (``rows`` below 0: to the end), however far down."""
+    if start > NEAR:
+        asked = where(database, scan, query, near=True)
+        # The same question finds what was remembered, as long as nobody has written since.
+        key = (database.meta("revision"), _statement(query, asked, _order(query)), *asked.params)
+        known = database.positions.page(
+            key, start, rows, lambda most: first(database, scan, query, most)
+        )
+        if known is not None:
+            return known
+    return list(first(database, scan, query, rows, start))
+
+
 def first(database: Database, scan: int, query: Query, most: int, skip: int = 0) -> Iterator[int]:
     """The row ids of the first ``most`` findings of a list (below 0: all) after ``skip`` others."""
     connection = database.connection()
     order = _order(query)
-    walked = where(database, scan, query, near=most >= 0)
+    walked = where(database, scan, query, near=0 <= most <= NEAR)
     statement = _statement(query, walked, order)
-    if walked.is_all or (most >= 0 and _walks(database, query, walked, statement)):
+    if walked.is_all or (0 <= most <= NEAR and _walks(database, query, walked, statement)):
         found = _patiently(connection, statement, (*walked.params, most, skip), walked.is_all)
         if found is not None:
             return iter(found)

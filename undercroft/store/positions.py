@@ -11,9 +11,9 @@ from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 
-__all__ = ["Positions"]
+__all__ = ["NEAR", "Positions"]
 
-_NEAR = 1_000
+NEAR = 1_000
 """Rows that are skipped faster than anything could be remembered."""
 _KEPT = 2
 """Lists remembered at once."""
@@ -37,8 +37,6 @@ class Positions:
 
         ``key`` names the list and the state of the file; ``read`` gives the first ids of the list.
         """
-        if offset <= _NEAR:
-            return None
         with self._lock:
             seen = key in self._orders
             order = self._orders.setdefault(key, None)

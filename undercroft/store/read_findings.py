@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from undercroft.model import LAYERS, Severity
-from undercroft.store.choosing import JOINS, counted, first, where
+from undercroft.store.choosing import JOINS, counted, first, page, where
 from undercroft.store.connection import Database
 from undercroft.store.encode import severity_of
 from undercroft.store.errors import StoreError
@@ -47,19 +47,8 @@ def window(
 ) -> list[FindingRow]:
     """See ``Store.findings``."""
     ensure_fresh(database, scan_id)
-    start, rows = max(offset, 0), -1 if limit is None else max(limit, 0)
-
-    def read(most: int) -> Iterator[int]:
-        return first(database, scan_id, query, most)
-
-    # Times in the filter go by the minute, and so does what is remembered.
-    minute = database.now().replace(second=0, microsecond=0)
-    remembered = database.positions.page(
-        (database.meta("revision"), scan_id, query, minute), start, rows, read
-    )
-    if remembered is None:
-        remembered = list(first(database, scan_id, query, rows, start))
-    return list(_rows(database, remembered))
+    ids = page(database, scan_id, query, max(offset, 0), -1 if limit is None else max(limit, 0))
+    return list(_rows(database, ids))
 
 
 def count(database: Database, scan_id: int, query: Query) -> int:
