@@ -8,9 +8,11 @@ from typing import Any, TypeAlias
 
 from botocore.client import BaseClient
 
+from collectors.aws.ecr_registry import Registry
 from collectors.aws.ecr_repository import Repositories
 from collectors.aws.ecr_scan import vulnerabilities
 from collectors.aws.errors import CallError
+from collectors.aws.framework_images import framework_images
 from collectors.aws.images import ImageRef, image_facts, parse_image
 from collectors.aws.session import GLOBAL, call, pages
 from collectors.aws.subreads import Unread
@@ -74,7 +76,7 @@ class EcrCollector(AwsCollector):
 
         def one(image: _Image) -> list[Collected] | tuple[Resource, CallError]:
             try:
-                return list(self._own(image, client, unit.meter))
+                return list(self._own(image, repositories.registry(image.ref), client, unit.meter))
             except CallError as error:
                 lost = replace(image.stub, unknown={"config": error.unknown}, collector=self.name)
                 return lost, error
@@ -109,8 +111,10 @@ class EcrCollector(AwsCollector):
             )
         return unread.ended(gaps)
 
-    def _own(self, image: _Image, client: BaseClient, meter: Meter) -> Iterator[Collected]:
-        facts = image_facts(image.ref, image.references)
+    def _own(
+        self, image: _Image, registry: Registry, client: BaseClient, meter: Meter
+    ) -> Iterator[Collected]:
+        facts: dict[str, Json] = {**image_facts(image.ref, image.references), "frameworks": []}
         unknown: dict[str, str] = {}
         details = list(_details(image, client, meter))
         if not details:
@@ -128,10 +132,16 @@ class EcrCollector(AwsCollector):
         if any(scan.denied for scan in scans):
             unknown["facts.scan"] = "; ".join(unreadable)
             del facts["scan"]
+        signature, unsaid, said = registry.signature(image.ref.repository, digests, meter)
+        facts.update(signature)
+        unknown.update(unsaid)
+        config: dict[str, Json] = {"imageDetails": jsonable(details)}
+        if said:
+            config["signingStatuses"] = said
         yield replace(
             image.stub,
             region=image.ref.region,
-            config={"imageDetails": jsonable(details)},
+            config=config,
             facts=facts,
             unknown=unknown,
             presence=Presence.READ,
@@ -140,6 +150,7 @@ class EcrCollector(AwsCollector):
 
     def _not_ours(self, image: _Image) -> Resource:
         facts = image_facts(image.ref, image.references)
+        facts["frameworks"] = list(framework_images(image.references))
         facts["scan"] = {"status": "", "completed_at": "", "source": "none"}
         why = _AWS_OWNED if image.ref.owner == "aws" else _THIRD_PARTY
         return replace(

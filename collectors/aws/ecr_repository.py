@@ -8,6 +8,7 @@ from typing import Any
 from botocore.client import BaseClient
 
 from collectors.aws.arns import kms_key
+from collectors.aws.ecr_registry import Registry
 from collectors.aws.errors import CallError
 from collectors.aws.images import ImageRef
 from collectors.aws.policy.documents import PolicyError, decode, parse_policy
@@ -46,6 +47,11 @@ class Repositories:
             registries.setdefault(image.account, {})[image.repository] = None
         for registry, names in sorted(registries.items()):
             self._describe(registry, list(names))
+        self._registries = {
+            account: Registry(client, unit, account)
+            for account in sorted(registries)
+            if any(isinstance(self._found[account, name], dict) for name in registries[account])
+        }
 
     def outcome(self, image: ImageRef) -> dict[str, Any] | CallError | None:
         """The image's repository; None if there is none; the error if it could not be read."""
@@ -55,16 +61,26 @@ class Repositories:
         """Resource key of the image's repository."""
         return self._key(image.account, image.repository)
 
+    def registry(self, image: ImageRef) -> Registry:
+        """The registry of an image whose repository was found."""
+        return self._registries[image.account]
+
     def collected(self) -> Iterator[Collected]:
-        """Every repository that was found, and the key it is encrypted with."""
-        registries: dict[str, list[dict[str, Any]]] = {}
-        for (registry, _), found in self._found.items():
+        """Every repository that was found, the key it is encrypted with, and its registry."""
+        by_account: dict[str, list[dict[str, Any]]] = {}
+        for (account, _), found in self._found.items():
             if isinstance(found, dict):
-                registries.setdefault(registry, []).append(found)
-        for registry, repositories in registries.items():
+                by_account.setdefault(account, []).append(found)
+        for account, repositories in by_account.items():
+            registry = self._registries[account]
+            if registry.is_ours:
+                yield registry.resource(self._collector)
             scanning = _Scanning(self._client, self._unit, registry, repositories)
             for repository in repositories:
-                yield from self._read(registry, repository, scanning)
+                yield from self._read(account, repository, scanning)
+                if registry.is_ours:
+                    key = self._key(account, str(repository["repositoryName"]))
+                    yield Edge(key, registry.key, Relation.CONTAINED_IN, "registryId")
 
     def _describe(self, registry: str, names: Sequence[str]) -> None:
         for start in range(0, len(names), _NAMES_PER_CALL):
@@ -178,22 +194,18 @@ class _Scanning:
         self,
         client: BaseClient,
         unit: Unit,
-        registry: str,
+        registry: Registry,
         repositories: Sequence[Mapping[str, Any]],
     ) -> None:
         self._frequencies: dict[str, str] = {}
         self._lost: dict[str, str] = {}
-        self._type = ""
-        if registry != unit.place.account:
-            reason = f"the scanning configuration is for account {registry} alone to read"
+        self._type = registry.scan_type
+        if not registry.is_ours:
+            reason = f"the scanning configuration is for account {registry.account} alone to read"
             self._lost = {"facts.registry_scan_type": reason, "facts.scan_frequency": reason}
             return
-        try:
-            answer = call(unit.meter, client, "get_registry_scanning_configuration")
-            scanning = answer.get("scanningConfiguration") or {}
-            self._type = str(scanning.get("scanType") or "BASIC")
-        except CallError as error:
-            self._lost["facts.registry_scan_type"] = error.unknown
+        if reason := registry.why_unread("scanningConfiguration"):
+            self._lost["facts.registry_scan_type"] = reason
         names = [str(repository["repositoryName"]) for repository in repositories]
         for start in range(0, len(names), _SCANNING_PER_CALL):
             self._ask(client, unit, names[start : start + _SCANNING_PER_CALL])

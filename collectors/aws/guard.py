@@ -220,6 +220,8 @@ READS: dict[str, frozenset[str]] = {
             "DescribeImageScanFindings",
             "GetRepositoryPolicy",
             "GetRegistryScanningConfiguration",
+            "GetSigningConfiguration",
+            "DescribeImageSigningStatus",
             "BatchGetRepositoryScanningConfiguration",
             "ListTagsForResource",
         }

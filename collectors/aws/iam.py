@@ -75,6 +75,10 @@ class IamCollector(AwsCollector):
         )
         used = jsonable((detail.get("RoleLastUsed") or {}).get("LastUsedDate"))
         facts, lost = role_facts(documents, place.trusted, str(used or ""))
+        if "RoleLastUsed" not in detail:
+            # A role that was never used has an empty one.
+            del facts["last_used"]
+            lost["facts.last_used"] = "IAM did not say when the role was last used"
         return replace(
             stub,
             name=str(detail.get("RoleName") or stub.name),

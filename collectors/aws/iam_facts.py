@@ -32,6 +32,10 @@ _FROM_RIGHTS = (
     "secrets_any_via",
     "bedrock_full",
     "bedrock_full_via",
+    "any_model",
+    "any_model_via",
+    "any_product",
+    "any_product_via",
 )
 _FROM_TRUST = ("confused_deputy", "trust_public", "foreign_trust", "trusted_by")
 
@@ -43,6 +47,8 @@ _SECRETS = (
     ("ssm:GetParametersByPath", f"parameter/{ANY}"),
     ("kms:Decrypt", f"key/{ANY}"),
 )
+_MODEL = f"foundation-model/{ANY}"
+_INVOKE = ("bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream")
 _BEDROCK = ("bedrock", "bedrock-agentcore")
 _BEDROCK_FULL = frozenset({"AmazonBedrockFullAccess", "BedrockAgentCoreFullAccess"})
 
@@ -150,6 +156,8 @@ def _rights(permissions: Permissions, role: RoleDocuments) -> dict[str, Json]:
     s3_any = _any(permissions, [(action, ANY) for action in _S3_OBJECTS])
     secrets = _any(permissions, _SECRETS)
     bedrock = _any(permissions, [(f"{service}:{ANY}", ANY) for service in _BEDROCK])
+    models = [name for action in _INVOKE for name in permissions.on_any(action, _MODEL, owner="")]
+    products = permissions.on_any("aws-marketplace:Subscribe")
     bedrock += [name for name in role.attached or () if name in _BEDROCK_FULL]
     return {
         "admin": bool(admin_via),
@@ -167,6 +175,10 @@ def _rights(permissions: Permissions, role: RoleDocuments) -> dict[str, Json]:
         "secrets_any_via": list(secrets),
         "bedrock_full": bool(bedrock),
         "bedrock_full_via": list(dict.fromkeys(bedrock)),
+        "any_model": bool(models),
+        "any_model_via": list(dict.fromkeys(models)),
+        "any_product": bool(products),
+        "any_product_via": list(products),
     }
 
 

@@ -93,7 +93,7 @@ class _Builder:
 
             return make
 
-        return [self._regions, *(every(section) for section in sections)]
+        return [self._regions, *(every(section) for section in sections), self._registries]
 
     def _client(self, service: str, region: str = "us-east-1") -> Any:
         known = self._clients.get((service, region))
@@ -181,7 +181,7 @@ class _Builder:
     def _role(self, entry: Entry) -> None:
         iam = self._client("iam")
         more = {}
-        if boundary := entry.get("boundary"):
+        if boundary := entry.get("boundary", [{"Action": "*", "Resource": "*"}]):
             limit = document(*(statement(**fields) for fields in boundary))
             policy = iam.create_policy(PolicyName=f"{entry.name}-limit", PolicyDocument=limit)
             more["PermissionsBoundary"] = policy["Policy"]["Arn"]
@@ -244,6 +244,27 @@ class _Builder:
             ecr.set_repository_policy(repositoryName=name, policyText=document(statement(**policy)))
         for image in entry.get("images", ()):
             self._image(entry, image)
+
+    def _registries(self) -> None:
+        """Every registry scans thoroughly and signs, unless it is described otherwise."""
+        plain = {entry.region for entry in self._estate["registries"] if entry.get("plain")}
+        filters = [{"filter": "*", "filterType": "WILDCARD"}]
+        rules = [{"scanFrequency": "SCAN_ON_PUSH", "repositoryFilters": filters}]
+        profile = f"arn:aws:signer:us-east-1:{ACCOUNT}:/signing-profiles/images"
+        signing = {"signingConfiguration": {"rules": [{"signingProfileArn": profile}]}}
+        for region in set(self._estate.regions) - plain:
+            self._client("ecr", region).put_registry_scanning_configuration(
+                scanType="ENHANCED", rules=rules
+            )
+            self._record("ecr", "SigningConfiguration", region, signing)
+        for entry in self._estate["repositories"]:
+            status = "FAILED" if entry.get("signed") is False else "COMPLETE"
+            said = {
+                "registryId": ACCOUNT,
+                "repositoryName": entry.name,
+                "signingStatuses": [{"signingProfileArn": profile, "status": status}],
+            }
+            self._record("ecr", "ImageSigningStatus", entry.region, said)
 
     def _image(self, entry: Entry, image: Mapping[str, Any]) -> None:
         ecr = self._client("ecr", entry.region)

@@ -32,6 +32,7 @@ NARROWING = (
     "aws:resourceorgpaths",
     "aws:sourceip",
     "aws:viaawsservice",
+    "aws-marketplace:productid",
     "iam:associatedresourcearn",
     "iam:passedtoservice",
     "iam:permissionsboundary",
@@ -97,15 +98,20 @@ class Permissions:
         return tuple(dict.fromkeys(names))
 
     def on_any(
-        self, action: str, kind: str = ANY, context: Mapping[str, str] | None = None
+        self,
+        action: str,
+        kind: str = ANY,
+        context: Mapping[str, str] | None = None,
+        owner: str | None = None,
     ) -> tuple[str, ...]:
         """Policies that allow ``action`` on any resource of its service, in any or in some region.
 
         ``kind``: the last part of the resource's ARN with ``ANY`` for the name, ``role/…any…``.
+        ``owner``: the account in its ARN, if not that of the identity; empty for AWS's own.
         """
         service = action.partition(":")[0]
         found: list[str] = []
-        for resource in self._resources(service, kind):
+        for resource in self._resources(service, kind, self.account if owner is None else owner):
             found += self.granted_by(action, resource, context)
         return tuple(dict.fromkeys(found))
 
@@ -127,15 +133,15 @@ class Permissions:
             if not set(service) & set("*?") and self.on_any(f"{service}:{ANY}")
         )
 
-    def _resources(self, service: str, kind: str) -> Iterable[str]:
+    def _resources(self, service: str, kind: str, owner: str) -> Iterable[str]:
         if service == "s3":
             # A bucket or an object of it: a statement for objects does not cover the bucket itself.
             return (f"arn:{self.partition}:s3:::{kind}", f"arn:{self.partition}:s3:::{kind}/{ANY}")
         if service == "iam":
-            return (f"arn:{self.partition}:iam::{self.account}:{kind}",)
+            return (f"arn:{self.partition}:iam::{owner}:{kind}",)
         regions = [ANY, *_regions_named(self.policies, service)]
         return tuple(
-            f"arn:{self.partition}:{service}:{region}:{self.account}:{kind}" for region in regions
+            f"arn:{self.partition}:{service}:{region}:{owner}:{kind}" for region in regions
         )
 
 

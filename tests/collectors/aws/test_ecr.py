@@ -151,7 +151,9 @@ def test_basic_results(clients: Clients, push: Any) -> None:
         "registry_scan_type": "BASIC",
         "scan_frequency": "MANUAL",
     }
-    (edge,) = edges(items)
+    (registry,) = read(items, "ecr:registry").values()
+    whole, edge = edges(items)
+    assert (whole.src, whole.dst) == (repository.key, registry.key)
     assert (edge.src, edge.dst) == (image.key, repository.key)
     assert (edge.relation, edge.detail) == (Relation.SAME_WORKLOAD, ":v1")
     assert coverage(items)[0].status is CoverageStatus.COMPLETE
@@ -320,3 +322,50 @@ def test_a_refused_image_stays_a_stub(
 def test_the_registry_of_a_trusted_account(clients: Clients, aws: Proxy) -> None:
     stub = image_stub_of(f"{PARTNER}.dkr.ecr.us-east-1.amazonaws.com/x:1")
     assert images(collect(EcrCollector(clients), [stub]))["x"].facts["owner"] == "third_party"
+
+
+SIGNS = Answer.json({"signingConfiguration": {"rules": [{"signingProfileArn": "arn:aws:signer"}]}})
+
+
+@pytest.mark.parametrize(
+    ("statuses", "unsigned"),
+    [(["COMPLETE"], False), (["FAILED", "COMPLETE"], False), (["FAILED"], True), ([], True)],
+)
+def test_where_the_registry_signs_every_image_is_asked(
+    aws: Proxy, clients: Clients, push: Any, statuses: list[str], unsigned: bool
+) -> None:
+    push("llm", "v1")
+    aws.always["GetSigningConfiguration"] = SIGNS
+    said = {"signingStatuses": [{"status": status} for status in statuses]}
+    aws.always["DescribeImageSigningStatus"] = Answer.json(said)
+    items = collect(EcrCollector(clients), [image_stub_of(f"{REGISTRY}/llm:v1")])
+    assert images(items)["llm"].facts["unsigned"] is unsigned
+    (registry,) = read(items, "ecr:registry").values()
+    assert registry.facts == {"unsigned": False}
+
+
+def test_where_it_does_not_sign_it_is_the_registry_that_is_unsigned(
+    aws: Proxy, clients: Clients, push: Any
+) -> None:
+    push("llm", "v1")
+    aws.always["GetSigningConfiguration"] = Answer.error(
+        "SigningConfigurationNotFoundException", 400
+    )
+    items = collect(EcrCollector(clients), [image_stub_of(f"{REGISTRY}/llm:v1")])
+    assert "unsigned" not in images(items)["llm"].facts
+    (registry,) = read(items, "ecr:registry").values()
+    assert registry.facts == {"unsigned": True}
+    assert "DescribeImageSigningStatus" not in aws.seen
+
+
+@pytest.mark.parametrize("operation", ["GetSigningConfiguration", "DescribeImageSigningStatus"])
+def test_signatures_that_may_not_be_read_are_unknown(
+    aws: Proxy, clients: Clients, push: Any, operation: str
+) -> None:
+    push("llm", "v1")
+    aws.always["GetSigningConfiguration"] = SIGNS
+    aws.always[operation] = Answer.error("AccessDeniedException", 400)
+    items = collect(EcrCollector(clients), [image_stub_of(f"{REGISTRY}/llm:v1")])
+    image = images(items)["llm"]
+    assert image.unknown["facts.unsigned"] == f"denied: needs ecr:{operation}"
+    assert "unsigned" not in image.facts

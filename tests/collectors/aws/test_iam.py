@@ -97,6 +97,10 @@ def check_the_estate(items: list[Any]) -> None:
         "secrets_any_via": [],
         "bedrock_full": False,
         "bedrock_full_via": [],
+        "any_model": False,
+        "any_model_via": [],
+        "any_product": False,
+        "any_product_via": [],
         "confused_deputy": [],
         "trust_public": False,
         "foreign_trust": [],
@@ -358,3 +362,33 @@ def test_narrow_rights(statement: dict[str, Any]) -> None:
     facts = facts_of(statement)
     names = ("s3_any", "secrets_any", "passrole_any", "bedrock_full", "admin")
     assert not any(facts[name] for name in names)
+
+
+MODELS = "arn:aws:bedrock:*::foundation-model/*"
+PRODUCT = {"ForAnyValue:StringEquals": {"aws-marketplace:ProductId": ["p"]}}
+
+
+@pytest.mark.parametrize(
+    ("statement", "fact", "held"),
+    [
+        (allow("bedrock:InvokeModel", MODELS), "any_model", True),
+        (allow("bedrock:InvokeModel*"), "any_model", True),
+        (
+            allow("bedrock:Invoke*", "arn:aws:bedrock:us-east-1::foundation-model/*"),
+            "any_model",
+            True,
+        ),
+        (allow("bedrock:InvokeModel", f"{MODELS[:-1]}anthropic.claude-v2"), "any_model", False),
+        (
+            allow("bedrock:InvokeModel", f"arn:aws:bedrock:*:{ACCOUNT}:custom-model/*"),
+            "any_model",
+            False,
+        ),
+        (allow("aws-marketplace:Subscribe"), "any_product", True),
+        (allow("aws-marketplace:Subscribe", Condition=PRODUCT), "any_product", False),
+        (allow("aws-marketplace:ViewSubscriptions"), "any_product", False),
+    ],
+)
+def test_models_and_products(statement: Any, fact: str, held: bool) -> None:
+    assert facts_of(statement)[fact] is held
+    assert facts_of(statement)[f"{fact}_via"] == (["inline"] if held else [])

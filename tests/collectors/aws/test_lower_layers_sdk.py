@@ -94,6 +94,8 @@ FIELDS = {
         "scanningConfigurations[].repositoryName",
         "scanningConfigurations[].scanFrequency",
     ],
+    ("ecr", "GetSigningConfiguration"): ["signingConfiguration.rules"],
+    ("ecr", "DescribeImageSigningStatus"): ["signingStatuses[].status"],
     ("inspector2", "BatchGetAccountStatus"): ["accounts[].resourceState.ec2.status"],
     ("inspector2", "ListFindings"): [
         "findings[].severity",
