@@ -154,8 +154,12 @@ def _is_plain(value: Json) -> bool:
 
 def _members(at: Mapping[str, str]) -> str:
     """Canonical JSON of a discriminator, quickly if it is plain."""
-    text = ",".join([f"{_quoted(name)}:{_quoted(at[name])}" for name in sorted(at)])
-    return f"{{{text}}}" if text.isascii() else canonical_json(at)
+    if len(at) == 1:
+        ((name, value),) = at.items()
+        text = f"{{{_quoted(name)}:{_quoted(value)}}}"
+    else:
+        text = f"{{{','.join([f'{_quoted(name)}:{_quoted(at[name])}' for name in sorted(at)])}}}"
+    return text if text.isascii() else canonical_json(at)
 
 
 def _write(value: Json, parts: list[str]) -> None:

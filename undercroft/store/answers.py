@@ -1,18 +1,26 @@
 """What a rule pack said about a resource, kept once for as long as it says the same."""
 
+# ruff: noqa: S608  (only names of our own tables are put together; values are bound)
+
 from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from undercroft.identity import observation_id, tie_break
 from undercroft.model import Observation, Outcome
-from undercroft.store.encode import LAYER_NUMBER, clean, dump, dump_texts, evidence_text
+from undercroft.store.encode import LAYER_NUMBER, clean, dump, evidence_text
 
 __all__ = ["Answer", "Answers", "columns_of"]
+
+
+_PART = 500
+"""Resources per query."""
+_EVIDENCE = 4
+"""Where the text of the evidence is in ``columns_of``; its hash comes after it."""
 
 
 class Answer(NamedTuple):
@@ -44,87 +52,80 @@ class Answers:
         self._rules: dict[str, int] = {}
 
     def write(
-        self, connection: sqlite3.Connection, answers: Iterable[tuple[Answer, int | None]]
+        self, connection: sqlite3.Connection, answers: Sequence[tuple[Answer, int | None]]
     ) -> list[int]:
         """The judgements' row ids; nothing is written of what was answered just so before.
 
         With each answer comes the judgement that this scan has given on the resource already, to
         be added to. Runs inside the caller's transaction.
         """
+        # Numbers are given out here: asking for each row's own would cost more than writing it.
+        number = _last(connection, "judgement")
+        given = self._given(connection, {answer.resource for answer, _ in answers})
         found: list[int] = []
         new: list[_New] = []
+        judgements: list[tuple[Any, ...]] = []
+        blinds: list[tuple[Any, ...]] = []
         for answer, before in answers:
-            made = self._judgement(connection, answer, before)
-            if isinstance(made, _New):
-                new.append(made)
-                found.append(made.judgement)
-            else:
-                found.append(made)
+            fails, columns, blind = _said(connection, answer, before)
+            place = (
+                answer.resource,
+                answer.body,
+                int(answer.combined),
+                _fingerprint(columns, blind),
+            )
+            judgement = given.get(place)
+            if judgement is None:
+                number += 1
+                judgement = given[place] = number
+                resource, body, combined, hash_ = place
+                judgements.append((number, resource, body, self._pack, combined, hash_))
+                blinds += [
+                    (number, self._rule(connection, rule), at, reason)
+                    for (rule, at), reason in blind.items()
+                ]
+                if columns:
+                    new.append(_New(answer, number, fails, columns))
+            found.append(judgement)
+        connection.executemany(
+            "INSERT INTO judgement (id, resource, body, pack, combined, answer) "
+            "VALUES (?, ?, ?, ?, ?, ?)",
+            judgements,
+        )
+        connection.executemany(
+            "INSERT INTO blind (judgement, rule, at, reason) VALUES (?, ?, ?, ?)", blinds
+        )
         self._write_findings(connection, new)
         return found
 
-    def _judgement(
-        self, connection: sqlite3.Connection, answer: Answer, before: int | None
-    ) -> int | _New:
-        observations = answer.observations
-        fails = _distinct(o for o in observations if o.outcome is Outcome.FAIL)
-        blind = {
-            (o.rule, dump(o.at)): clean(o.reason)
-            for o in observations
-            if o.outcome is Outcome.UNKNOWN
-        }
-        columns: dict[str, Sequence[Any]] = {fid: columns_of(found) for fid, found in fails.items()}
-        if before is not None:
-            columns = {**_stored_columns(connection, before), **columns}
-            blind = {**_blind_of(connection, before), **blind}
-        identity = (
-            answer.resource,
-            answer.body,
-            self._pack,
-            int(answer.combined),
-            _fingerprint(columns, blind),
-        )
-        found = connection.execute(
-            "SELECT id FROM judgement WHERE resource = ? AND body = ? AND pack = ? "
-            "AND combined = ? AND answer = ?",
-            identity,
-        ).fetchone()
-        if found is not None:
-            return int(found[0])
-        cursor = connection.execute(
-            "INSERT INTO judgement (resource, body, pack, combined, answer) VALUES (?, ?, ?, ?, ?)",
-            identity,
-        )
-        judgement = int(cursor.lastrowid or 0)
-        if blind:
-            connection.executemany(
-                "INSERT INTO blind (judgement, rule, at, reason) VALUES (?, ?, ?, ?)",
-                [
-                    (judgement, self._rule(connection, rule), at, reason)
-                    for (rule, at), reason in blind.items()
-                ],
+    def _given(
+        self, connection: sqlite3.Connection, resources: Iterable[int]
+    ) -> dict[tuple[int, int, int, bytes], int]:
+        """(resource, body, combined, hash) → the answer that this pack gave before."""
+        return {
+            (resource, body, combined, hash_): judgement
+            for part in _parts(resources)
+            for resource, body, combined, hash_, judgement in connection.execute(
+                "SELECT resource, body, combined, answer, id FROM judgement "
+                f"WHERE resource IN ({_marks(part)}) AND pack = ?",
+                (*part, self._pack),
             )
-        return _New(answer, judgement, fails, columns)
+        }
 
-    def _write_findings(self, connection: sqlite3.Connection, new: Iterable[_New]) -> None:
-        # Numbers are given out here: asking for each finding's own would cost more than writing it.
-        number = connection.execute("SELECT coalesce(max(id), 0) FROM finding").fetchone()[0]
+    def _write_findings(self, connection: sqlite3.Connection, new: Sequence[_New]) -> None:
+        number = _last(connection, "finding")
         findings: list[tuple[Any, ...]] = []
         observations: list[tuple[Any, ...]] = []
         renamed: list[tuple[int, int]] = []
-        numbers: dict[int, dict[str, tuple[int, int]]] = {}
+        # A finding belongs to one resource, so the rest of the table need not be asked.
+        known = {
+            fid: (found, rule)
+            for part in _parts({one.answer.resource for one in new})
+            for fid, found, rule in connection.execute(
+                f"SELECT fid, id, rule FROM finding WHERE resource IN ({_marks(part)})", part
+            )
+        }
         for answer, judgement, fails, columns in new:
-            if not columns:
-                continue
-            known = numbers.get(answer.resource)
-            if known is None:
-                # A finding belongs to one resource, so the rest of the table need not be asked.
-                known = numbers[answer.resource] = {
-                    fid: (found, rule)
-                    for fid, found, rule in connection.execute(
-                        "SELECT fid, id, rule FROM finding WHERE resource = ?", (answer.resource,)
-                    )
-                }
             for fid, fail in fails.items():
                 rule = self._rule(connection, fail.rule)
                 if fid not in known:
@@ -155,7 +156,7 @@ class Answers:
             tie_break(fid),
             rule,
             answer.resource,
-            dump_texts(at),
+            dump(at),
             None if fail.cve is None else clean(fail.cve),
             clean(at["package"]) if "package" in at else None,
             int(answer.combined),
@@ -172,16 +173,54 @@ class Answers:
         return found
 
 
+_Blind = dict[tuple[str, str], str]
+"""(rule, discriminator) → reason."""
+
+
+def _said(
+    connection: sqlite3.Connection, answer: Answer, before: int | None
+) -> tuple[dict[str, Observation], dict[str, Sequence[Any]], _Blind]:
+    """The fails of an answer, and with what the judgement ``before`` says: their columns, and what
+    could not be told.
+    """
+    fails = _distinct(o for o in answer.observations if o.outcome is Outcome.FAIL)
+    blind = {
+        (o.rule, dump(o.at)): clean(o.reason)
+        for o in answer.observations
+        if o.outcome is Outcome.UNKNOWN
+    }
+    columns: dict[str, Sequence[Any]] = {fid: columns_of(found) for fid, found in fails.items()}
+    if before is not None:
+        columns = {**_stored_columns(connection, before), **columns}
+        blind = {**_blind_of(connection, before), **blind}
+    return fails, columns, blind
+
+
+def _last(connection: sqlite3.Connection, table: str) -> int:
+    found = connection.execute(f"SELECT coalesce(max(id), 0) FROM {table}").fetchone()[0]
+    return int(found)
+
+
+def _parts(numbers: Iterable[int]) -> Iterator[Sequence[int]]:
+    ordered = sorted(numbers)
+    for start in range(0, len(ordered), _PART):
+        yield ordered[start : start + _PART]
+
+
+def _marks(part: Sequence[int]) -> str:
+    return ",".join("?" * len(part))
+
+
 def _fingerprint(
     columns: Mapping[str, Sequence[Any]], blind: Mapping[tuple[str, str], str]
 ) -> bytes:
-    """Hash of a whole answer."""
-    said = hashlib.sha256()
-    for fid in sorted(columns):
-        said.update(repr((fid, *columns[fid])).encode())
-    if blind:
-        said.update(dump([[*name, blind[name]] for name in sorted(blind)]).encode())
-    return said.digest()
+    """Hash of a whole answer; of what decided, its own hash stands for the text."""
+    said = [
+        (fid, *values[:_EVIDENCE], *values[_EVIDENCE + 1 :])
+        for fid, values in sorted(columns.items())
+    ]
+    doubts = [(*place, reason) for place, reason in sorted(blind.items())]
+    return hashlib.sha256(repr((said, doubts)).encode("utf-8", "replace")).digest()
 
 
 def _distinct(fails: Iterable[Observation]) -> dict[str, Observation]:

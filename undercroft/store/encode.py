@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from undercroft.model import (
@@ -31,7 +31,6 @@ __all__ = [
     "body_of",
     "clean",
     "dump",
-    "dump_texts",
     "edge_of",
     "evidence_of",
     "evidence_text",
@@ -69,13 +68,6 @@ class Body(NamedTuple):
 def dump(value: Json | Mapping[str, Any] | Sequence[Any]) -> str:
     """JSON text, the same for equal values. ASCII, so that no odd surrogate upsets SQLite."""
     return _encode(value)
-
-
-def dump_texts(texts: Mapping[str, str]) -> str:
-    """``dump`` of a mapping of texts, quicker."""
-    return (
-        "{" + ",".join([f"{_quoted(name)}:{_quoted(texts[name])}" for name in sorted(texts)]) + "}"
-    )
 
 
 def load(text: str) -> Any:
@@ -207,14 +199,15 @@ def evidence_of(text: str) -> tuple[Evidence, ...]:
 
 def evidence_text(observation: Observation) -> tuple[str, str]:
     """What decided as JSON, and its hash, which changes with the values and with nothing else."""
-    pairs = [f"[{_quoted(item.path)},{_short(item.value)}]" for item in observation.evidence]
-    told = "\n".join(pairs if len(pairs) < 2 else sorted(pairs))
-    return f"[{','.join(pairs)}]", hashlib.sha256(told.encode()).hexdigest()[:32]
-
-
-def _short(value: Json) -> str:
-    """``dump``, quicker for what most evidence is."""
-    return _quoted(value) if type(value) is str else dump(value)
+    evidence = observation.evidence
+    if len(evidence) == 1:
+        text = _encode(((evidence[0].path, evidence[0].value),))
+        told = text[1:-1]
+    else:
+        pairs = [_encode((item.path, item.value)) for item in evidence]
+        text = f"[{','.join(pairs)}]"
+        told = "\n".join(sorted(pairs))
+    return text, hashlib.sha256(told.encode()).hexdigest()[:32]
 
 
 def _plain(value: object) -> Any:
@@ -226,5 +219,19 @@ def _plain(value: object) -> Any:
     return str(value)
 
 
-_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=_plain).encode
-_quoted = json.encoder.encode_basestring_ascii
+def _encoder() -> Callable[[Any], str]:
+    """``JSONEncoder(sort_keys=True, separators=(",", ":"), default=_plain).encode``, made once.
+
+    The standard library builds its encoder in C anew for every text, which costs as much as a small
+    text itself. What it writes is the same; cycles, which it would look for, end in RecursionError.
+    """
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=_plain).encode
+    parts = make(
+        None, _plain, json.encoder.encode_basestring_ascii, None, ":", ",", True, False, True
+    )
+    return lambda value: "".join(parts(value, 0))
+
+
+_encode = _encoder()

@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime
+from itertools import count
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
@@ -33,6 +34,7 @@ from undercroft.store.answers import Answer, Answers
 from undercroft.store.connection import Database
 from undercroft.store.encode import (
     BODY_COLUMNS,
+    Body,
     body_of,
     clean,
     dump,
@@ -51,6 +53,8 @@ _BATCH = 2_000
 """Rows per transaction: short enough that somebody who accepts a finding meanwhile never waits."""
 _ANSWERS = 10_000
 """The same for observations, whose index is written in no order: fewer, larger steps cost less."""
+_PART = 500
+"""Keys per query."""
 _RECENT = 2_000
 """Resources kept at hand; services of one team share most of what they stand on."""
 RESOURCE = (
@@ -392,39 +396,58 @@ class ScanWriter:
                 self._write_answers(connection)
 
     def _resource_ids(self, connection: sqlite3.Connection, keys: Iterable[str]) -> None:
-        wanted = [key for key in dict.fromkeys(keys) if key not in self._keys]
+        wanted = {clean(key): key for key in keys if key not in self._keys}
+        stored = list(wanted)
+        for start in range(0, len(stored), _PART):
+            part = stored[start : start + _PART]
+            connection.executemany(
+                "INSERT OR IGNORE INTO resource (key) VALUES (?)", [(name,) for name in part]
+            )
+            marks = ",".join("?" * len(part))
+            for name, number in connection.execute(
+                f"SELECT key, id FROM resource WHERE key IN ({marks})", part
+            ):
+                self._keys[wanted[name]] = number
+
+    def _body_ids(
+        self, connection: sqlite3.Connection, bodies: Mapping[bytes, Body]
+    ) -> dict[bytes, int]:
+        """Hash → row id; what is not stored yet is written."""
+        found: dict[bytes, int] = {}
+        hashes = sorted(bodies)
+        for start in range(0, len(hashes), _PART):
+            part = hashes[start : start + _PART]
+            marks = ",".join("?" * len(part))
+            found.update(
+                connection.execute(f"SELECT hash, id FROM body WHERE hash IN ({marks})", part)
+            )
+        # Numbers are given out here: asking for each row's own would cost more than writing it.
+        number = connection.execute("SELECT coalesce(max(id), 0) FROM body").fetchone()[0]
+        new = [hash_ for hash_ in bodies if hash_ not in found]
+        found.update(zip(new, count(number + 1), strict=False))
         connection.executemany(
-            "INSERT OR IGNORE INTO resource (key) VALUES (?)", ((clean(key),) for key in wanted)
+            f"INSERT INTO body (id, {BODY_COLUMNS}) VALUES (?, {_BODY_VALUES})",
+            [(found[hash_], *bodies[hash_].row) for hash_ in new],
         )
-        for key in wanted:
-            row = connection.execute("SELECT id FROM resource WHERE key = ?", (clean(key),))
-            self._keys[key] = row.fetchone()[0]
+        connection.executemany(
+            "INSERT INTO content (body, tags, config, facts, unknown, provenance) "
+            "VALUES (?, ?, ?, ?, ?, ?)",
+            [(found[hash_], *bodies[hash_].content) for hash_ in new],
+        )
+        return found
 
     def _write_resources(self, connection: sqlite3.Connection) -> None:
         if not self._resources:
             return
         self._resource_ids(connection, self._resources)
+        bodies = {key: body_of(resource) for key, resource in self._resources.items()}
+        ids = self._body_ids(connection, {body.hash: body for body in bodies.values()})
         rows = []
         for key, resource in self._resources.items():
             self._given.pop(key, None)
             self._recent.pop(key, None)
-            body = body_of(resource)
-            found = connection.execute(
-                "SELECT id FROM body WHERE hash = ?", (body.hash,)
-            ).fetchone()
-            if found is None:
-                cursor = connection.execute(
-                    f"INSERT INTO body ({BODY_COLUMNS}) VALUES ({_BODY_VALUES})",
-                    body.row,
-                )
-                body_id = int(cursor.lastrowid or 0)
-                connection.execute(
-                    "INSERT INTO content (body, tags, config, facts, unknown, provenance) "
-                    "VALUES (?, ?, ?, ?, ?, ?)",
-                    (body_id, *body.content),
-                )
-            else:
-                body_id = int(found[0])
+            body = bodies[key].hash
+            body_id = ids[body]
             collected_at = resource.collected_at or self._started
             before = self._known.get(key)
             if before is not None and before.body != body_id:
@@ -432,7 +455,7 @@ class ScanWriter:
                 self._answered.pop((key, False), None)
                 self._reused.discard(key)
             self._known[key] = _Known(
-                self._keys[key], body_id, body.hash, resource.presence, collected_at
+                self._keys[key], body_id, body, resource.presence, collected_at
             )
             rows.append((self.scan_id, self._keys[key], body_id, collected_at))
         connection.executemany(
