@@ -106,19 +106,32 @@ class Combiner:
             }
         return self._possible[resource_type]
 
+    def parts(self, observations: Iterable[Observation]) -> list[Observation]:
+        """What an ingredient may be made of; see ``Engine.parts``."""
+        best: dict[tuple[object, ...], Observation] = {}
+        for one in observations:
+            if one.outcome not in (Outcome.FAIL, Outcome.UNKNOWN):
+                continue
+            tokens = self._tokens(one)
+            if tokens:
+                place = (one.rule, one.layer, one.outcome, tokens)
+                known = best.get(place)
+                if known is None or _is_listed_before(one, known):
+                    best[place] = one
+        return list(best.values())
+
+    def _tokens(self, one: Observation) -> tuple[str, ...]:
+        """Those by which some ingredient asks for this observation."""
+        said = (one.rule, *(f"trait:{trait}" for trait in one.traits))
+        return tuple(token for token in said if token in self._wanted)
+
     def _index(
         self, fails: Mapping[str, Sequence[Observation]]
     ) -> dict[str, list[tuple[str, Observation]]]:
         """Resource key → (token that some ingredient asks for, observation)."""
         index: dict[str, list[tuple[str, Observation]]] = {}
         for key, observations in fails.items():
-            hits = [
-                (token, observation)
-                for observation in observations
-                if observation.outcome in (Outcome.FAIL, Outcome.UNKNOWN)
-                for token in (observation.rule, *(f"trait:{t}" for t in observation.traits))
-                if token in self._wanted
-            ]
+            hits = [(token, one) for one in self.parts(observations) for token in self._tokens(one)]
             if hits:
                 index[key] = hits
         return index
@@ -297,13 +310,7 @@ class _View:
                     certain,
                     observation.severity.rank,
                     attenuation,
-                    {
-                        "rule": observation.rule,
-                        "at": dict(observation.at),
-                        "title": observation.title,
-                        "severity": str(observation.severity),
-                        "need": need.label,
-                    },
+                    {**_told(observation), "need": need.label},
                     "" if certain else f"{observation.title}: {observation.reason}",
                 )
         for resource in self._unread_beneath():
@@ -394,6 +401,23 @@ class _View:
         return (r for r in resources if r is not None and r.type == resource_type)
 
 
+def _told(one: Observation) -> dict[str, Json]:
+    """What a combination says of a finding that is part of it."""
+    return {
+        "rule": one.rule,
+        "at": dict(one.at),
+        "title": one.title,
+        "severity": str(one.severity),
+    }
+
+
+def _is_listed_before(one: Observation, other: Observation) -> bool:
+    """As ``_Component.order`` has it for two findings of one resource that are as certain."""
+    if one.severity is not other.severity:
+        return one.severity.rank > other.severity.rank
+    return str(_told(one)) < str(_told(other))
+
+
 def _listed(slot: int, need: Need, found: Sequence[_Component]) -> Iterator[Evidence]:
     """One ingredient as evidence: per resource the worst that makes it, and what else would.
 
@@ -444,8 +468,9 @@ def _ask(expression: Expression, resources: Mapping[str, Resource]) -> Any:
             "account": resource.account,
             "region": resource.region,
             "presence": resource.presence.value,
-            "config": resource.config,
-            "facts": resource.facts,
+            # What is read only when looked into (see GraphView) is no dict, which CEL asks for.
+            "config": dict(resource.config),
+            "facts": dict(resource.facts),
             "tags": resource.tags,
         }
         for name, resource in resources.items()

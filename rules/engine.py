@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -141,6 +141,14 @@ class Engine:
     def timed_rules(self, resource_type: str) -> frozenset[str]:
         """Ids of the rules for this type whose answer depends on the time."""
         return self._plan(resource_type).timed
+
+    def parts(self, observations: Iterable[Observation]) -> Sequence[Observation]:
+        """Of what was said about one resource, as much as ``combine`` has to be told.
+
+        What no combination asks for is left out. Of several that serve alike (thousands of
+        critical vulnerabilities of one image) the one that a combination would name stays.
+        """
+        return self._combiner.parts(observations)
 
     def combine(
         self, graph: GraphView, fails: Mapping[str, Sequence[Observation]]

@@ -109,7 +109,7 @@ class GraphView(Protocol):
     """What combination rules may ask about a collected estate."""
 
     def resource(self, key: str) -> Resource | None:
-        """The resource of that key."""
+        """The resource of that key; its long parts may be mappings that are read when looked into."""
         ...
 
     def services(self) -> Iterable[str]:
@@ -158,6 +158,10 @@ class Judge(Protocol):
 
     def judge_timed(self, resource: Resource, now: str) -> Sequence[Observation]:
         """As ``judge``, asking only ``timed_rules``: as long as they say the same, so do all."""
+        ...
+
+    def parts(self, observations: Iterable[Observation]) -> Sequence[Observation]:
+        """Of what was said about one resource, as much as ``combine`` has to be told."""
         ...
 
     def combine(

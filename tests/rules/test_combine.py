@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rules import Engine, load_text
 from tests.rules.support import NOW, resource, rule_text
 from undercroft.graph import Graph
-from undercroft.model import Edge, Layer, Observation, Outcome, Presence, Resource
+from undercroft.model import Edge, Layer, Observation, Outcome, Presence, Resource, Severity
 from undercroft.relations import Relation
 
 PACK = load_text(
@@ -107,6 +107,33 @@ def test_findings_that_meet_are_a_finding_of_the_service() -> None:
 def test_without_one_ingredient_there_is_none(gone: str) -> None:
     found = combine([notebook(root=gone != "root"), role(admin=gone != "admin")], [("nb", "role")])
     assert found == []
+
+
+def test_many_that_serve_alike_are_kept_as_one() -> None:
+    rank = [Severity.MEDIUM, Severity.HIGH, Severity.HIGH]
+    flaws = [
+        Observation(
+            "cve", "role", outcome, at={"package": f"p{number}"}, severity=severity,
+            layer=layer, title="a flaw", traits=traits,
+        )
+        for number, severity in enumerate(rank)
+        for layer in (Layer.IDENTITY, Layer.VM)
+        for outcome in (Outcome.UNKNOWN, Outcome.FAIL)
+        for traits in (("priv",), ("priv", "root"), ("unheard",), ())
+    ]  # fmt: skip
+    kept = ENGINE.parts(flaws)
+    assert {(o.layer, o.outcome, o.at["package"]) for o in kept} == {
+        (layer, outcome, "p1")
+        for layer in (Layer.IDENTITY, Layer.VM)
+        for outcome in (Outcome.UNKNOWN, Outcome.FAIL)
+    }
+    assert len(kept) == 4
+    assert ENGINE.parts(kept) == kept
+    graph = estate([notebook(), role()], [("nb", "role")])
+    root = ENGINE.judge(notebook(), NOW)
+    (found,) = ENGINE.combine(graph, {"nb": root, "role": flaws})
+    assert found.evidence[1].value["at"] == {"package": "p1"}  # type: ignore[index,call-overload]
+    assert ENGINE.combine(graph, {"nb": root, "role": kept}) == [found]
 
 
 def test_what_is_not_beneath_does_not_count() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -248,6 +248,9 @@ class SmallJudge:
 
     def judge_timed(self, resource: Resource, now: str) -> Sequence[Observation]:
         raise AssertionError("nothing here looks at the time")
+
+    def parts(self, observations: Iterable[Observation]) -> Sequence[Observation]:
+        return list(observations)
 
     def combine(
         self, graph: GraphView, fails: Mapping[str, Sequence[Observation]]

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from undercroft.clock import stamp, utc_now
 from undercroft.feeds import Exploitable
 from undercroft.graph import Graph
-from undercroft.model import Json, Observation, Outcome, Presence, Resource
+from undercroft.model import Json, Observation, Presence, Resource
 from undercroft.protocols import (
     Cancelled,
     Collected,
@@ -257,15 +257,12 @@ class _Run:
 
     def _remember(self, key: str, observations: Iterable[Observation]) -> None:
         """Keep what combinations look at: not the evidence, and not the thousands of
-        vulnerabilities of an old image that carry no trait. What feeds say is no part of an
-        answer, which is kept for later scans: it is added here.
+        vulnerabilities of an old image. What feeds say is no part of an answer, which is kept for
+        later scans: it is added here.
         """
-        kept = [
-            replace(found, evidence=())
-            for found in map(self._exploitable.mark, observations)
-            if found.outcome in (Outcome.FAIL, Outcome.UNKNOWN)
-            and (found.traits or found.cve is None)
-        ]
+        marked = map(self._exploitable.mark, observations)
+        asked = (found for found in marked if found.traits or found.cve is None)
+        kept = [replace(found, evidence=()) for found in self._judge.parts(asked)]
         if kept:
             self._found[key] = kept
 

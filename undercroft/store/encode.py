@@ -115,8 +115,17 @@ def body_of(resource: Resource) -> Body:
     return Body(digest, (digest, *columns), content)
 
 
-def resource_of(key: str, row: Sequence[Any]) -> Resource:
-    """A resource from ``BODY_COLUMNS`` (without hash), the content columns and ``collected_at``."""
+def resource_of(
+    key: str,
+    row: Sequence[Any],
+    *,
+    config: Mapping[str, Json] | None = None,
+    facts: Mapping[str, Json] | None = None,
+) -> Resource:
+    """A resource from ``BODY_COLUMNS`` (without hash), the content columns and ``collected_at``.
+
+    ``config`` and ``facts`` stand in for what the row says.
+    """
     (
         provider,
         account,
@@ -134,8 +143,8 @@ def resource_of(key: str, row: Sequence[Any]) -> Resource:
         _unknowns,
         _unread,
         tags,
-        config,
-        facts,
+        config_text,
+        facts_text,
         unknown,
         provenance,
         collected_at,
@@ -150,8 +159,8 @@ def resource_of(key: str, row: Sequence[Any]) -> Resource:
         name=name,
         native_id=native_id,
         tags=load(tags),
-        config=load(config),
-        facts=load(facts),
+        config=load(config_text) if config is None else config,
+        facts=load(facts_text) if facts is None else facts,
         unknown=load(unknown),
         provenance=provenance,
         incarnation=incarnation,

@@ -19,6 +19,7 @@ from undercroft.store.commit import count_findings, scan_of
 from undercroft.store.connection import Database, bump
 from undercroft.store.encode import edge_of, load, resource_of
 from undercroft.store.feeds import exploitable
+from undercroft.store.lazy import LazyResources
 from undercroft.store.scans import FINISHED
 from undercroft.store.sightings import STATE_COLUMNS, rows
 from undercroft.store.writer import RESOURCE
@@ -84,7 +85,15 @@ class _Estate:
     def __init__(self, database: Database, connection: sqlite3.Connection, scan_id: int) -> None:
         self._connection = connection
         self._scan = scan_id
-        self._resources: dict[str, Resource | None] = {}
+        self._lookup = LazyResources(connection, scan_id)
+        self._carried = {
+            key
+            for (key,) in connection.execute(
+                "SELECT r.key FROM snapshot s JOIN resource r ON r.id = s.resource "
+                "WHERE s.scan = ? AND s.carried = 1",
+                (scan_id,),
+            )
+        }
         self.judged: dict[str, tuple[int, int, str]] = {}
         """Service that was read → (resource, body, collected_at)."""
         services = []
@@ -111,15 +120,10 @@ class _Estate:
         self._exploitable = exploitable(database)
 
     def _resource(self, key: str) -> Resource | None:
-        if key not in self._resources:
-            row = self._connection.execute(
-                f"SELECT s.carried, {RESOURCE} WHERE s.scan = ? AND r.key = ?", (self._scan, key)
-            ).fetchone()
-            found = None if row is None else resource_of(row[1], row[2:])
-            if found is not None and row[0]:
-                found = replace(found, presence=Presence.STUB)
-            self._resources[key] = found
-        return self._resources[key]
+        found = self._lookup.resource(key)
+        if found is not None and key in self._carried:
+            return replace(found, presence=Presence.STUB)
+        return found
 
     def fails(self, judge: Judge, now: str) -> dict[str, list[Observation]]:
         """Resource key → what combinations look at."""
@@ -127,7 +131,10 @@ class _Estate:
         for one in (*self._stored(), *self._unknown(judge, now)):
             marked = self._exploitable.mark(one)
             if marked.cve is None or marked.traits:
-                found.setdefault(marked.resource, []).append(marked)
+                kept = found.setdefault(marked.resource, [])
+                kept.append(marked)
+                if len(kept) > _PART:
+                    kept[:] = judge.parts(kept)
         return found
 
     def _stored(self) -> Iterator[Observation]:
@@ -165,15 +172,12 @@ class _Estate:
 
     def _unknown(self, judge: Judge, now: str) -> Iterator[Observation]:
         """What could not be told is saved in fewer words than combinations ask for: asked again."""
-        for (key,) in self._connection.execute(
-            "SELECT r.key FROM snapshot s JOIN resource r ON r.id = s.resource "
-            "WHERE s.scan = ? AND s.carried = 0 "
+        for row in self._connection.execute(
+            f"SELECT {RESOURCE} WHERE s.scan = ? AND s.carried = 0 "
             "AND EXISTS (SELECT 1 FROM blind d WHERE d.judgement = s.judgement)",
             (self._scan,),
-        ).fetchall():
-            resource = self._resource(key)
-            assert resource is not None  # noqa: S101  (it was just read from there)
-            for one in judge.judge(resource, now):
+        ):
+            for one in judge.judge(resource_of(row[0], row[1:]), now):
                 if one.outcome is Outcome.UNKNOWN:
                     yield one
 

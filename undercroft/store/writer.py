@@ -9,7 +9,6 @@ import socket
 import sqlite3
 import threading
 import uuid
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime
@@ -43,6 +42,7 @@ from undercroft.store.encode import (
     resource_of,
 )
 from undercroft.store.errors import NotFoundError, StoreError
+from undercroft.store.lazy import LazyResources
 from undercroft.store.recall import Again, earlier, recall
 from undercroft.store.schema import FINDING_INDEXES
 from undercroft.views import ScanRow
@@ -55,8 +55,6 @@ _ANSWERS = 10_000
 """The same for observations, whose index is written in no order: fewer, larger steps cost less."""
 _PART = 500
 """Keys per query."""
-_RECENT = 2_000
-"""Resources kept at hand; services of one team share most of what they stand on."""
 RESOURCE = (
     f"r.key, {BODY_COLUMNS.replace('hash, ', 'b.', 1).replace(', ', ', b.')}, c.tags, c.config, "
     "c.facts, c.unknown, c.provenance, s.collected_at FROM snapshot s "
@@ -112,7 +110,6 @@ class ScanWriter:
         self._known: dict[str, _Known] = {}
         self._given: dict[str, Resource] = {}
         """What ``resources`` gave out last, just as it is stored."""
-        self._recent: OrderedDict[str, Resource] = OrderedDict()
         self._keys: dict[str, int] = {}
         self._done = False
         self._room = ExitStack()
@@ -139,6 +136,7 @@ class ScanWriter:
             )
             self.scan_id = int(cursor.lastrowid or 0)
         self._book = Answers(self.scan_id, self._pack)
+        self._lookup = LazyResources(database.connection(), self.scan_id)
 
     def __enter__(self) -> Self:
         self._room.enter_context(self._db.roomy())
@@ -280,28 +278,10 @@ class ScanWriter:
             yield list(self._given.values())
 
     def resource(self, key: str) -> Resource | None:
-        """What has been added under a key, or None."""
-        found = self._recent.get(key)
-        if found is not None:
-            self._recent.move_to_end(key)
-            return found
+        """What has been added under a key, or None; see ``LazyResources``. For one thread."""
         with self._lock:
             self._flush(answers=False)
-            known = self._known.get(key)
-        if known is None:
-            return None
-        row = (
-            self._db.connection()
-            .execute(
-                f"SELECT {RESOURCE} WHERE s.scan = ? AND s.resource = ?",
-                (self.scan_id, known.resource),
-            )
-            .fetchone()
-        )
-        found = self._recent[key] = resource_of(row[0], row[1:])
-        if len(self._recent) > _RECENT:
-            self._recent.popitem(last=False)
-        return found
+            return self._lookup.resource(key)
 
     def edges(self) -> Iterator[Edge]:
         """What has been added, in the order in which it was."""
@@ -445,7 +425,7 @@ class ScanWriter:
         rows = []
         for key, resource in self._resources.items():
             self._given.pop(key, None)
-            self._recent.pop(key, None)
+            self._lookup.forget(key)
             body = bodies[key].hash
             body_id = ids[body]
             collected_at = resource.collected_at or self._started
