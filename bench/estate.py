@@ -257,6 +257,8 @@ def _bucket(number: int, rng: random.Random) -> Resource:
         "overpermissive": [],
         "foreign_write": [],
         "foreign_owned": False,
+        "tls_only": number % 4 > 0,
+        "access_logged": number % 5 > 0,
         "sensitive": number % 20 == 0,
         "sensitive_by": "tag",
     }
