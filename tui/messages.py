@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from textual.message import Message
@@ -18,6 +19,7 @@ __all__ = [
     "DecisionFailed",
     "DecisionMade",
     "DecisionStopped",
+    "Lapses",
     "OpenFailed",
     "Opened",
     "Preparing",
@@ -25,6 +27,20 @@ __all__ = [
     "Recording",
     "UndoNamed",
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class Lapses:
+    """Acceptances that ended since this person opened this cache the last time."""
+
+    since: str = ""
+    """When that was, RFC 3339; empty the first time."""
+    findings: frozenset[str] = frozenset()
+
+    @property
+    def filter(self) -> str:
+        """What finds them; empty the first time."""
+        return f"lapsed:{self.since}" if self.since else ""
 
 
 class Preparing(Message):
@@ -47,8 +63,11 @@ class Opened(Message):
     ``version`` is the store's before anything was read, so that no change goes unnoticed.
     """
 
-    def __init__(self, turn: int, store: Store, scan: ScanRow | None, version: int) -> None:
+    def __init__(
+        self, turn: int, store: Store, scan: ScanRow | None, version: int, lapses: Lapses
+    ) -> None:
         super().__init__()
+        self.lapses = lapses
         self.turn = turn
         self.store = store
         self.scan = scan

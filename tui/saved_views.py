@@ -1,10 +1,12 @@
-"""Views that a person saved (a name, a screen and a filter) and columns that they chose.
+"""Views that a person saved (a name, a screen and a filter), columns that they chose, and when they
+last opened each cache.
 
 Each kind is one file of names and texts beside the settings file.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import tempfile
@@ -12,7 +14,10 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["columns_path", "read_views", "views_path", "write_views"]
+__all__ = ["columns_path", "read_views", "remember_opened", "views_path", "write_views"]
+
+_CACHES = 200
+"""So many caches are remembered, those opened last."""
 
 
 def views_path(settings: Path) -> Path:
@@ -23,6 +28,19 @@ def views_path(settings: Path) -> Path:
 def columns_path(settings: Path) -> Path:
     """The file of chosen columns that belongs to a settings file."""
     return settings.with_name("columns.toml")
+
+
+def remember_opened(settings: Path, cache: Path, moment: str) -> str:
+    """Note that a cache is opened now; when it was opened before, or nothing.
+
+    What cannot be written is forgotten: it only marks what is new to a person.
+    """
+    path, name = settings.with_name("opened.toml"), str(cache.expanduser().absolute())
+    known = read_views(path)
+    before = known.pop(name, "")
+    with contextlib.suppress(OSError):
+        write_views(path, dict([*known.items(), (name, moment)][-_CACHES:]))
+    return before
 
 
 def read_views(path: Path) -> dict[str, str]:

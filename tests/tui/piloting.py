@@ -16,6 +16,7 @@ from rules.schema import Combination, Example, Fix, Need, Pack, Rule
 from tests.tui.estate import HOSTILE, NOW, seed
 from tui.app import UndercroftApp
 from tui.scanning import Discovery, Found, Preflight, ScanRequest
+from tui.settings import Settings
 from undercroft.model import Layer, Severity, Threat
 from undercroft.protocols import Progress
 from undercroft.views import ScanRow
@@ -87,6 +88,7 @@ def estate_app(
     discovery: Discovery = DISCOVERY,
     read_only: bool = False,
     screen: str = "services",
+    config: Settings | None = None,
 ) -> UndercroftApp:
     """The real app on a real cache."""
     tmp_path.mkdir(exist_ok=True)
@@ -102,6 +104,7 @@ def estate_app(
         rules_pack=lambda: PACK,
         read_only=read_only,
         screen=screen,
+        config=config,
     )
 
 

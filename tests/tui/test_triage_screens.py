@@ -21,6 +21,7 @@ from tui.dialogs.rating import RateDialog
 from tui.dialogs.recording import RecordingDialog
 from tui.dialogs.results import Note
 from tui.dialogs.undo import UndoDialog
+from tui.saved_views import remember_opened
 from tui.screens.changes import ChangesScreen
 from tui.screens.findings import FindingsScreen
 from tui.screens.history import HistoryScreen
@@ -28,6 +29,8 @@ from tui.screens.scans import ScansScreen
 from tui.screens.scopes import ScopesScreen
 from tui.screens.services import ServicesScreen
 from tui.selection import Selection
+from tui.settings import Settings
+from undercroft.clock import stamp, utc_now
 from undercroft.store import Store
 from undercroft.text import shown
 from undercroft.triage.decide import Action, Triage
@@ -397,3 +400,26 @@ async def test_assigned_and_rated_for_a_selection_and_undone(tmp_path: Path) -> 
         assert "Rated info until 2027-02-21" in text
         await press(pilot, "u", "u")
         assert {finding: now(finding) for finding in before} == before
+
+
+async def test_what_expired_since_one_was_here_is_marked(tmp_path: Path) -> None:
+    config = tmp_path / "config" / "config.toml"
+    app = estate_app(tmp_path, config=Settings(path=config))
+    assert app.db is not None
+    assert remember_opened(config, app.db, stamp(NOW - timedelta(days=40))) == ""
+    with Store.open(app.db) as store:
+        earlier = Triage(store, actor=ADA, clock=lambda: NOW - timedelta(days=31))
+        for finding, days in ((PUBLIC, 0), (ADMIN, 60)):
+            until = earlier.today + timedelta(days=days)
+            earlier.accept([finding], reason="public sample data", until=until, owner="ml")
+    async with app.run_test(size=(120, 30)) as pilot:
+        await settle(pilot)
+        assert "◕ 1 expired" in screen_text(app)
+        await press(pilot, "t")
+        assert "since you were here, 40 d ago" in screen_text(app)
+        choices = app.screen.query_one(Choices)
+        choices.chosen = [choice.value for choice in choices.options].index(app.lapses.filter)
+        await press(pilot, "enter")
+        assert at(app, FindingsScreen).table.total == 1
+        assert "◕ " in screen_text(app)
+    assert remember_opened(config, app.db, "x") == stamp(min(NOW, utc_now()))

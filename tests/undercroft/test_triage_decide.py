@@ -524,6 +524,9 @@ class TestUndo:
         estate.ada.undo()
         row = estate.rows()["a"]
         assert (row.status, row.cause) == ("reopened", "expired")
+        assert [set(estate.rows(asked)) for asked in ("lapsed:3d", "lapsed:1d", "-lapsed:3d")] == [
+            {"a"}, set(), set("bcde")
+        ]  # fmt: skip
 
     def test_notes_and_assignments_too(self, estate: Estate) -> None:
         estate.ada.note(estate.ids("a"), text="hello")

@@ -17,7 +17,7 @@ from tui.selection import Selection
 from tui.text import count, styled
 from tui.widgets.detail import DetailPane
 from tui.widgets.filter_line import FilterLine
-from tui.widgets.finding_columns import FINDING_COLUMNS, GROUP_COLUMNS
+from tui.widgets.finding_columns import GROUP_COLUMNS, finding_columns
 from tui.widgets.finding_text import finding_text
 from tui.widgets.table import VirtualTable
 from undercroft.views import FindingDetail, FindingRow, GroupRow, Path, Query
@@ -60,7 +60,11 @@ class FindingsScreen(ListingScreen[FindingRow]):
         """The table, or the groups; the finding beside it."""
         with Horizontal(id="panes"):
             with Vertical(id="main"):
-                yield VirtualTable(FINDING_COLUMNS, key=lambda row: row.id, id="list")
+                yield VirtualTable(
+                    finding_columns(self.undercroft.lapsed_lately),
+                    key=lambda row: row.id,
+                    id="list",
+                )
                 yield VirtualTable(
                     GROUP_COLUMNS, key=lambda row: row.value, id="groups", markable=False
                 )

@@ -21,7 +21,7 @@ from tui.text import count
 from tui.widgets.contributions import contributions_text, service_text
 from tui.widgets.detail import DetailPane
 from tui.widgets.filter_line import FilterLine
-from tui.widgets.finding_columns import LAYER_COLUMNS, LayerRow, LayerTable, layer_rows
+from tui.widgets.finding_columns import LayerRow, LayerTable, layer_columns, layer_rows
 from tui.widgets.finding_text import finding_text
 from tui.widgets.table import VirtualTable
 from tui.widgets.tower import TowerView, blocks_of
@@ -73,7 +73,12 @@ class ServiceScreen(ActingScreen):
                 yield TowerView(id="tower")
                 yield Static(id="bill")
             with Vertical(id="middle"):
-                yield LayerTable(LAYER_COLUMNS, key=lambda row: row.key, id="list", head=False)
+                yield LayerTable(
+                    layer_columns(self.undercroft.lapsed_lately),
+                    key=lambda row: row.key,
+                    id="list",
+                    head=False,
+                )
                 yield FilterLine()
             with Vertical(id="right"):
                 yield DetailPane(id="detail")

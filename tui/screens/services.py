@@ -18,7 +18,7 @@ from tui.glyphs import severity_tone
 from tui.keymap import bind
 from tui.screens.acting import ACTING_IDS
 from tui.screens.listing import ListingScreen
-from tui.text import count, shown, styled
+from tui.text import ago, count, shown, styled
 from tui.widgets.columns import Column, Run
 from tui.widgets.contributions import contributions_text, service_text
 from tui.widgets.filter_line import FilterLine
@@ -114,6 +114,8 @@ class ServicesScreen(ListingScreen[ServiceRow]):
         super().__init__()
         self._rest: Timer | None = None
         self._today: Today | None = None
+        self._lapsed = 0
+        """Acceptances that ended since this person was here."""
 
     def body(self) -> ComposeResult:
         """Counts of today; the table; the selected service beside it."""
@@ -145,12 +147,18 @@ class ServicesScreen(ListingScreen[ServiceRow]):
         """The list and the counts of today."""
         super().reload()
         days = self.undercroft.settings.unconfirmed_days
-        self.fetch("today", lambda store, scan_id: store.today(scan_id, days), self._show_today)
+        lapsed = Query(self.undercroft.lapses.filter)
+
+        def work(store: Store, scan_id: int) -> tuple[Today, int]:
+            number = store.count_findings(scan_id, lapsed) if lapsed.filter else 0
+            return store.today(scan_id, days), number
+
+        self.fetch("today", work, self._show_today)
         self._look_closer()
 
-    def _show_today(self, today: Today) -> None:
-        self._today = today
-        self.query_one("#today", Static).update(today_text(today))
+    def _show_today(self, answer: tuple[Today, int]) -> None:
+        self._today, self._lapsed = answer
+        self.query_one("#today", Static).update(today_text(*answer))
 
     def empty_words(self) -> tuple[str, ...]:
         """Nothing was found, or nothing could be read."""
@@ -237,6 +245,12 @@ class ServicesScreen(ListingScreen[ServiceRow]):
                 (today.new, "new:yes status:active", "first seen in this scan"),
                 (today.reopened, "status:reopened", "back again, each with its cause"),
                 (
+                    self._lapsed,
+                    self.undercroft.lapses.filter,
+                    "acceptances that ended since you were here, "
+                    + ago(self.undercroft.lapses.since, self.undercroft.clock()),
+                ),
+                (
                     today.lapsing,
                     "status:accepted lapses:14d",
                     "acceptances that end within 14 days",
@@ -278,11 +292,12 @@ class ServicesScreen(ListingScreen[ServiceRow]):
         return "This key acts on findings: open the service, or the findings of the whole scan."
 
 
-def today_text(today: Today) -> Content:
-    """What calls for action, and the first thing that could not be read."""
+def today_text(today: Today, lapsed: int = 0) -> Content:
+    """What calls for action (``lapsed``: ended since one was here), and the first thing that could not be read."""
     counts = (
         (today.new, "✦", "new", "$signature"),
         (today.reopened, "↻", "reopened", "$status-reopened"),
+        *([(lapsed, "◕", "expired", "$status-reopened")] if lapsed else []),
         (today.lapsing, "◔", "lapse within 14 days", "$status-accepted"),
         (today.unconfirmed, "?", "not confirmed", "$severity-medium"),
         *(

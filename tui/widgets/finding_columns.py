@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from tui.glyphs import STATUS_GLYPH, STATUS_WORD, badge, severity_tone, status_tone
 from tui.widgets.columns import Column, Run
@@ -17,6 +17,8 @@ __all__ = [
     "LAYER_COLUMNS",
     "LayerRow",
     "LayerTable",
+    "finding_columns",
+    "layer_columns",
     "layer_rows",
 ]
 
@@ -28,11 +30,21 @@ def severity_cell(row: FindingRow) -> Run:
     return (badge(row.severity), "faint" if row.status in _DONE else severity_tone(row.severity))
 
 
-def title_cell(row: FindingRow, tone: str = "strong") -> Sequence[Run]:
-    """The title, marked when new or not confirmed."""
+Lately = Callable[[FindingRow], bool]
+"""Whether the acceptance of a finding ended since this person was here."""
+
+
+def never(row: FindingRow) -> bool:  # noqa: ARG001  (a ``Lately``)
+    """Nothing has."""
+    return False
+
+
+def title_cell(row: FindingRow, tone: str = "strong", lately: Lately = never) -> Sequence[Run]:
+    """The title, marked when new, not confirmed, or lapsed since one was here."""
     tone = "muted" if row.status in _DONE else tone
     marks: list[Run] = [("✦ ", "signature")] if row.new else []
     marks += [("? ", "severity-medium")] if row.unconfirmed else []
+    marks += [("◕ ", "status-reopened")] if lately(row) else []
     return [*marks, (row.title, tone)]
 
 
@@ -73,6 +85,17 @@ FINDING_COLUMNS: tuple[Column[FindingRow], ...] = (
     Column("owner", "OWNER", 10, lambda row: (row.owner or "", "muted"), grow=1, most=18, drop=11,
            wide=140),
 )  # fmt: skip
+
+
+def finding_columns(lately: Lately) -> tuple[Column[FindingRow], ...]:
+    """The columns of findings, which mark what lapsed lately."""
+    return tuple(
+        replace(column, cell=lambda row: title_cell(row, lately=lately))
+        if column.key == "title"
+        else column
+        for column in FINDING_COLUMNS
+    )
+
 
 GROUP_COLUMNS: tuple[Column[GroupRow], ...] = (
     Column("worst", "SEV", 3, lambda row: (badge(row.worst), severity_tone(row.worst)),
@@ -145,6 +168,19 @@ LAYER_COLUMNS: tuple[Column[LayerRow], ...] = (
     Column("state", "STATUS", 16, lambda row: status_cell(row.finding) if row.finding else "",
            drop=2, wide=64, sortable=False),
 )  # fmt: skip
+
+
+def layer_columns(lately: Lately) -> tuple[Column[LayerRow], ...]:
+    """The columns of a layer, which mark what lapsed lately."""
+    return tuple(
+        replace(
+            column,
+            cell=lambda row: title_cell(row.finding, "plain", lately) if row.finding else "",
+        )
+        if column.key == "title"
+        else column
+        for column in LAYER_COLUMNS
+    )
 
 
 class LayerTable(VirtualTable[LayerRow]):

@@ -128,6 +128,9 @@ KEYS: Final[Mapping[str, Key]] = {
         _flag("new", "first seen in this scan"),
         Key("since", "first seen since a day or an age ago", "since", example="since:7d"),
         Key("seen", "last seen since a day or an age ago", "since", example="seen<30d"),
+        Key(
+            "lapsed", "acceptance has ended since a day or an age ago", "since", example="lapsed:7d"
+        ),
         Key("lapses", "acceptance ends by a day or within a time", "lapses", example="lapses:14d"),
         _flag("combination", "part of a toxic combination"),
         _name("framework", "control of a framework that its rule maps to", "CIS*"),
