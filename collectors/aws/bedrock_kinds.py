@@ -15,6 +15,13 @@ from collectors.aws.arns import (
     named,
     role,
 )
+from collectors.aws.bedrock_served_kinds import (
+    AGENT,
+    DRAFT,
+    agent_parts,
+    alias,
+    guardrails_used,
+)
 from collectors.aws.kinds import ARN, Child, Facts, Kind, Read, Tags, constant
 from collectors.aws.references import SECRET, vpc
 from collectors.aws.values import find
@@ -30,14 +37,12 @@ _READS = Relation.READS_DATA_FROM
 _WRITES = Relation.WRITES_TO
 _LOADS = Relation.LOADS_ARTIFACT_FROM
 _CALLS = Relation.INVOKES_TOOL
-_GUARD = Relation.PROTECTED_BY
 _SAME = Relation.SAME_WORKLOAD
 
 _MODEL_TAGS = Tags("list_tags_for_resource", "resourceARN", "tags")
 _AGENT_TAGS = Tags("list_tags_for_resource", "resourceArn", "tags")
 _NO_POLICY = frozenset({"ResourceNotFoundException"})
 
-_GUARDRAIL = named("bedrock", "guardrail", "bedrock:guardrail")
 _BASE = named("bedrock", "knowledge-base", "bedrock:knowledge-base")
 _PROMPT = named("bedrock", "prompt", "bedrock:prompt", colon=True)
 _COLLECTION = by_arn("aoss", "collection", "aoss:collection", Layer.STORAGE)
@@ -426,39 +431,20 @@ KINDS: tuple[Kind, ...] = (
         service=True,
         settings="bedrock",
         tags=_AGENT_TAGS,
-        reads=(
-            Read(
-                "KnowledgeBases",
-                "list_agent_knowledge_bases",
-                {"agentId": "agentId", "agentVersion": constant("DRAFT")},
-                pick="agentKnowledgeBaseSummaries",
-                listed=True,
-            ),
-            Read(
-                "Collaborators",
-                "list_agent_collaborators",
-                {"agentId": "agentId", "agentVersion": constant("DRAFT")},
-                pick="agentCollaboratorSummaries",
-                listed=True,
-            ),
-        ),
+        reads=agent_parts(constant(DRAFT)),
         children=(
             Child(
                 _ACTION_GROUP,
-                {"agentId": "agentId", "agentVersion": constant("DRAFT")},
+                {"agentId": "agentId", "agentVersion": constant(DRAFT)},
                 _CALLS,
                 "ActionGroups",
             ),
+            Child(alias(_ACTION_GROUP), {"agentId": "agentId"}, _SAME, "Aliases"),
         ),
+        more=guardrails_used,
         references=(
-            Reference("agentResourceRoleArn", role, _ROLE),
-            Reference("customerEncryptionKeyArn", kms_key, _KEY),
-            Reference("foundationModel", model, _LOADS),
-            Reference("guardrailConfiguration.guardrailIdentifier", _GUARDRAIL, _GUARD),
-            Reference("promptOverrideConfiguration.overrideLambda", function, _CALLS),
+            *AGENT,
             Reference("customOrchestration.executor.lambda", function, _CALLS),
-            Reference("KnowledgeBases[].knowledgeBaseId", _BASE, _READS),
-            Reference("Collaborators[].agentDescriptor.aliasArn", agent, _CALLS),
         ),
     ),
     Kind(
@@ -543,6 +529,7 @@ KINDS: tuple[Kind, ...] = (
         created="createdAt",
         service=True,
         settings="bedrock",
+        more=guardrails_used,
         tags=_AGENT_TAGS,
         references=(
             Reference("executionRoleArn", role, _ROLE),
@@ -553,15 +540,9 @@ KINDS: tuple[Kind, ...] = (
                     ("lambdaFunction.lambdaArn", function, _CALLS),
                     ("knowledgeBase.knowledgeBaseId", _BASE, _READS),
                     ("knowledgeBase.modelId", model, _LOADS),
-                    (
-                        "knowledgeBase.guardrailConfiguration.guardrailIdentifier",
-                        _GUARDRAIL,
-                        _GUARD,
-                    ),
                     ("agent.agentAliasArn", agent, _CALLS),
                     ("prompt.sourceConfiguration.resource.promptArn", _PROMPT, _SAME),
                     ("prompt.sourceConfiguration.inline.modelId", model, _LOADS),
-                    ("prompt.guardrailConfiguration.guardrailIdentifier", _GUARDRAIL, _GUARD),
                     ("storage.serviceConfiguration.s3.bucketName", bucket, _WRITES),
                     ("retrieval.serviceConfiguration.s3.bucketName", bucket, _READS),
                 )

@@ -12,6 +12,7 @@ from collectors.aws import (
     store_kinds,
 )
 from collectors.aws.account_kinds import ACCOUNT, ACCOUNT_REGION, BEDROCK_SETTINGS
+from collectors.aws.bedrock_served_kinds import GUARDRAIL_VERSION
 from collectors.aws.kinds import Kind
 from collectors.aws.secret_kinds import SECRET
 
@@ -27,7 +28,13 @@ LISTED: tuple[Kind, ...] = (
 )
 """Kinds that are listed in every region."""
 
-NAMED: tuple[Kind, ...] = (BEDROCK_SETTINGS, ACCOUNT_REGION, SECRET, *store_kinds.KINDS)
+NAMED: tuple[Kind, ...] = (
+    BEDROCK_SETTINGS,
+    GUARDRAIL_VERSION,
+    ACCOUNT_REGION,
+    SECRET,
+    *store_kinds.KINDS,
+)
 """Kinds that are only read where something names one."""
 
 LAST: tuple[Kind, ...] = (ACCOUNT,)

@@ -148,6 +148,8 @@ READS: dict[str, frozenset[str]] = {
         {
             "ListAgents",
             "GetAgent",
+            "ListAgentAliases",
+            "GetAgentVersion",
             "ListAgentActionGroups",
             "GetAgentActionGroup",
             "ListAgentKnowledgeBases",

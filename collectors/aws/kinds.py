@@ -52,6 +52,8 @@ class Read:
     arguments: Mapping[str, str]
     """Argument → field of the list's item or of the answer, ``ARN``, or a ``constant``.
 
+    ``a.b`` goes down; of a list it takes the first.
+
     If a field is not there, there is nothing to ask and the call is not made.
     """
     pick: str = ""
@@ -157,6 +159,8 @@ class Kind:
     """The service whose settings in the region apply to all of this kind."""
     gone: tuple[str, ...] = ()
     """Values of ``Status`` in the list that mean it is no longer there."""
+    keep: Callable[[Mapping[str, Json]], bool] | None = None
+    """Which items of the list are read; None: all."""
     within: str = ""
     """The kind that all of this belong to: where there is none of that, this is not listed."""
 

@@ -144,6 +144,7 @@ class KindNamed(AwsCollector):
                 "$name": stub.name,
                 "$account": stub.account,
                 ARN: stub.native_id,
+                **{f"${number}": part for number, part in enumerate(_parts(stub.key), 1)},
             }
             try:
                 found = reader.describe(self._kind, item, stub=stub)
@@ -245,7 +246,7 @@ class _Reader:
         for item in pages(self._meter, client, kind.list_operation, kind.list_key, **arguments):
             if not isinstance(item, Mapping):
                 yield {kind.identifiers[-1]: str(item)}
-            elif item.get("Status") not in kind.gone:
+            elif item.get("Status") not in kind.gone and (not kind.keep or kind.keep(item)):
                 yield jsonable(item)
 
     def describe(
@@ -469,6 +470,11 @@ class _Reader:
             self.lost.append(error)
 
 
+def _parts(key: str) -> list[str]:
+    """What the name in a key consists of."""
+    return key.split("/", 6)[6].split("/")
+
+
 def _lies_in(resource: Resource, whole: Resource) -> Edge:
     return Edge(resource.key, whole.key, Relation.CONTAINED_IN, "region", Certainty.DEFAULT)
 
@@ -512,6 +518,7 @@ def _arguments(
         if value is None:
             value = known
             for step in field.split("."):
+                value = value[0] if isinstance(value, list) and value else value
                 value = value.get(step) if isinstance(value, Mapping) else None
         if value in (None, ""):
             return None

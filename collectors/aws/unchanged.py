@@ -84,6 +84,8 @@ SAFE: Mapping[str, Unchanged] = {
     "kendra.data-source": Unchanged("UpdatedAt", _UPDATED),
     "qbusiness.application": Unchanged("updatedAt", _UPDATED),
     "qbusiness.data-source": Unchanged("updatedAt", _UPDATED),
+    "qbusiness.plugin": Unchanged("updatedAt", _UPDATED),
+    "qbusiness.web-experience": Unchanged("updatedAt", _UPDATED),
 }
 """``<family>.<kind>`` → how. Whatever is not in here is described every time."""
 
@@ -104,6 +106,7 @@ DESCRIBED_ANYWAY: Mapping[str, str] = {
     "bedrock.data-automation-project": _NO_TIME,
     "bedrock.custom-model-deployment": "an update of it has a state of its own",
     "bedrock.marketplace-endpoint": f"{_RUNNING}: the state of its endpoint",
+    "bedrock.agent-alias": "its list tells of the alias, not of the version that it leads to",
     "bedrock.agent": "preparing it need not move the time of its last update",
     "agentcore.gateway": "a web firewall is attached to it from outside",
     "agentcore.memory": "its strategies have states of their own",

@@ -393,7 +393,10 @@ def _needed(operation: Any, params: Mapping[str, Any]) -> set[str]:
         str(params[name])
         for name in (shape.members if shape else ())
         if isinstance(params.get(name), str)
-        and (name in shape.required_members or name.endswith(("Arn", "Id", "Name", "Identifier")))
+        and (
+            name in shape.required_members
+            or name.endswith(("Arn", "Id", "Name", "Identifier", "Version"))
+        )
         and name not in _TOKENS
     }
 

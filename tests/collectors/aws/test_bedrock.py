@@ -29,6 +29,8 @@ FAILS = {
     },
     "agent-three": {"aws-bedrock-agent-no-cmk"},
     "tools-bad": {"aws-bedrock-agent-no-confirmation"},
+    "alias-bad": {"aws-bedrock-agent-no-guardrail"},
+    "tools-served-bad": {"aws-bedrock-agent-no-confirmation"},
     "code-bad": {"aws-bedrock-agent-code-tool"},
     "guard-bad": {
         "aws-bedrock-guardrail-prompt-attack",
@@ -123,8 +125,34 @@ def test_a_flow_stands_on_what_its_steps_name(clients: Clients) -> None:
         ("invokes_tool", "lambda/function/tools"),
         ("invokes_tool", "bedrock/agent/AGCLEAN"),
         ("writes_to", "s3/bucket/flow-results"),
-        ("protected_by", "bedrock/guardrail/gclean"),
+        ("protected_by", "bedrock/guardrail-version/gclean/1"),
     }
+
+
+def test_what_an_alias_leads_to_is_read_and_the_draft_is_something_else(clients: Clients) -> None:
+    read = listed(clients, "bedrock")
+    assert ("same_workload", "bedrock/agent-alias/AGCLEAN/ALPROD") in read.links("agent-clean")
+    assert read.links("alias-bad") == {
+        ("uses_identity", "iam/role/agent-old"),
+        ("loads_artifact_from", "bedrock/foundation-model/anthropic.claude-2"),
+        ("invokes_tool", "bedrock/agent-action-group/AGCLEAN/3/SAFE"),
+    }
+    assert ("invokes_tool", "lambda/function/old-tools") in read.links("tools-served-bad")
+    aliases = [r.name for r in read.resources.values() if r.type == "bedrock:agent-alias"]
+    assert aliases == ["alias-bad"], "what leads to the draft is the draft"
+
+
+def test_the_version_of_a_guardrail_that_is_used_is_judged(
+    clients: Clients, bedrock: ModelCloud
+) -> None:
+    read = listed(clients, "bedrock")
+    used = [stub for stub in read.stubs if stub.type == "bedrock:guardrail-version"]
+    assert {stub.name for stub in used} == {"gclean:1"}
+    versions = named(clients, used[0])
+    assert findings(versions) == {"guard-one-bad": {"aws-bedrock-guardrail-no-pii"}}
+    bedrock.fail("bedrock", "GetGuardrail", "AccessDeniedException", 403)
+    (stub,) = named(clients, used[0]).stubs
+    assert stub.unknown == {"config": "denied: needs bedrock:GetGuardrail"}
 
 
 def test_agentcore_stands_on_images_code_and_secrets(clients: Clients) -> None:

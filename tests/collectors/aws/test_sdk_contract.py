@@ -105,7 +105,7 @@ def fields_known(kind: Kind, model: Any) -> set[str]:
     return (
         known
         | inherited
-        | {"$name", "$arn", "$account", *kind.identifiers}
+        | {"$name", "$arn", "$account", "$1", "$2", *kind.identifiers}
         | {r.into for r in kind.reads}
     )
 
