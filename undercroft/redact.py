@@ -15,7 +15,7 @@ import re
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from undercroft.model import Coverage, Edge, Json, Presence, Resource
 from undercroft.secrets import (
@@ -38,6 +38,8 @@ __all__ = [
     "redact_text",
     "secrets_in_script",
 ]
+
+Item = TypeVar("Item")
 
 _LARGEST_SCRIPT = 1 << 20
 """Bytes of compressed user data that are unpacked; the providers' own limits are far below."""
@@ -87,6 +89,14 @@ _BEARERS = frozenset(
     ]
 )
 """Fields that usually hold secrets: unread, "no secret found" would be a guess."""
+
+
+_SHORT = 120
+_MOST = 20_000
+# An estate says the same thousands of times: names, types, ARNs of what is shared.
+_clean: set[tuple[str, str]] = set()
+"""Short texts, each with what it is called, that come out as they are, whatever the salt."""
+_clean_identifiers: set[str] = set()
 
 
 def redact(resource: Resource, salt: bytes) -> Resource:
@@ -200,7 +210,6 @@ class _Redactor:
 
     def __init__(self, salt: bytes) -> None:
         self._salt = salt
-        self._clean: set[tuple[str, str]] = set()
         self.found: list[dict[str, Json]] = []
 
     def value(self, value: Json, path: str, name: str, depth: int = 0) -> Json:
@@ -271,13 +280,18 @@ class _Redactor:
     def _key(self, key: str) -> str:
         key = _whole(key)
         # Somebody may have pasted a credential into the wrong column.
-        return self._replace(key, "", "") if len(key) >= 16 else key
+        if len(key) < 16 or (key, "") in _clean:
+            return key
+        shown = self._replace(key, "", "")
+        if shown == key and len(key) <= _SHORT:
+            _remember(_clean, (key, ""))
+        return shown
 
     def text(self, text: str, path: str, name: str) -> str:
         """One string; base64 that hides a secret (or a script) comes out as text."""
         text = _whole(text)
-        short = len(text) <= 80
-        if short and (text, name) in self._clean:
+        short = len(text) <= _SHORT
+        if short and (text, name) in _clean:
             return text
         if name in _SCRIPTS or len(text) >= 24:
             unpacked = self._unpacked(text, path, name)
@@ -285,15 +299,19 @@ class _Redactor:
                 return unpacked
         result = self._replace(text, path, name)
         if short and result == text:
-            self._clean.add((text, name))
+            _remember(_clean, (text, name))
         return result
 
     def identifier(self, text: str) -> str:
         """A key, an ARN: the same text always comes out the same, so that ends still meet."""
-        text = _whole(text)
+        if text in _clean_identifiers:
+            return text
+        whole = text = _whole(text)
         for match in reversed(find_in_identifier(text)):
             digest = fingerprint(self._salt, text[match.start : match.end])
             text = text[: match.start] + marker(match.detector, digest) + text[match.end :]
+        if text is whole:
+            _remember(_clean_identifiers, text)
         return text
 
     def _unpacked(self, text: str, path: str, name: str) -> str | None:
@@ -351,6 +369,12 @@ class _Redactor:
         }
         if entry not in self.found:
             self.found.append(entry)
+
+
+def _remember(known: set[Item], item: Item) -> None:
+    if len(known) >= _MOST:
+        known.clear()
+    known.add(item)
 
 
 def _is_flag(text: str) -> bool:
