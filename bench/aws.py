@@ -1,4 +1,4 @@
-"""Scanning AWS: how many calls, and what one costs against a bare botocore loop making the same."""
+"""Scanning AWS: how many calls, what one costs against a bare botocore loop, how long it waits."""
 
 from __future__ import annotations
 
@@ -7,15 +7,21 @@ import os
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from datetime import timedelta
+from math import ceil
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from bench.cloud import EACH, REGION, SHARED
+from botocore import xform_name
+
+from bench.cloud import EMPTY, ENDPOINTS, JOBS, NOTEBOOKS, REGION, SHARED
 from bench.measure import Figure, settled
 from bench.process import PYTHON, environment
 from bench.world import World
+from collectors.aws.session import AT_ONCE
+from undercroft.clock import utc_now
 from undercroft.protocols import Collector, Progress, Scope
 from undercroft.scan import run_scan
 from undercroft.store import Store
@@ -23,125 +29,101 @@ from undercroft.store import Store
 __all__ = ["aws"]
 
 _ROUNDS = 3
+_LATENCY = 0.05
+"""Seconds that each answer takes where the waiting is measured."""
+_SETTLED = timedelta(hours=1)
+"""How long ago the estate was made, for the first scan of a pair."""
 _BUCKETS = SHARED + 2
-_SERVICES = 3 * EACH
-_SAGEMAKER_LISTS = (
-    "ListProcessingJobs",
-    "ListTransformJobs",
-    "ListHyperParameterTuningJobs",
-    "ListAutoMLJobs",
-    "ListDataQualityJobDefinitions",
-    "ListModelQualityJobDefinitions",
-    "ListModelBiasJobDefinitions",
-    "ListModelExplainabilityJobDefinitions",
-    "ListInferenceExperiments",
-    "ListClusters",
-    "ListMlflowTrackingServers",
-    "ListMlflowApps",
-    "ListInferenceComponents",
-    "ListFeatureGroups",
-    "ListPipelines",
-    "ListModelPackageGroups",
-    "ListFlowDefinitions",
-    "ListPartnerApps",
-    "ListHubs",
+_PAGE = 100
+
+
+def _pages(number: int) -> int:
+    return ceil(number / _PAGE)
+
+
+def _necessary() -> Counter[str]:
+    """Operation → how often it must be called to know this estate."""
+    from botocore.session import Session
+
+    from collectors.aws.catalogue import LISTED
+
+    names: dict[str, Mapping[str, str]] = {}
+    for client in {kind.client for kind in LISTED}:
+        model = Session().get_service_model(client)
+        names[client] = {xform_name(name): name for name in model.operation_names}
+    # Every kind of AI service is looked for with one list.
+    lists = {f"{k.client}:{names[k.client][k.list_operation]}": 1 for k in LISTED if k.is_listed}
+    return Counter(
+        {
+            **lists,
+            "sts:GetCallerIdentity": 1,
+            "ecs:ListClusters": 1,
+            # What there is of a kind comes in pages and is described once.
+            "sagemaker:ListNotebookInstances": _pages(NOTEBOOKS),
+            "sagemaker:ListModels": _pages(ENDPOINTS),
+            "sagemaker:ListEndpointConfigs": _pages(ENDPOINTS),
+            "sagemaker:ListEndpoints": _pages(ENDPOINTS),
+            "sagemaker:ListTrainingJobs": _pages(JOBS),
+            "sagemaker:DescribeNotebookInstance": NOTEBOOKS,
+            "sagemaker:DescribeModel": ENDPOINTS,
+            "sagemaker:DescribeEndpointConfig": ENDPOINTS,
+            "sagemaker:DescribeEndpoint": ENDPOINTS,
+            "sagemaker:DescribeTrainingJob": JOBS,
+            "sagemaker:DescribeMonitoringSchedule": ENDPOINTS,
+            # Tags of many come together; what is not among the tagged is asked for.
+            "resourcegroupstaggingapi:GetResources": _pages(NOTEBOOKS) + _pages(JOBS) + 1,
+            "sagemaker:ListTags": ENDPOINTS,
+            # Who may call an endpoint only it can say; what watches it one list tells.
+            "sagemaker:GetEndpointPolicy": ENDPOINTS,
+            "sagemaker:ListMonitoringSchedules": 2 * _pages(ENDPOINTS),
+            # What watches over the region and the account.
+            "inspector2:BatchGetAccountStatus": 1,
+            "guardduty:ListDetectors": 1,
+            "guardduty:GetDetector": 1,
+            "macie2:GetMacieSession": 1,
+            "macie2:GetAutomatedDiscoveryConfiguration": 1,
+            "securityhub:GetEnabledStandards": 1,
+            "organizations:DescribeOrganization": 1,
+            "cloudtrail:DescribeTrails": 1,
+            "cloudtrail:GetTrailStatus": 1,
+            "cloudtrail:GetEventSelectors": 1,
+            "s3control:GetPublicAccessBlock": 2,
+            # Of what they stand on only what is named, together where the API takes several names.
+            "ec2:DescribeInstances": 1,
+            "ec2:DescribeSecurityGroups": 1,
+            "ec2:DescribeSubnets": 1,
+            "ec2:DescribeRouteTables": 1,
+            "ec2:DescribeVpcs": 1,
+            "ec2:DescribeVpcEndpoints": 1,
+            "ec2:DescribeFlowLogs": 1,
+            "ecr:DescribeRepositories": 1,
+            "ecr:GetRegistryScanningConfiguration": 1,
+            "ecr:BatchGetRepositoryScanningConfiguration": 1,
+            "ecr:DescribeImages": SHARED,
+            "ecr:DescribeImageScanFindings": SHARED,
+            "ecr:GetRepositoryPolicy": SHARED,
+            "iam:GetAccountAuthorizationDetails": 1,
+            "iam:ListServiceSpecificCredentials": 1,
+            "s3:ListBuckets": 1,
+            **{f"s3:{operation}": _BUCKETS for operation in _OF_A_BUCKET},
+            "kms:DescribeKey": 1,
+            "kms:GetKeyPolicy": 1,
+            "kms:GetKeyRotationStatus": 1,
+        }
+    )
+
+
+_OF_A_BUCKET = (
+    "HeadBucket",
+    "GetPublicAccessBlock",
+    "GetBucketPolicy",
+    "GetBucketPolicyStatus",
+    "GetBucketAcl",
+    "GetBucketOwnershipControls",
+    "GetBucketEncryption",
+    "GetBucketVersioning",
+    "GetBucketTagging",
 )
-_BEDROCK_LISTS = (
-    "ListCustomModels",
-    "ListModelCustomizationJobs",
-    "ListImportedModels",
-    "ListModelImportJobs",
-    "ListCustomModelDeployments",
-    "ListProvisionedModelThroughputs",
-    "ListGuardrails",
-    "ListInferenceProfiles",
-    "ListModelInvocationJobs",
-    "ListEvaluationJobs",
-    "ListMarketplaceModelEndpoints",
-)
-_AGENT_LISTS = ("ListAgents", "ListKnowledgeBases", "ListFlows", "ListPrompts")
-_AGENTCORE_LISTS = (
-    "ListAgentRuntimes",
-    "ListGateways",
-    "ListMemories",
-    "ListBrowsers",
-    "ListCodeInterpreters",
-    "ListHarnesses",
-    "ListOauth2CredentialProviders",
-    "ListApiKeyCredentialProviders",
-    "ListWorkloadIdentities",
-)
-_NECESSARY: Mapping[str, int] = {
-    "sts:GetCallerIdentity": 1,
-    # A list of each kind; what it gives is described once; services have tags.
-    "sagemaker:ListNotebookInstances": 1,
-    "sagemaker:ListDomains": 1,
-    "sagemaker:ListModels": 1,
-    "sagemaker:ListEndpointConfigs": 1,
-    "sagemaker:ListEndpoints": 1,
-    "sagemaker:ListTrainingJobs": 1,
-    "sagemaker:DescribeNotebookInstance": EACH,
-    "sagemaker:DescribeModel": EACH,
-    "sagemaker:DescribeEndpointConfig": EACH,
-    "sagemaker:DescribeEndpoint": EACH,
-    "sagemaker:DescribeTrainingJob": EACH,
-    "sagemaker:ListTags": _SERVICES,
-    # Every other kind of AI service is looked for with one list.
-    **{f"sagemaker:{operation}": 1 for operation in _SAGEMAKER_LISTS},
-    **{f"bedrock:{operation}": 1 for operation in _BEDROCK_LISTS},
-    **{f"bedrock-agent:{operation}": 1 for operation in _AGENT_LISTS},
-    **{f"bedrock-agentcore-control:{operation}": 1 for operation in _AGENTCORE_LISTS},
-    "bedrock-data-automation:ListDataAutomationProjects": 1,
-    "kendra:ListIndices": 1,
-    "qbusiness:ListApplications": 1,
-    "comprehend:ListEntityRecognizers": 1,
-    "comprehend:ListDocumentClassifiers": 1,
-    # Who may call an endpoint, and what watches it, only it can say.
-    "sagemaker:GetEndpointPolicy": EACH,
-    "sagemaker:ListMonitoringSchedules": EACH + 1,
-    # What watches over the region and the account.
-    "inspector2:BatchGetAccountStatus": 1,
-    "sagemaker:DescribeMonitoringSchedule": EACH,
-    "guardduty:ListDetectors": 1,
-    "guardduty:GetDetector": 1,
-    "macie2:GetMacieSession": 1,
-    "macie2:GetAutomatedDiscoveryConfiguration": 1,
-    "securityhub:GetEnabledStandards": 1,
-    "organizations:DescribeOrganization": 1,
-    "cloudtrail:DescribeTrails": 1,
-    "cloudtrail:GetTrailStatus": 1,
-    "cloudtrail:GetEventSelectors": 1,
-    "s3control:GetPublicAccessBlock": 2,
-    # Of what they stand on only what is named, together where the API takes several names.
-    "ec2:DescribeInstances": 1,
-    "ec2:DescribeSecurityGroups": 1,
-    "ec2:DescribeSubnets": 1,
-    "ec2:DescribeRouteTables": 1,
-    "ec2:DescribeVpcs": 1,
-    "ec2:DescribeVpcEndpoints": 1,
-    "ec2:DescribeFlowLogs": 1,
-    "ecr:DescribeRepositories": 1,
-    "ecr:GetRegistryScanningConfiguration": 1,
-    "ecr:BatchGetRepositoryScanningConfiguration": 1,
-    "ecr:DescribeImages": SHARED,
-    "ecr:DescribeImageScanFindings": SHARED,
-    "ecr:GetRepositoryPolicy": SHARED,
-    "iam:GetAccountAuthorizationDetails": 1,
-    "s3:ListBuckets": 1,
-    "s3:HeadBucket": _BUCKETS,
-    "s3:GetPublicAccessBlock": _BUCKETS,
-    "s3:GetBucketPolicy": _BUCKETS,
-    "s3:GetBucketPolicyStatus": _BUCKETS,
-    "s3:GetBucketAcl": _BUCKETS,
-    "s3:GetBucketOwnershipControls": _BUCKETS,
-    "s3:GetBucketEncryption": _BUCKETS,
-    "s3:GetBucketVersioning": _BUCKETS,
-    "s3:GetBucketTagging": _BUCKETS,
-    "kms:DescribeKey": 1,
-    "kms:GetKeyPolicy": 1,
-    "kms:GetKeyRotationStatus": 1,
-}
-"""Operation → how often it must be called to know this estate."""
 
 
 class _Call(NamedTuple):
@@ -154,11 +136,23 @@ class _Call(NamedTuple):
         return f"{self.service}:{self.operation}"
 
 
+class _Spent(NamedTuple):
+    """One scan."""
+
+    collecting: float
+    """CPU seconds."""
+    judging: float
+    saving: float
+    waiting: float
+    """Wall seconds of collecting."""
+    spared: int
+
+
 def aws(world: World) -> list[Figure]:
-    """One scan of a small estate behind HTTP, again and again."""
+    """One scan of 500 services behind HTTP, again and again; then again without a change, and slowly."""
     from collectors.aws import collectors
 
-    with _served(world.folder):
+    with _served(world.folder) as delay:
         found = collectors({})
         calls: list[_Call] = []
 
@@ -168,14 +162,12 @@ def aws(world: World) -> list[Figure]:
         cast("Any", found[0]).clients.at({}).session.events.register(
             "provide-client-params", record
         )
-        spent: dict[str, list[float]] = {"judge": [], "save": []}
+        spent: list[_Spent] = []
 
         def ours() -> float:
             calls.clear()
-            collecting, judging, saving = _scan(world, found)
-            spent["judge"].append(judging)
-            spent["save"].append(saving)
-            return collecting / len(calls)
+            spent.append(_scan(world, found))
+            return spent[-1].collecting / len(calls)
 
         ours()
         made = list(calls)
@@ -187,37 +179,85 @@ def aws(world: World) -> list[Figure]:
         pair = settled(
             ours, lambda: _replay(clients, again) / len(again), rounds=world.rounds(_ROUNDS)
         )
-    counted = Counter(call.name for call in made)
-    necessary = sum(_NECESSARY.values())
-    more = {
-        name: number - _NECESSARY.get(name, 0)
-        for name, number in counted.items()
-        if number > _NECESSARY.get(name, 0)
-    }
-    rest = ", ".join(f"{name} {min(values) * 1000:,.0f}" for name, values in spent.items())
+        calls.clear()
+        rescan = _scan(world, found, keep=True)
+        kept = list(calls)
+        memory = [_memory(world, region) for region in (REGION, EMPTY)]
+        delay(_LATENCY)
+        calls.clear()
+        slow = _scan(world, found)
+        slowly = list(calls)
+        delay(0)
+    rest = ", ".join(
+        f"{name} {min(getattr(one, name) for one in spent) * 1000:,.0f}"
+        for name in ("judging", "saving")
+    )
     return [
-        Figure(
-            "AWS scan: API calls",
-            len(made),
-            necessary,
-            1.0,
-            unit="calls",
-            note="more than needed: " + ", ".join(f"{n} {m}" for n, m in sorted(more.items()))
-            if more
-            else "bare: the lists and describes that this estate needs",
-        ),
+        _calls_made("AWS scan of 500 services: API calls", made),
         Figure.of(
             "AWS scan: collecting, CPU per call",
             pair,
             1.3,
             note=f"{len(made)} calls; bare: botocore, one after the other; then ms {rest}",
         ),
+        Figure(
+            "AWS scan again, nothing changed: API calls",
+            len(kept),
+            len(made),
+            None,
+            unit="calls",
+            note=f"bare: the first scan; {rescan.spared} descriptions spared",
+        ),
+        Figure(
+            f"AWS scan at {_LATENCY * 1000:.0f} ms a call (wall)",
+            slow.waiting * 1000,
+            len(slowly) * _LATENCY / AT_ONCE * 1000,
+            1.5,
+            note=f"bare: {len(slowly)} calls, {AT_ONCE} at once, as many as a service gets",
+        ),
+        Figure(
+            "AWS scan: peak memory against an empty region",
+            memory[0],
+            memory[1],
+            None,
+            unit="MB",
+            kind="difference",
+            note="whole processes",
+        ),
     ]
 
 
+def _calls_made(what: str, made: Sequence[_Call]) -> Figure:
+    needed = _necessary()
+    more = Counter(call.name for call in made) - needed
+    return Figure(
+        what,
+        len(made),
+        needed.total(),
+        1.0,
+        unit="calls",
+        note="more than needed: " + ", ".join(f"{n} {m}" for n, m in sorted(more.items()))
+        if more
+        else "bare: the lists and describes that this estate needs",
+    )
+
+
+_SCAN = (
+    "import atexit; from bench.machine import peak_memory; "
+    "atexit.register(lambda: print(peak_memory())); from tui.cli import main; main()"
+)
+
+
+def _memory(world: World, region: str) -> float:
+    """Peak resident memory of a whole ``undercroft scan aws``, in MB."""
+    env = {**environment(world.folder), "UNDERCROFT_DB": str(world.folder / f"aws-{region}.db")}
+    command = (PYTHON, "-c", _SCAN, "scan", "aws", "--region", region)
+    return float(subprocess.run(command, env=env, check=True, capture_output=True).stdout)
+
+
 @contextmanager
-def _served(folder: Path) -> Iterator[None]:
-    """The estate, and an environment that points to it."""
+def _served(folder: Path) -> Iterator[Callable[[float], None]]:
+    """The estate, and an environment that points to it; what is given makes its answers slow."""
     with subprocess.Popen(
         [PYTHON, "-m", "bench.cloud"],
         env=environment(folder),
@@ -242,8 +282,15 @@ def _served(folder: Path) -> Iterator[None]:
         gone = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION")
         before = {name: os.environ.pop(name, None) for name in (*wanted, *gone)}
         os.environ.update(wanted)
+        pipe = server.stdin
+
+        def delay(seconds: float) -> None:
+            pipe.write(f"{seconds}\n")
+            pipe.flush()
+            time.sleep(0.2)  # it has to be read
+
         try:
-            yield
+            yield delay
         finally:
             for name, value in before.items():
                 os.environ.pop(name, None)
@@ -252,21 +299,32 @@ def _served(folder: Path) -> Iterator[None]:
             server.stdin.close()
 
 
-def _scan(world: World, found: Sequence[Collector]) -> tuple[float, float, float]:
-    """CPU seconds of collecting, judging and saving."""
+def _scan(world: World, found: Sequence[Collector], *, keep: bool = False) -> _Spent:
+    """A scan into a new cache; to ``keep`` it, into the one of the scan before, an hour later."""
     path = world.folder / "aws.db"
-    path.unlink(missing_ok=True)
+    if not keep:
+        path.unlink(missing_ok=True)
     marks: dict[str, float] = {}
+    walls: dict[str, float] = {}
+    spared = 0
+    later = _SETTLED * (2 if keep else 1)
 
     def note(event: Progress) -> None:
+        nonlocal spared
         marks.setdefault(event.kind, time.process_time())
+        walls.setdefault(event.kind, time.monotonic())
+        if event.kind == "done":
+            spared = event.spared
 
     with Store.open(path) as store:
-        start = time.process_time()
-        run_scan(store, found, world.engine, Scope("aws"), progress=note)
+        start, began = time.process_time(), time.monotonic()
+        run_scan(
+            store, found, world.engine, Scope("aws"), progress=note, clock=lambda: utc_now() + later
+        )
         end = time.process_time()
     judging, saving = marks["judging"], marks["saving"]
-    return judging - start, saving - judging, end - saving
+    waiting = walls["judging"] - began
+    return _Spent(judging - start, saving - judging, end - saving, waiting, spared)
 
 
 def _clients(calls: Sequence[_Call]) -> dict[str, Any]:
@@ -279,7 +337,6 @@ def _clients(calls: Sequence[_Call]) -> dict[str, Any]:
 
 def _replay(clients: Mapping[str, Any], calls: Sequence[_Call]) -> float:
     """CPU seconds of the same calls with nothing around them."""
-    from botocore import xform_name
     from botocore.exceptions import ClientError
 
     start = time.process_time()

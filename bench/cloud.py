@@ -1,7 +1,8 @@
-"""A small AWS estate on loopback, in a process of its own: ``python -m bench.cloud``.
+"""An AWS estate on loopback, in a process of its own: ``python -m bench.cloud``.
 
-Prints one line of JSON with its endpoint, then serves until its standard input ends. A process of
-its own, so that the CPU time of the scan is the scan's alone.
+Prints one line of JSON with its endpoint, then serves until its standard input ends; a number that
+is written there is the seconds that each answer takes from then on. A process of its own, so that
+the CPU time of the scan is the scan's alone.
 """
 
 from __future__ import annotations
@@ -14,13 +15,17 @@ from typing import Any
 from tests.cloud.estate import Entry, Estate
 from tests.cloud.seed import seed
 from tests.cloud.server import AwsServer
+from tests.cloud.texts import tags
 
-__all__ = ["EACH", "REGION", "SHARED", "estate"]
+__all__ = ["EMPTY", "ENDPOINTS", "JOBS", "NOTEBOOKS", "REGION", "SHARED", "estate"]
 
 REGION = "us-east-1"
-EACH = 8
-"""Notebooks, endpoints (with a model and a configuration each) and training jobs."""
-SHARED = 4
+EMPTY = "eu-west-1"
+"""A region with nothing in it."""
+NOTEBOOKS, ENDPOINTS, JOBS = 150, 200, 150
+"""AI services: 500. Each endpoint has a model, a configuration and a schedule that watches it.
+Notebooks and jobs are tagged, endpoints are not."""
+SHARED = 20
 """Roles, buckets and repositories that they share; endpoints and jobs use two more buckets."""
 
 
@@ -45,9 +50,9 @@ def estate() -> Estate:
             *entries("bucket", SHARED),
         ),
         "repositories": repositories,
-        "notebooks": entries("notebook", EACH),
-        "endpoints": entries("endpoint", EACH),
-        "training_jobs": entries("job", EACH),
+        "notebooks": entries("notebook", NOTEBOOKS),
+        "endpoints": entries("endpoint", ENDPOINTS),
+        "training_jobs": entries("job", JOBS, set={"Tags": tags({"owner": "ml"})}),
     }
     return Estate("bench", sections)
 
@@ -66,7 +71,8 @@ def main() -> None:
     with AwsServer() as server:
         seed(server.endpoint, estate())
         print(json.dumps({"endpoint": server.endpoint}), flush=True)
-        sys.stdin.read()
+        for line in sys.stdin:
+            server.model.delay = float(line)
 
 
 if __name__ == "__main__":

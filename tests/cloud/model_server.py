@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -96,6 +97,8 @@ class ModelCloud:
     def reset(self) -> None:
         """Forget every record, failure and call."""
         self.records: list[Record] = []
+        self.delay = 0.0
+        """Seconds that every answer takes, as if it came from afar."""
         self.page = 2
         """Most items of one page, so that small estates have pages too."""
         self.calls: Counter[tuple[str, str]] = Counter()
@@ -127,6 +130,8 @@ class ModelCloud:
             self.add(Record(*entry) for entry in json.loads(body))
             start_response("200 OK", [("Content-Length", "0")])
             return [b""]
+        if self.delay:
+            time.sleep(self.delay)
         call = understood(environ, body)
         if call is not None:
             with self._lock:
