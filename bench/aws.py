@@ -34,6 +34,7 @@ _LATENCY = 0.05
 _SETTLED = timedelta(hours=1)
 """How long ago the estate was made, for the first scan of a pair."""
 _BUCKETS = SHARED + 2
+_DEFAULTS = 4
 _PAGE = 100
 
 
@@ -102,10 +103,14 @@ def _necessary() -> Counter[str]:
             "ecr:DescribeImages": SHARED,
             "ecr:DescribeImageScanFindings": SHARED,
             "ecr:GetRepositoryPolicy": SHARED,
+            "ecr:GetSigningConfiguration": 1,
+            "ecr:DescribeImageSigningStatus": SHARED,
             "iam:GetAccountAuthorizationDetails": 1,
             "iam:ListServiceSpecificCredentials": 1,
             "s3:ListBuckets": 1,
             **{f"s3:{operation}": _BUCKETS for operation in _OF_A_BUCKET},
+            # Default buckets of services are looked for by their names.
+            "s3:HeadBucket": _BUCKETS + _DEFAULTS,
             "kms:DescribeKey": 1,
             "kms:GetKeyPolicy": 1,
             "kms:GetKeyRotationStatus": 1,
@@ -114,8 +119,8 @@ def _necessary() -> Counter[str]:
 
 
 _OF_A_BUCKET = (
-    "HeadBucket",
     "GetPublicAccessBlock",
+    "GetBucketLogging",
     "GetBucketPolicy",
     "GetBucketPolicyStatus",
     "GetBucketAcl",

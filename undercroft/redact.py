@@ -55,6 +55,7 @@ _PAIRS = tuple(
     for label, value in (("Name", "Value"), ("name", "value"), ("Key", "Value"), ("key", "value"))
     for prefix in ("", "Tag", "Parameter", "Option", "Attribute")
 )
+_LABELS = frozenset(label for label, _ in _PAIRS)
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}(?:\r?\n[A-Za-z0-9+/_-]+)*={0,2}\s*")
 _BASE64_RUN = re.compile(r"(?<![A-Za-z0-9+/=_-])[A-Za-z0-9+/_-]{20,}={0,2}(?![A-Za-z0-9+/=_-])")
 _SHORTEST_RUN = 20
@@ -242,10 +243,11 @@ class _Redactor:
     ) -> dict[str, Json]:
         """Every member, under its own name; ``{"Name": n, "Value": v}`` is v under the name n."""
         named: dict[str, str] = {}
-        for label, content in _PAIRS:
-            called = value.get(label)
-            if isinstance(called, str) and content in value:
-                named[content] = self._key(called)
+        if not _LABELS.isdisjoint(value):
+            for label, content in _PAIRS:
+                called = value.get(label)
+                if isinstance(called, str) and content in value:
+                    named[content] = self._key(called)
         result: dict[str, Json] = {}
         for key, item in value.items():
             shown = self._key(key)
