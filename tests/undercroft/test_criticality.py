@@ -222,7 +222,9 @@ def test_an_older_cache_is_weighed_as_before(tmp_path: Path) -> None:
         connection.execute("ALTER TABLE closure DROP COLUMN scale")
         for column in ("saved", "fed"):
             connection.execute(f"ALTER TABLE service DROP COLUMN {column}")
-        connection.execute("DELETE FROM _sqlite_migrations WHERE name >= '0005'")
+        connection.execute(
+            "DELETE FROM _sqlite_migrations WHERE name BETWEEN '0005' AND '0007_past_scores'"
+        )
         connection.execute("PRAGMA user_version = 4")
     with Store.open(path, clock=clock) as store:
         assert hazards(store, scan) == before

@@ -15,17 +15,15 @@ import heapq
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from operator import mul
+from operator import itemgetter, mul
 from types import MappingProxyType
 from typing import NamedTuple
 
 from undercroft.risk.model import (
     ACROSS_LAYERS,
-    COMBINATION,
     DEPTH,
     IN_LAYER,
     finding_score,
-    service_score,
 )
 
 __all__ = ["Combo", "Item", "Planner", "RepairKey", "Step", "World"]
@@ -54,6 +52,14 @@ class RepairKey(NamedTuple):
 
     resource: int
     mend: str
+
+
+_Worst = tuple[float, int, str, RepairKey]
+"""A living finding of a resource: (hazard, finding, layer, what mends it)."""
+
+
+_Counts = tuple[float, int, Collection[RepairKey]]
+"""What counts in a service: (hazard there, finding, repairs that take it away or break it)."""
 
 
 class Item(NamedTuple):
@@ -154,6 +160,7 @@ class Planner:
         )
         self._removed: set[int] = set()
         self._brought: dict[int, _Brings] = {}
+        self._known: dict[int, list[_Worst]] = {}
         self._held: dict[int, bool] = {}
         self._scores = dict(scores or {s: self._score(s) for s in world.reach})
         self._before = dict(self._scores)
@@ -205,11 +212,12 @@ class Planner:
 
     def evaluate(self, repair: RepairKey) -> Step:
         """What a repair would change on top of the plan, without planning it."""
-        removed = self._removed | set(self.members(repair))
-        without = {repair.resource: self._brings(repair.resource, removed)}
+        without = {repair.resource: self._brings(repair.resource, repair.mend)}
+        owners = self._owners.get(repair, ())
+        removed = self._removed.union(self.members(repair)) if owners else self._removed
         broken = {
             combo.finding
-            for owner in self._owners.get(repair, ())
+            for owner in owners
             for combo in self.world.combos[owner]
             if repair in combo.repairs and self._holds(combo) and not combo.holds(removed)
         }
@@ -244,10 +252,11 @@ class Planner:
         """
         if not self._bounds:
             self._bound_all()
+        planned = set(self.planned)
         heap = [
             (-bound, repair)
             for repair, bound in self._bounds.items()
-            if bound > 1e-9 and repair not in self.planned
+            if bound > 1e-9 and repair not in planned
         ]
         heapq.heapify(heap)
         winner: tuple[float, RepairKey] | None = None
@@ -270,13 +279,6 @@ class Planner:
 
     # How
 
-    def _items(self, service: int, removed: Collection[int]) -> Iterator[tuple[int, str, float]]:
-        items = self.world.items
-        for resource, counts in self.world.reach[service]:
-            for item in items.get(resource, ()):
-                if item.finding not in removed:
-                    yield item.finding, item.layer, item.hazard * counts
-
     def _holds(self, combo: Combo) -> bool:
         """Whether a combination is there once the plan is done."""
         held = self._held.get(combo.finding)
@@ -292,17 +294,35 @@ class Planner:
                 if self._holds(combo):
                     yield combo, combo.hazard * attenuation
 
-    def _brings(self, resource: int, removed: Collection[int]) -> _Brings:
-        """What a resource brings into sums without these findings."""
+    def _brings(self, resource: int, mend: str | None = None) -> _Brings:
+        """What a resource brings into sums as planned, or if ``mend`` were done as well."""
+        world = self.world
+        items = world.items.get(resource, ()) if mend is None else world.all_items(resource)
         found: dict[str, list[float]] = {}
-        for item in self.world.items.get(resource, ()):
-            if item.finding not in removed:
+        for item in items:
+            if item.mend != mend and item.finding not in self._removed:
                 found.setdefault(item.layer, []).append(item.hazard)
         brings = []
         for layer, hazards in found.items():
             hazards.sort(reverse=True)
             brings.append((layer, sum(map(mul, hazards, _IN_LAYER)), hazards[:DEPTH]))
         return brings
+
+    def _worst(self, resource: int) -> list[_Worst]:
+        """The findings of a resource that may count as planned, worst first in each layer."""
+        worst = self._known.get(resource)
+        if worst is None:
+            found: dict[str, list[_Worst]] = {}
+            for item in self.world.items.get(resource, ()):
+                if item.finding not in self._removed:
+                    found.setdefault(item.layer, []).append(
+                        (item.hazard, item.finding, item.layer, RepairKey(resource, item.mend))
+                    )
+            for members in found.values():
+                members.sort(reverse=True)
+            worst = [one for members in found.values() for one in members[:DEPTH]]
+            self._known[resource] = worst
+        return worst
 
     def _score(
         self, service: int, without: Mapping[int, _Brings] = _NOTHING, broken: Set[int] = _NONE
@@ -320,7 +340,7 @@ class Planner:
             if brings is None:
                 brings = self._brought.get(resource)
             if brings is None:
-                brings = self._brought[resource] = self._brings(resource, self._removed)
+                brings = self._brought[resource] = self._brings(resource)
             for layer, total, hazards in brings:
                 layers.setdefault(layer, []).append((counts, total, hazards))
         sums = [
@@ -337,6 +357,7 @@ class Planner:
         """Bring up to date what a repair, planned or no longer planned, has changed."""
         touched = self.touched(repair)
         self._brought.pop(repair.resource, None)
+        self._known.pop(repair.resource, None)
         for owner in self._owners.get(repair, ()):
             for combo in self.world.combos[owner]:
                 self._held.pop(combo.finding, None)
@@ -344,13 +365,12 @@ class Planner:
             self._scores[service] = self._score(service)
         if self._bounds:
             for service in touched:
+                # What does something there, before or after, is worth something else now.
+                for other in self._shares.get(service, ()):
+                    self._exact.pop(other, None)
                 self._bound(service)
-            again = set(touched)
-            self._exact = {
-                repair: value
-                for repair, value in self._exact.items()
-                if again.isdisjoint(self.touched(repair))
-            }
+                for other in self._shares[service]:
+                    self._exact.pop(other, None)
 
     def _bound_all(self) -> None:
         for service in self.world.reach:
@@ -360,26 +380,27 @@ class Planner:
         """Put one service's part into the bounds of the repairs beneath it."""
         for repair, share in self._shares.pop(service, {}).items():
             self._bounds[repair] -= share
-        owners = {
-            str(item.finding): RepairKey(resource, item.mend)
-            for resource, _ in self.world.reach[service]
-            for item in self.world.items.get(resource, ())
-        }
+        layers: dict[str, list[_Counts]] = {}
+        for resource, counts in self.world.reach[service]:
+            for hazard, finding, layer, repair in self._worst(resource):
+                layers.setdefault(layer, []).append((hazard * counts, finding, (repair,)))
+        held: list[_Counts] = [(v, c.finding, c.repairs) for c, v in self._holding(service)]
+        ranked: list[tuple[float, list[_Counts]]] = []
+        for members in (*layers.values(), held):
+            members.sort(key=_by_value, reverse=True)
+            ranked.append((sum(map(mul, (one[0] for one in members), _IN_LAYER)), members))
+        ranked.sort(key=_by_sum, reverse=True)
         sums: dict[RepairKey, float] = {}
-        items = [(str(f), layer, value) for f, layer, value in self._items(service, self._removed)]
-        combos: dict[str, Combo] = {}
-        for combo, value in self._holding(service):
-            combos[str(combo.finding)] = combo
-            items.append((str(combo.finding), COMBINATION, value))
-        score = service_score(items)
-        for line in score.lines:
-            if line.effective <= 0:
-                continue
-            part = combos.get(line.finding)
-            for repair in {owners[line.finding]} if part is None else part.repairs:
-                sums[repair] = sums.get(repair, 0.0) + line.effective
-        rest = 100.0 - finding_score(score.hazard)
-        shares = {repair: rest * math.expm1(value) for repair, value in sums.items()}
+        for (_, members), across in zip(ranked, _ACROSS, strict=False):
+            for (value, _, repairs), weight in zip(members, _IN_LAYER, strict=False):
+                for repair in repairs:
+                    sums[repair] = sums.get(repair, 0.0) + value * weight * across
+        rest = 100.0 - finding_score(sum(map(mul, (one[0] for one in ranked), _ACROSS)))
+        shares = {repair: rest * math.expm1(value) for repair, value in sums.items() if value > 0}
         self._shares[service] = shares
         for repair, share in shares.items():
             self._bounds[repair] = self._bounds.get(repair, 0.0) + share
+
+
+_by_value = itemgetter(0, 1)
+_by_sum = itemgetter(0)

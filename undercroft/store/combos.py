@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from undercroft.feeds import EXPLOITABLE_TRAIT
@@ -52,8 +53,14 @@ _PART = 400
 def item_of(row: Sequence[Any]) -> Item:
     """An item from ``ITEM_COLUMNS``."""
     finding, layer, hazard, rule, traits, vulnerability = row
-    mend = mend_of(rule, LAYERS[layer], load(traits), vulnerability=bool(vulnerability))
+    mend = _mend(rule, layer, traits, bool(vulnerability))
     return Item(finding, LAYERS[layer].value, hazard, mend)
+
+
+@lru_cache(maxsize=4096)
+def _mend(rule: str, layer: int, traits: str, vulnerability: bool) -> str:
+    # An estate has as many of these as rules, and findings by the million.
+    return mend_of(rule, LAYERS[layer], load(traits), vulnerability=vulnerability)
 
 
 class Components:
@@ -78,7 +85,7 @@ class Components:
             self._known[key] = [
                 (
                     item_of(row[:-2]),
-                    _tokens(row[3], load(row[4]), exploitable=bool(row[-2])),
+                    _tokens(row[3], row[4], bool(row[-2])),
                     row[-1],
                 )
                 for row in rows
@@ -111,8 +118,9 @@ class Components:
         return groups
 
 
-def _tokens(rule: str, traits: Iterable[str], *, exploitable: bool) -> frozenset[str]:
-    said = (*traits, EXPLOITABLE_TRAIT) if exploitable else traits
+@lru_cache(maxsize=4096)
+def _tokens(rule: str, traits: str, exploitable: bool) -> frozenset[str]:
+    said = [*load(traits), *([EXPLOITABLE_TRAIT] if exploitable else [])]
     return frozenset({rule, *(f"trait:{trait}" for trait in said)})
 
 

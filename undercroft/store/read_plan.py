@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from undercroft import risk
 from undercroft.risk.plan import Combo, Item, RepairKey, World
@@ -21,6 +21,13 @@ from undercroft.views import ResourceRef
 __all__ = ["PlanWorld", "load_world"]
 
 _PART = 400
+_GROUPS = (
+    "SELECT y.resource, y.layer, sum(y.findings) AS many FROM "
+    "(SELECT DISTINCT resource FROM closure WHERE scan = ?) x "
+    "CROSS JOIN tally y ON y.scan = ? AND y.resource = x.resource "
+    f"WHERE NOT y.combined AND y.status IN {ACTIVE_SQL} GROUP BY y.resource, y.layer"
+)
+"""How many findings count of what lies beneath a service, by layer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,21 +37,23 @@ class PlanWorld:
     world: World
     database: Database
     scan_id: int
+    refs: dict[int, ResourceRef] = field(default_factory=dict)
+    """What was named so far."""
 
     def resources(self, numbers: Sequence[int]) -> dict[int, ResourceRef]:
         """Resources (services too) by number."""
         connection = self.database.connection()
-        found: dict[int, ResourceRef] = {}
-        for start in range(0, len(numbers), _PART):
-            part = list(numbers[start : start + _PART])
+        unnamed = [number for number in numbers if number not in self.refs]
+        for start in range(0, len(unnamed), _PART):
+            part = unnamed[start : start + _PART]
             for number, *ref in connection.execute(
                 f"SELECT s.resource, {REF_COLUMNS} FROM snapshot s JOIN body b ON b.id = s.body "
                 "JOIN resource r ON r.id = s.resource "
                 f"WHERE s.scan = ? AND s.resource IN ({','.join('?' * len(part))})",
                 (self.scan_id, *part),
             ):
-                found[number] = ref_of(ref)
-        return found
+                self.refs[number] = ref_of(ref)
+        return {number: self.refs[number] for number in numbers if number in self.refs}
 
     def findings(self, numbers: Sequence[int]) -> list[tuple[str, str, str]]:
         """(finding id, rule, title) in the order of ``numbers``."""
@@ -99,12 +108,13 @@ def load_world(database: Database, scan_id: int) -> PlanWorld:
 
 
 def _items(connection: sqlite3.Connection, scan_id: int) -> tuple[dict[int, list[Item]], set[int]]:
+    """Resource → its findings that count, worst first, of everything beneath a service; and of which
+    resources there are more.
+    """
     found: dict[int, list[Item]] = {}
     cut: set[int] = set()
-    for resource, layer, many in connection.execute(
-        "SELECT resource, layer, sum(findings) FROM tally "
-        f"WHERE scan = ? AND NOT combined AND status IN {ACTIVE_SQL} GROUP BY resource, layer",
-        (scan_id,),
+    for resource, layer in connection.execute(
+        f"SELECT resource, layer FROM ({_GROUPS}) WHERE many > {risk.DEPTH}", (scan_id, scan_id)
     ).fetchall():
         rows = connection.execute(
             f"SELECT {ITEM_COLUMNS} FROM state t {ITEM_JOINS} WHERE t.scan = ? AND t.resource = ? "
@@ -112,12 +122,24 @@ def _items(connection: sqlite3.Connection, scan_id: int) -> tuple[dict[int, list
             "ORDER BY t.score DESC LIMIT ?",
             (scan_id, resource, layer, risk.DEPTH),
         )
-        chosen = [item_of(row) for row in rows]
-        if chosen:
-            found.setdefault(resource, []).extend(chosen)
-        if many > risk.DEPTH:
-            cut.add(resource)
+        found.setdefault(resource, []).extend(item_of(row) for row in rows)
+        cut.add(resource)
+    # Most have few, and are read at once.
+    for resource, *row in connection.execute(
+        f"SELECT t.resource, {ITEM_COLUMNS} FROM ({_GROUPS}) g "
+        "CROSS JOIN state t ON t.scan = ? AND t.resource = g.resource AND t.layer = g.layer "
+        f"{ITEM_JOINS} WHERE g.many <= {risk.DEPTH} AND NOT t.combined "
+        f"AND t.status IN {ACTIVE_SQL} AND t.hazard > 0",
+        (scan_id, scan_id, scan_id),
+    ):
+        found.setdefault(resource, []).append(item_of(row))
+    for items in found.values():
+        items.sort(key=_worst_first)
     return found, cut
+
+
+def _worst_first(item: Item) -> tuple[float, int]:
+    return -item.hazard, item.finding
 
 
 def _every(connection: sqlite3.Connection, scan_id: int, resource: int) -> list[Item]:
