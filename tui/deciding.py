@@ -212,7 +212,13 @@ class DecidingApp(App[None]):
                 self.notify(f"Exported {words} to {shown(str(done.path))}", markup=False)
 
         dialog = export_dialog(
-            store=store, scan_id=scan.id, query=query, total=total, now=self.clock(), what=what
+            store=store,
+            scan_id=scan.id,
+            query=query,
+            total=total,
+            now=self.clock(),
+            what=what,
+            level=self.settings.service_level,
         )
         self.push_screen(dialog, written)
 

@@ -250,6 +250,8 @@ class FindingRecord(NamedTuple):
     services: tuple[ResourceRef, ...]
     ageing: Ageing | None = None
     """Its times as of now; None if they are not known."""
+    kev: bool = False
+    """Known to be exploited, as far as feeds say."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,12 @@ def test_show_says_when_a_finding_is_due(
     level = shown["service_level"]
     assert (level["days"], level["overdue"], level["paused"]) == (7, True, False)
     assert datetime.fromisoformat(level["due"]) == seen + timedelta(days=7)
+    rule = ("--filter", "rule:aws-iam-role-admin", "--as-of", later)
+    (again,) = undercroft("findings", "--format", "json", *rule).json["findings"]
+    assert again["service_level"] == level
+    head, line = undercroft("export", "--format", "csv", *rule).out.splitlines()
+    assert head.endswith(",due,overdue")
+    assert line.endswith(f",{level['due']},yes")
 
 
 def test_show_a_resource(undercroft: Command) -> None:

@@ -33,7 +33,7 @@ from undercroft.exchange import (
     write_whole,
 )
 from undercroft.exchange.cells import cell
-from undercroft.exchange.export import CSV_COLUMNS
+from undercroft.exchange.export import CSV_COLUMNS, DUE_COLUMNS
 from undercroft.exchange.markdown import escape
 from undercroft.model import LAYERS, Coverage, CoverageStatus, Evidence, Layer, Presence, Severity
 from undercroft.store import Store
@@ -134,7 +134,7 @@ def test_csv_has_no_formula_and_no_escape() -> None:
     text = exported(Format.CSV, record("=cmd()"), record("@SUM(A1)"), record("\t=1"), record())
     assert "\x1b" not in text
     rows = list(csv.DictReader(io.StringIO(text)))
-    assert list(rows[0]) == list(CSV_COLUMNS)
+    assert list(rows[0]) == [*CSV_COLUMNS, *DUE_COLUMNS]
     assert rows[0]["resource"] == "'=cmd()"
     assert rows[1]["resource"] == "'@SUM(A1)"
     assert rows[2]["resource"].startswith("'")

@@ -10,6 +10,7 @@ import click
 from tui.cli.common import db_option, debug_option, filter_option, open_store, say, scan_option
 from tui.cli.errors import CommandError
 from tui.cli.moment import as_of_option, now
+from tui.settings import load
 from undercroft.exchange import (
     FORMATS,
     FileExistsRefusedError,
@@ -47,7 +48,7 @@ def export_command(
     with open_store(db, read_only=True) as store:
         scan = store.scan(scan_ref)
         query = Query(filter=filter_text)
-        head = Head.of(store, scan, filter_text, now())
+        head = Head.of(store, scan, filter_text, now(), load().service_level)
         details = store.iter_records(scan.id, query)
         if output is None:
             export_findings(details, head, Format(form), sys.stdout)

@@ -76,10 +76,11 @@ def findings_command(scan_ref: str | None, filter_text: str, db: Path | None, fo
         scan = store.scan(scan_ref)
         query = Query(filter=filter_text)
         if form != "table":
+            from tui.settings import load
             from undercroft.exchange import Format, Head, export_findings
 
             details = store.iter_records(scan.id, query)
-            head = Head.of(store, scan, filter_text, now())
+            head = Head.of(store, scan, filter_text, now(), load().service_level)
             export_findings(details, head, Format(form), sys.stdout)
             return
         print_rows(
@@ -142,7 +143,7 @@ def show_command(what: str, scan_ref: str | None, db: Path | None, form: str) ->
     """Print everything about one finding (id) or resource (key, id or name)."""
     from tui.cli.describe import describe_finding, describe_resource
     from tui.settings import load
-    from undercroft.exchange import finding_document, resource_document, service_level_record
+    from undercroft.exchange import Head, finding_document, resource_document
     from undercroft.store import AmbiguousError, NotFoundError
 
     with open_store(db, read_only=True) as store:
@@ -159,9 +160,8 @@ def show_command(what: str, scan_ref: str | None, db: Path | None, form: str) ->
                 describe_resource(detail)
             return
         found = store.finding(scan.id, finding)
-    level, moment = load().service_level, now()
+        head = Head.of(store, scan, "", now(), load().service_level)
     if form == "json":
-        due = service_level_record(found, level, moment)
-        print_json({**finding_document(scan, found), "service_level": due})
+        print_json(finding_document(head, found))
     else:
-        describe_finding(found, level, moment)
+        describe_finding(found, head.level, head.moment)

@@ -19,6 +19,7 @@ from undercroft.exchange import (
     write_whole,
 )
 from undercroft.store import Store
+from undercroft.triage.limits import ServiceLevel
 from undercroft.views import FindingRecord, Query, ServiceRow
 
 __all__ = ["export_dialog"]
@@ -34,6 +35,7 @@ def export_dialog(
     total: int,
     now: datetime,
     what: str = "findings",
+    level: ServiceLevel | None = None,
 ) -> ExportDialog:
     """The dialog for what a list shows. ``what``: ``findings`` or ``services``."""
     if what == "services":
@@ -47,7 +49,7 @@ def export_dialog(
             stem=f"undercroft-services-{now:%Y-%m-%d}",
             formats=[choice for choice in FORMATS if choice.value in SERVICE_FORMATS],
         )
-    findings = _Findings(store, scan_id, query, now)
+    findings = _Findings(store, scan_id, query, now, level)
     return ExportDialog(
         what="finding",
         total=total,
@@ -61,8 +63,11 @@ def export_dialog(
 class _Findings:
     """Reads row by row, so that a million findings never are in memory."""
 
-    def __init__(self, store: Store, scan_id: int, query: Query, now: datetime) -> None:
+    def __init__(
+        self, store: Store, scan_id: int, query: Query, now: datetime, level: ServiceLevel | None
+    ) -> None:
         self._store, self._scan_id, self._query, self._now = store, scan_id, query, now
+        self._level = level
 
     def preview(self, form: str) -> str:
         out = io.StringIO()
@@ -75,7 +80,7 @@ class _Findings:
         return counted.number
 
     def _head(self) -> Head:
-        return _head(self._store, self._scan_id, self._query, self._now)
+        return _head(self._store, self._scan_id, self._query, self._now, self._level)
 
     def _records(self) -> Iterator[FindingRecord]:
         return self._store.iter_records(self._scan_id, self._query)
@@ -114,5 +119,7 @@ class _Services:
         )
 
 
-def _head(store: Store, scan_id: int, query: Query, now: datetime) -> Head:
-    return Head.of(store, store.scan(str(scan_id)), query.filter, now)
+def _head(
+    store: Store, scan_id: int, query: Query, now: datetime, level: ServiceLevel | None = None
+) -> Head:
+    return Head.of(store, store.scan(str(scan_id)), query.filter, now, level)

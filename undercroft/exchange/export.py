@@ -17,9 +17,10 @@ from undercroft.exchange.records import (
     finding_document,
     finding_record,
     opening,
+    service_level_record,
 )
 
-__all__ = ["CSV_COLUMNS", "FORMATS", "Format", "export_findings"]
+__all__ = ["CSV_COLUMNS", "DUE_COLUMNS", "FORMATS", "Format", "export_findings"]
 
 
 class Format(StrEnum):
@@ -70,6 +71,8 @@ CSV_COLUMNS: dict[str, Callable[[Exportable], object]] = {
     "owner": lambda detail: detail.row.owner or "",
 }
 """Column → its value; the order is part of the format."""
+DUE_COLUMNS = ("due", "overdue")
+"""What a service level adds at the end."""
 
 
 def export_findings(findings: Iterable[Exportable], head: Head, form: Format, out: TextIO) -> None:
@@ -77,16 +80,20 @@ def export_findings(findings: Iterable[Exportable], head: Head, form: Format, ou
     _WRITERS[form](findings, head, out)
 
 
-def _write_csv(findings: Iterable[Exportable], head: Head, out: TextIO) -> None:  # noqa: ARG001
+def _write_csv(findings: Iterable[Exportable], head: Head, out: TextIO) -> None:
     writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(CSV_COLUMNS)
+    writer.writerow([*CSV_COLUMNS, *DUE_COLUMNS])
+    now = head.moment
     for detail in findings:
-        writer.writerow(cell(value(detail)) for value in CSV_COLUMNS.values())
+        due = service_level_record(detail, head.level, now) or {}
+        values = [value(detail) for value in CSV_COLUMNS.values()]
+        values += [due.get("due", ""), "yes" if due.get("overdue") else ""]
+        writer.writerow(map(cell, values))
 
 
 def _write_jsonl(findings: Iterable[Exportable], head: Head, out: TextIO) -> None:
     for detail in findings:
-        out.write(json.dumps(finding_document(head.scan, detail), ensure_ascii=True))
+        out.write(json.dumps(finding_document(head, detail), ensure_ascii=True))
         out.write("\n")
 
 
@@ -96,7 +103,7 @@ def _write_json(findings: Iterable[Exportable], head: Head, out: TextIO) -> None
     out.write(text.removesuffix("\n}") + ',\n  "findings": [')
     separator = "\n"
     for detail in findings:
-        body = json.dumps(finding_record(detail), indent=2, ensure_ascii=True)
+        body = json.dumps(finding_record(detail, head), indent=2, ensure_ascii=True)
         out.write(separator + "    " + body.replace("\n", "\n    "))
         separator = ",\n"
     out.write("\n  ]\n}\n" if separator != "\n" else "]\n}\n")

@@ -6,7 +6,7 @@ A shape only ever gains keys; a change that breaks readers gets a new number in 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
@@ -69,12 +69,28 @@ class Head:
     """RFC 3339: the moment for which statuses were computed."""
     feeds: tuple[str, ...] = ()
     """What was known about exploitation, each feed with its day; says so where one is stale."""
+    level: ServiceLevel = field(default_factory=ServiceLevel)
+    """In which time findings are to be fixed."""
 
     @classmethod
-    def of(cls, store: Store, scan: ScanRow, filter_text: str, now: datetime) -> Self:
+    def of(
+        cls,
+        store: Store,
+        scan: ScanRow,
+        filter_text: str,
+        now: datetime,
+        level: ServiceLevel | None = None,
+    ) -> Self:
         """The head of what ``store`` says about a scan at the moment ``now``."""
         feeds = tuple(feed.words(now) for feed in store.feeds())
-        return cls(__version__, scan, store.coverage(scan.id), filter_text, stamp(now), feeds)
+        coverage = store.coverage(scan.id)
+        level = level or ServiceLevel()
+        return cls(__version__, scan, coverage, filter_text, stamp(now), feeds, level)
+
+    @property
+    def moment(self) -> datetime:
+        """``as_of`` as a moment."""
+        return datetime.fromisoformat(self.as_of)
 
 
 def opening(schema: str, head: Head) -> dict[str, Json]:
@@ -90,7 +106,7 @@ def opening(schema: str, head: Head) -> dict[str, Json]:
     }
 
 
-def finding_record(detail: Exportable) -> dict[str, Json]:
+def finding_record(detail: Exportable, head: Head) -> dict[str, Json]:
     """One finding. ``services``: keys of every AI service that owns or inherits it."""
     row = detail.row
     decision = detail.decision
@@ -123,6 +139,7 @@ def finding_record(detail: Exportable) -> dict[str, Json]:
         "last_seen": row.last_seen,
         "age_days": detail.ageing.age.days if detail.ageing else None,
         "open_days": detail.ageing.open.days if detail.ageing else None,
+        "service_level": service_level_record(detail, head.level, head.moment),
         "decision": None
         if decision is None
         else {
@@ -203,17 +220,17 @@ def findings_document(head: Head, findings: Iterable[Exportable]) -> dict[str, A
     """The whole answer of ``findings --format json``."""
     return {
         **opening(FINDINGS_SCHEMA, head),
-        "findings": [finding_record(detail) for detail in findings],
+        "findings": [finding_record(detail, head) for detail in findings],
     }
 
 
-def finding_document(scan: ScanRow, detail: Exportable) -> dict[str, Json]:
+def finding_document(head: Head, detail: Exportable) -> dict[str, Json]:
     """One finding on its own: ``show --format json``, and a line of JSON Lines."""
-    return {"schema": FINDING_SCHEMA, "scan": scan.uid, **finding_record(detail)}
+    return {"schema": FINDING_SCHEMA, "scan": head.scan.uid, **finding_record(detail, head)}
 
 
 def service_level_record(
-    detail: FindingDetail, level: ServiceLevel, now: datetime
+    detail: Exportable, level: ServiceLevel, now: datetime
 ) -> dict[str, Json] | None:
     """In which time a finding is to be fixed; None where the policy says nothing or no clock runs."""
     times, days = detail.ageing, level.limit(detail.row.severity, kev=detail.kev)

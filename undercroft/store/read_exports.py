@@ -44,7 +44,8 @@ def _batch(
     extras = {
         row[0]: row[1:]
         for row in connection.execute(
-            "SELECT f.fid, f.at, o.evidence, t.reason, t.decision, t.resource FROM finding f "
+            "SELECT f.fid, f.at, o.evidence, t.reason, t.decision, t.resource, v.kev IS NOT NULL "
+            "FROM finding f LEFT JOIN vulnerability v ON v.cve = f.cve "
             # CROSS JOIN keeps this order: the other way round reads the whole scan.
             "CROSS JOIN state t ON t.finding = f.id JOIN observation o ON o.id = t.observation "
             f"WHERE t.scan = ? AND f.fid IN ({marks})",
@@ -57,7 +58,7 @@ def _batch(
     for row in batch:
         if row.id not in extras:  # its scan was deleted while we were reading
             continue
-        at, evidence, reason, decision, owner = extras[row.id]
+        at, evidence, reason, decision, owner, kev = extras[row.id]
         yield FindingRecord(
             row=row,
             at=load(at),
@@ -66,6 +67,7 @@ def _batch(
             decision=decisions.get(decision),
             services=services.get(owner, ()),
             ageing=times.get(row.id),
+            kev=bool(kev),
         )
 
 
