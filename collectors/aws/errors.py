@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     CredentialRetrievalError,
+    EndpointConnectionError,
     HTTPClientError,
     NoCredentialsError,
     PartialCredentialsError,
@@ -29,6 +31,7 @@ __all__ = [
     "classify",
     "code_of",
     "http_status",
+    "is_nameless",
     "is_throttling",
 ]
 
@@ -81,6 +84,9 @@ _THROTTLED = frozenset(
 )
 _NOT_ENABLED = frozenset(
     {"OptInRequired", "SubscriptionRequiredException", "RegionDisabledException"}
+)
+_NO_SUCH_NAME = frozenset(
+    getattr(socket, name) for name in ("EAI_NONAME", "EAI_NODATA") if hasattr(socket, name)
 )
 _NO_CREDENTIALS = (
     NoCredentialsError,
@@ -144,6 +150,14 @@ def http_status(exc: BaseException) -> int:
     if isinstance(exc, ClientError):
         return int(exc.response.get("ResponseMetadata", {}).get("HTTPStatusCode") or 0)
     return 0
+
+
+def is_nameless(exc: BaseException | None) -> bool:
+    """Whether no answer came because the host name of the endpoint does not exist."""
+    if not isinstance(exc, EndpointConnectionError):
+        return False
+    reason = getattr(exc.kwargs.get("error"), "__cause__", None)
+    return isinstance(reason, socket.gaierror) and reason.errno in _NO_SUCH_NAME
 
 
 def is_throttling(code: str, status: int) -> bool:

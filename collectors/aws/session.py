@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import threading
 import weakref
 from collections import OrderedDict
@@ -31,7 +32,12 @@ from botocore.loaders import Loader, create_loader
 from botocore.parsers import ResponseParserError
 
 from collectors.aws import guard
-from collectors.aws.errors import CallError, UnsupportedOperationError, is_throttling
+from collectors.aws.errors import (
+    CallError,
+    UnsupportedOperationError,
+    is_nameless,
+    is_throttling,
+)
 from collectors.loopback import is_loopback
 from undercroft.model import Json
 from undercroft.protocols import Meter
@@ -228,6 +234,15 @@ class Clients:
             for name in self.session.get_available_regions(service, partition)
         }
         return not regions or region in regions
+
+    def has_name(self, service: str, region: str) -> bool:
+        """Whether the host name of ``service`` in ``region`` is known to this machine right now."""
+        host = urlsplit(self.client(service, region).meta.endpoint_url).hostname
+        try:
+            socket.getaddrinfo(host, None)
+        except OSError:
+            return False
+        return True
 
     def _open(self) -> boto3.session.Session:
         profile = self.options.get("profile")
@@ -459,8 +474,12 @@ def _before_attempt(**_: Any) -> None:
             meter.calls += 1
 
 
-def _after_attempt(response: Any, operation: Any, attempts: int, **_: Any) -> None:
+def _after_attempt(
+    response: Any, operation: Any, attempts: int, caught_exception: Any = None, **_: Any
+) -> None:
     """Count throttling; stop retrying what the endpoint plainly does not speak, or when told to.
+
+    So too where the endpoint has no name, which the next half minute will not change.
 
     Raises ``Cancelled`` instead of waiting for another attempt.
     """
@@ -469,6 +488,8 @@ def _after_attempt(response: Any, operation: Any, attempts: int, **_: Any) -> No
     if meter is not None and failed:
         meter.check()
     if response is None:
+        if attempts >= 2 and is_nameless(caught_exception):
+            raise caught_exception
         return
     http, parsed = response
     code = str(parsed.get("Error", {}).get("Code") or "")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from botocore.exceptions import EndpointConnectionError
 
 from collectors.aws.arns import Place
-from collectors.aws.errors import CallError
+from collectors.aws.errors import CallError, is_nameless
 from collectors.aws.session import ALL_REGIONS, GLOBAL, Account, Clients
 from collectors.reading import WORKERS, Ended, Gaps, Reading, batches, once, side_by_side
 from undercroft.model import Coverage, CoverageStatus, Resource
@@ -100,15 +100,23 @@ class AwsCollector(ABC):
                 reason, status = yield from self.read(unit)
         except CallError as error:
             reason, status = error.reason, error.status
-            unreachable = isinstance(error.__cause__, EndpointConnectionError)
-            if unreachable and not self.clients.offers("ec2", error.region):
-                # Every region has EC2. A misspelt region must not look like an empty one.
-                reason = f"no region {error.region} is known; check its name, or update boto3"
-            elif unreachable and not self.clients.offers(error.service, error.region):
-                status = CoverageStatus.NOT_ENABLED
-                reason = f"{error.service} is not offered in {error.region}"
+            if isinstance(error.__cause__, EndpointConnectionError):
+                reason, status = self._unreachable(error)
         lists = self.lists if status is CoverageStatus.COMPLETE else ()
         yield Coverage("aws", target.scope, target.location, self.name, status, reason, lists)
+
+    def _unreachable(self, error: CallError) -> tuple[str, CoverageStatus]:
+        """Why nobody answered: no such region, not offered there, or a failure."""
+        service, region = error.service, error.region
+        if not self.clients.offers("ec2", region):
+            # Every region has EC2. A misspelt region must not look like an empty one.
+            return f"no region {region} is known; check its name, or update boto3", error.status
+        # The SDK's table lacks the newest services. What has no name there is not there, as long as
+        # names are found at all.
+        nameless = is_nameless(error.__cause__) and self.clients.has_name("ec2", region)
+        if nameless or not self.clients.offers(service, region):
+            return f"{service} is not offered in {region}", CoverageStatus.NOT_ENABLED
+        return error.reason, error.status
 
     @abstractmethod
     def read(self, unit: Unit) -> Reading:

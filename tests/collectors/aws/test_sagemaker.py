@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections import deque
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -732,6 +733,39 @@ def test_a_region_that_does_not_offer_the_service(
     assert coverage("eu-west-1").status is CoverageStatus.ERROR
     assert coverage("mars-north-1").status is CoverageStatus.ERROR
     assert coverage("mars-north-1").reason.startswith("no region mars-north-1 is known")
+
+
+def test_a_service_without_a_name_in_a_region_is_not_offered_there(
+    aws: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = socket.getaddrinfo
+
+    def lookup(host: Any, *more: Any, **named: Any) -> Any:
+        if str(host).endswith(".invalid"):
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return find(host, *more, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", lookup)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SAGEMAKER", "https://sagemaker.invalid")
+    clients = Clients()
+
+    def coverage() -> tuple[Coverage, int]:
+        collector, meter = KindList(clients, KIND["model"], lambda: NOW), Meter()
+        target = Target(collector.name, "aws", ACCOUNT, "eu-west-1")
+        return Found(collector.collect(target, meter)).coverage, meter.calls
+
+    told, calls = coverage()
+    assert told.status is CoverageStatus.NOT_ENABLED
+    assert told.reason == "sagemaker is not offered in eu-west-1"
+    assert calls - 1 == 2, (
+        "who asks is known after one; the name is asked for twice, not eight times"
+    )
+    monkeypatch.setenv("AWS_ENDPOINT_URL_EC2", "https://ec2.invalid")
+    clients.forget("ec2", "eu-west-1")
+    told, _ = coverage()
+    assert told.status is CoverageStatus.ERROR, (
+        "where no name is found, that one is not says nothing"
+    )
 
 
 def test_credentials_of_another_account_read_nothing(clients: Clients, aws: Proxy) -> None:
