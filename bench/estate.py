@@ -151,7 +151,7 @@ def _notebook(number: int, rng: random.Random) -> Resource:
         "SubnetId": "subnet-0a",
         "SecurityGroups": [f"sg-{index}" for index in range(4)],
         "KmsKeyId": f"arn:aws:kms:{_REGION}:{_ACCOUNT}:key/1",
-        "AdditionalCodeRepositories": [f"https://git.example.com/team/{index}" for index in range(30)],
+        "AdditionalCodeRepositories": [f"team-code-{number}-{index}" for index in range(40)],
     }  # fmt: skip
     return _resource(
         f"sagemaker/notebook-instance/n{number}",
@@ -191,6 +191,7 @@ def _image(number: int, vulnerabilities: int) -> Resource:
         "references": [{"ref": f"{name}:v1", "tag": "v1", "digest": "", "pinned": number % 2 == 0}],
         "scan": {"status": "COMPLETE", "completed_at": "2026-10-31T00:00:00Z", "source": "enhanced"},
         "vulnerabilities": rows,
+        "frameworks": [],
     }  # fmt: skip
     return _resource(
         f"ecr/image/i{number}",
@@ -224,6 +225,8 @@ def _role(number: int, rng: random.Random) -> Resource:
         "s3_any": rng.random() < 0.3,
         "secrets_any": False,
         "bedrock_full": False,
+        "any_model": number % 6 == 0,
+        "any_product": False,
         "confused_deputy": [],
         "trust_public": False,
         "foreign_trust": [],
@@ -234,7 +237,13 @@ def _role(number: int, rng: random.Random) -> Resource:
         "iam:role",
         Layer.IDENTITY,
         f"role-{number}",
-        {"RoleName": f"role-{number}", "AssumeRolePolicyDocument": trust, "Path": "/"},
+        {
+            "RoleName": f"role-{number}",
+            "AssumeRolePolicyDocument": trust,
+            "Path": "/",
+            "CreateDate": "2026-01-01T00:00:00Z",
+            "PermissionsBoundary": {"PermissionsBoundaryArn": f"{_ACCOUNT}:policy/limit"},
+        },
         facts,
     )
 

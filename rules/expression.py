@@ -127,7 +127,10 @@ def _guarded(text: str, reads: list[Read]) -> str:
     parts: list[str] = []
     position = 0
     for read in reads:
-        source = text[read.start : read.end]
+        # A whole variable (tags) has a type, which null has not.
+        source = (
+            text[read.start : read.end] if read.presence else f"dyn({text[read.start : read.end]})"
+        )
         fallback = "false" if read.presence else "null"
         parts += [
             text[position : read.start],

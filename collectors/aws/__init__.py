@@ -45,6 +45,7 @@ def collectors(
     ``trusted_accounts`` from the scope's own options.
     """
     from collectors.aws.accounts import AccountRecords, Accounts
+    from collectors.aws.artifacts import ArtifactCollector
     from collectors.aws.bedrock_keys import BedrockKeyHolders
     from collectors.aws.catalogue import LAST, LISTED, NAMED
     from collectors.aws.ec2 import Ec2AiInstances
@@ -76,6 +77,7 @@ def collectors(
             EcrCollector(clients),
             IamCollector(clients),
             S3Collector(clients),
+            ArtifactCollector(clients),
         ],
         # The keys and networks of that, and the account as a whole.
         [

@@ -44,6 +44,7 @@ class EcrCollector(AwsCollector):
     stage = 1
     service = "ecr"
     reads = IMAGE_TYPES
+    with_them = ("ecr:repository", "ecr:registry")
 
     def targets(self, scope: Scope, wanted: Sequence[Resource]) -> Iterator[Target]:
         """Own images by registry and region; everybody else's together, without a region.

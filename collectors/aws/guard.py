@@ -232,6 +232,7 @@ READS: dict[str, frozenset[str]] = {
     "s3": frozenset(
         {
             "HeadBucket",
+            "ListObjectsV2",
             "GetBucketLocation",
             "GetPublicAccessBlock",
             "GetBucketPolicy",
@@ -352,6 +353,7 @@ _PREFIXES: dict[str, str] = {
 _ACTIONS: dict[tuple[str, str], str] = {
     ("s3", "HeadBucket"): "s3:ListBucket",
     ("s3", "ListBuckets"): "s3:ListAllMyBuckets",
+    ("s3", "ListObjectsV2"): "s3:ListBucket",
     ("s3", "GetPublicAccessBlock"): "s3:GetBucketPublicAccessBlock",
     ("s3", "GetBucketEncryption"): "s3:GetEncryptionConfiguration",
     ("s3control", "GetPublicAccessBlock"): "s3:GetAccountPublicAccessBlock",

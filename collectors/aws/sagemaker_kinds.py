@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from collectors.aws import hosts, references
 from collectors.aws.arns import Place, file_system, sagemaker
+from collectors.aws.artifacts import artifacts
 from collectors.aws.kinds import Kind, Read, Tags
 from collectors.values import find
 from undercroft.model import Certainty, Edge, Layer, Resource
@@ -21,8 +22,9 @@ _JOB = sagemaker("training-job", "sagemaker:training-job")
 _DOMAIN = sagemaker("domain", "sagemaker:domain")
 
 
-def _trained_by(place: Place, model: Resource) -> Iterator[Resource | Edge]:
-    """The training job that a model's artefact path gives away."""
+def _made_of(place: Place, model: Resource) -> Iterator[Resource | Edge]:
+    """What a model is loaded from, and the training job that its path gives away."""
+    yield from artifacts(place, model)
     for path in ("PrimaryContainer.ModelDataUrl", "Containers[].ModelDataUrl"):
         for _, url in find(model.config, path):
             made = _JOB_OUTPUT.search(url) if isinstance(url, str) else None
@@ -169,7 +171,7 @@ KINDS: tuple[Kind, ...] = (
         arn="ModelArn",
         title="ModelName",
         references=references.MODEL,
-        more=_trained_by,
+        more=_made_of,
     ),
     Kind(
         name="endpoint-config",

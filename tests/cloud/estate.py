@@ -85,6 +85,7 @@ class Estate:
                     yield f"{service} ({entry.name})", rules
                 yield f"{entry.name}-model", entry.get("problems_of_model", [])
                 yield f"{entry.name}-config", entry.get("problems_of_config", [])
+                yield f"ml-clean-data/models/{entry.name}", entry.get("problems_of_artifact", [])
                 yield f"{entry.name}-task", entry.get("problems_of_task", [])
 
 

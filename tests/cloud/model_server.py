@@ -174,7 +174,9 @@ class ModelCloud:
         if output is None:
             return 200, "application/json", b"{}"
         listed = _list_member(output, call.operation)
-        if listed:
+        if call.operation.startswith("ListTags") and not known:
+            answer = _owned(output)
+        elif listed:
             answer = self._listing(call, operation, listed, known)
         else:
             needed = _needed(operation, call.params)
@@ -417,6 +419,16 @@ def _identifier(listed: str, record: Record) -> str:
     known = {key.lower(): str(v) for key, v in record.data.items() if isinstance(v, str)}
     names = (wanted.lower(), f"{wanted.lower()}name", "name")
     return next((known[name] for name in names if name in known), next(iter(known.values())))
+
+
+def _owned(output: Any) -> dict[str, Any]:
+    """Everything has an owner unless a record says otherwise."""
+    tags = next(n for n, shape in output.members.items() if shape.type_name in ("list", "map"))
+    shape = output.members[tags]
+    if shape.type_name == "map":
+        return {tags: {"owner": "platform"}}
+    spelt = {name.lower().removeprefix("tag"): name for name in shape.member.members}
+    return {tags: [{spelt["key"]: "owner", spelt["value"]: "platform"}]}
 
 
 def _item(shape: Any, data: Mapping[str, Any]) -> dict[str, Any]:

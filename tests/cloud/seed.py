@@ -33,6 +33,7 @@ _FLAGS = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictP
 _DEEP_LEARNING_AMI = "Deep Learning OSS Nvidia Driver AMI GPU PyTorch 2.8 (Ubuntu 22.04) 20261101"
 _MAIN = "main"
 """The network that everything is in unless told otherwise."""
+_OWNER = tags({"owner": "ml"})
 _CREDENTIALS = {"aws_access_key_id": "seed", "aws_secret_access_key": "seed"}
 
 
@@ -223,6 +224,8 @@ class _Builder:
         s3.put_bucket_encryption(Bucket=name, ServerSideEncryptionConfiguration={"Rules": rules})
         if entry.get("versioning", True):
             s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+        for key in entry.get("objects", ()):
+            s3.put_object(Bucket=name, Key=key, Body=b"weights")
         resource = [f"arn:aws:s3:::{name}", f"arn:aws:s3:::{name}/*"]
         statements = [] if entry.get("tls") is False else [_no_plain_http(resource)]
         if policy := entry.get("policy"):
@@ -329,6 +332,7 @@ class _Builder:
             "SubnetIds": [self._network_of(entry).subnet],
             "KmsKeyId": self._key_arn(entry),
             "DefaultUserSettings": settings,
+            "Tags": _OWNER,
         }
         made = sagemaker.create_domain(DomainName=entry.name, **entry.request(clean))
         domain = made["DomainArn"].rpartition("/")[2]
@@ -340,10 +344,15 @@ class _Builder:
     def _endpoint_stack(self, entry: Entry) -> None:
         sagemaker = self._client("sagemaker", entry.region)
         model, config = f"{entry.name}-model", f"{entry.name}-config"
+        source = {
+            "S3DataType": "S3Prefix",
+            "CompressionType": "None",
+            "S3Uri": f"s3://{self._bucket_name(entry)}/models/{entry.name}/",
+        }
         container = {
             "Image": self._image_ref(entry),
             "ImageConfig": {"RepositoryAccessMode": "Vpc"},
-            "ModelDataUrl": f"s3://{self._bucket_name(entry)}/models/{entry.name}/model.tar.gz",
+            "ModelDataSource": {"S3DataSource": source},
             "Environment": entry.get("environment", {"LOG_LEVEL": "info"}),
         }
         clean_model = {
@@ -378,7 +387,8 @@ class _Builder:
         sagemaker.create_endpoint_config(
             EndpointConfigName=config, **entry.request(clean_config, "config_set")
         )
-        sagemaker.create_endpoint(EndpointName=entry.name, EndpointConfigName=config)
+        owner = [] if entry.get("untagged") else _OWNER
+        sagemaker.create_endpoint(EndpointName=entry.name, EndpointConfigName=config, Tags=owner)
         # moto has no monitoring schedules: the model-driven cloud before it is told of one.
         watched = {
             "MonitoringScheduleName": f"{entry.name}-watch",
@@ -445,7 +455,10 @@ class _Builder:
             BlockDeviceMappings=[disk],
             IamInstanceProfile={"Name": entry.get("role", "ml-clean")},
             TagSpecifications=[
-                {"ResourceType": kind, "Tags": tags({"Name": f"{entry.name}{suffix}"})}
+                {
+                    "ResourceType": kind,
+                    "Tags": tags({"Name": f"{entry.name}{suffix}", "team": "ml"}),
+                }
                 for kind, suffix in (("instance", ""), ("volume", "-disk"))
             ],
             **entry.request(clean),
@@ -494,6 +507,7 @@ class _Builder:
             taskDefinition=made["taskDefinition"]["taskDefinitionArn"],
             launchType="FARGATE",
             desiredCount=2,
+            tags=[{"key": "team", "value": "ml"}],
             networkConfiguration={"awsvpcConfiguration": network},
         )
 

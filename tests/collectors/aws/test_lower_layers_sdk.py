@@ -39,6 +39,7 @@ FIELDS = {
         "Buckets[].BucketRegion",
         "Buckets[].CreationDate",
     ],
+    ("s3", "ListObjectsV2"): ["Contents[].Key", "IsTruncated"],
     ("s3", "HeadBucket"): ["BucketRegion"],
     ("s3", "GetBucketLocation"): ["LocationConstraint"],
     ("s3", "GetPublicAccessBlock"): [

@@ -344,6 +344,16 @@ def test_model(clients: Clients, seed: Any, aws: Proxy) -> None:
             "Containers[1].ModelDataSource.S3DataSource.S3Uri",
             f"aws/aws/{ACCOUNT}/-/s3/bucket/weights",
         ),
+        (
+            Relation.LOADS_ARTIFACT_FROM,
+            "Containers[0].ModelDataUrl",
+            f"aws/aws/{ACCOUNT}/-/s3/artifact/models/out/train-7/output/model.tar.gz",
+        ),
+        (
+            Relation.LOADS_ARTIFACT_FROM,
+            "Containers[1].ModelDataSource.S3DataSource.S3Uri",
+            f"aws/aws/{ACCOUNT}/-/s3/artifact/weights/llm",
+        ),
         (Relation.SAME_WORKLOAD, "Containers[1].ModelPackageName", "sagemaker/model-package/pkg"),
         (
             Relation.INVOKES_TOOL,

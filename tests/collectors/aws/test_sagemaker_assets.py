@@ -111,14 +111,15 @@ def test_what_is_only_named_is_read_by_its_name(clients: Clients) -> None:
         "code-repository": "team-code",
     }
     stubs: list[Resource] = []
-    for kind, text in named.items():
+    for kind, text in [*named.items(), ("code-repository", "open-code-bad")]:
         target = sagemaker(kind, f"sagemaker:{kind}", Layer.SERVICE)(PLACE, text)
         assert target is not None
         stubs.append(target.stub)
     collector = SageMakerReferenced(clients)
     (unit,) = collector.targets(Scope("aws"), stubs)
     read = Read(collector.collect(unit, Meter()))
-    assert len(read.resources) == 3
+    assert len(read.resources) == 4
+    assert findings(read) == {"open-code-bad": {"aws-sagemaker-code-repository-external"}}
     package = read.named("group-bad/1")
     assert package.config["ModelApprovalStatus"] == "PendingManualApproval"
     assert ("loads_artifact_from", "s3/bucket/weights") in read.links("group-bad/1")
