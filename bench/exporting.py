@@ -56,7 +56,10 @@ def exporting(world: World) -> list[Figure]:
 
         def ours(form: Format = form) -> None:
             with target.open("w", encoding="utf-8", newline="") as out:
-                export_findings(store.iter_records(scan.id, Query(_FILTER)), head, form, out)
+                records = store.iter_records(
+                    scan.id, Query(_FILTER), ages=form.has_ages(head.level)
+                )
+                export_findings(records, head, form, out)
 
         pair = settled(partial(cpu, ours), bare, rounds=world.rounds(3), warm=False)
         note = f"{number:,} findings; bare: {yardstick} over one statement with the same texts"

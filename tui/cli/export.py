@@ -49,7 +49,7 @@ def export_command(
         scan = store.scan(scan_ref)
         query = Query(filter=filter_text)
         head = Head.of(store, scan, filter_text, now(), load().service_level)
-        details = store.iter_records(scan.id, query)
+        details = store.iter_records(scan.id, query, ages=Format(form).has_ages(head.level))
         if output is None:
             export_findings(details, head, Format(form), sys.stdout)
             return

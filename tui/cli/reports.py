@@ -79,8 +79,8 @@ def findings_command(scan_ref: str | None, filter_text: str, db: Path | None, fo
             from tui.settings import load
             from undercroft.exchange import Format, Head, export_findings
 
-            details = store.iter_records(scan.id, query)
             head = Head.of(store, scan, filter_text, now(), load().service_level)
+            details = store.iter_records(scan.id, query, ages=Format(form).has_ages(head.level))
             export_findings(details, head, Format(form), sys.stdout)
             return
         print_rows(

@@ -71,19 +71,21 @@ class _Findings:
 
     def preview(self, form: str) -> str:
         out = io.StringIO()
-        export_findings(islice(self._records(), _PREVIEW_ROWS), self._head(), Format(form), out)
+        export_findings(islice(self._records(form), _PREVIEW_ROWS), self._head(), Format(form), out)
         return out.getvalue()
 
     def write(self, form: str, path: Path) -> int:
-        counted = _Counted(self._records())
+        counted = _Counted(self._records(form))
         write_whole(path, lambda out: export_findings(counted, self._head(), Format(form), out))
         return counted.number
 
     def _head(self) -> Head:
         return _head(self._store, self._scan_id, self._query, self._now, self._level)
 
-    def _records(self) -> Iterator[FindingRecord]:
-        return self._store.iter_records(self._scan_id, self._query)
+    def _records(self, form: str) -> Iterator[FindingRecord]:
+        return self._store.iter_records(
+            self._scan_id, self._query, ages=Format(form).has_ages(self._head().level)
+        )
 
 
 class _Counted:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from typing import TextIO
 
-from undercroft.exchange.cells import cell
+from undercroft.exchange.cells import cells
 from undercroft.exchange.markdown import write_markdown
 from undercroft.exchange.records import (
     FINDINGS_SCHEMA,
@@ -19,8 +19,15 @@ from undercroft.exchange.records import (
     opening,
     service_level_record,
 )
+from undercroft.triage.limits import ServiceLevel
+from undercroft.views import ResourceRef
 
 __all__ = ["CSV_COLUMNS", "DUE_COLUMNS", "FORMATS", "Format", "export_findings"]
+
+
+_KEPT = 20_000
+"""Texts that are kept for further rows."""
+_json = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class Format(StrEnum):
@@ -31,6 +38,10 @@ class Format(StrEnum):
     JSONL = "jsonl"
     MARKDOWN = "markdown"
 
+    def has_ages(self, level: ServiceLevel) -> bool:
+        """Whether it says how old findings are or when they are due, which takes some working out."""
+        return bool(level.days) or self in {Format.JSON, Format.JSONL}
+
 
 FORMATS = {
     Format.CSV: "spreadsheet, one row a finding",
@@ -40,37 +51,35 @@ FORMATS = {
 }
 """Format → what it is good for."""
 
-CSV_COLUMNS: dict[str, Callable[[Exportable], object]] = {
-    "id": lambda detail: detail.row.id,
-    "severity": lambda detail: detail.row.severity.value,
-    "status": lambda detail: detail.row.status,
-    "cause": lambda detail: detail.row.cause,
-    "unconfirmed": lambda detail: "yes" if detail.row.unconfirmed else "",
-    "score": lambda detail: f"{detail.row.score:.1f}",
-    "title": lambda detail: detail.row.title,
-    "rule": lambda detail: detail.row.rule,
-    "cve": lambda detail: detail.row.cve or "",
-    "package": lambda detail: detail.row.package or "",
-    "layer": lambda detail: detail.row.layer.value,
-    "provider": lambda detail: detail.row.provider,
-    "account": lambda detail: detail.row.account,
-    "region": lambda detail: detail.row.region,
-    "resource": lambda detail: detail.row.resource_name,
-    "resource_type": lambda detail: detail.row.resource_type,
-    "resource_id": lambda detail: detail.row.resource_id,
-    "resource_key": lambda detail: detail.row.resource_key,
-    "services": lambda detail: " | ".join(sorted(item.name for item in detail.services)),
-    "evidence": lambda detail: " | ".join(
-        f"{item.path}={json.dumps(item.value, ensure_ascii=False)}" for item in detail.evidence
-    ),
-    "first_seen": lambda detail: detail.row.first_seen,
-    "last_seen": lambda detail: detail.row.last_seen,
-    "decision": lambda detail: detail.decision.kind if detail.decision else "",
-    "reason": lambda detail: detail.decision.reason if detail.decision else "",
-    "until": lambda detail: detail.row.until or "",
-    "owner": lambda detail: detail.row.owner or "",
-}
-"""Column → its value; the order is part of the format."""
+CSV_COLUMNS = (
+    "id",
+    "severity",
+    "status",
+    "cause",
+    "unconfirmed",
+    "score",
+    "title",
+    "rule",
+    "cve",
+    "package",
+    "layer",
+    "provider",
+    "account",
+    "region",
+    "resource",
+    "resource_type",
+    "resource_id",
+    "resource_key",
+    "services",
+    "evidence",
+    "first_seen",
+    "last_seen",
+    "decision",
+    "reason",
+    "until",
+    "owner",
+)
+"""The order is part of the format."""
 DUE_COLUMNS = ("due", "overdue")
 """What a service level adds at the end."""
 
@@ -83,12 +92,61 @@ def export_findings(findings: Iterable[Exportable], head: Head, form: Format, ou
 def _write_csv(findings: Iterable[Exportable], head: Head, out: TextIO) -> None:
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow([*CSV_COLUMNS, *DUE_COLUMNS])
-    now = head.moment
+    names, level, now = _Names(), head.level, head.moment
     for detail in findings:
-        due = service_level_record(detail, head.level, now) or {}
-        values = [value(detail) for value in CSV_COLUMNS.values()]
-        values += [due.get("due", ""), "yes" if due.get("overdue") else ""]
-        writer.writerow(map(cell, values))
+        due = (service_level_record(detail, level, now) if level.days else None) or {}
+        last = str(due.get("due", "")), "yes" if due.get("overdue") else ""
+        writer.writerow(cells((*_csv_values(detail, names), *last)))
+
+
+class _Names:
+    """Names of the services above a finding in one cell; most findings share theirs with others."""
+
+    def __init__(self) -> None:
+        # The tuples are kept, so that none gets the identity of another.
+        self._known: dict[int, tuple[Sequence[ResourceRef], str]] = {}
+
+    def of(self, services: Sequence[ResourceRef]) -> str:
+        known = self._known.get(id(services))
+        if known is None:
+            if len(self._known) > _KEPT:
+                self._known.clear()
+            text = " | ".join(sorted(item.name for item in services))
+            known = self._known[id(services)] = services, text
+        return known[1]
+
+
+def _csv_values(detail: Exportable, names: _Names) -> tuple[str, ...]:
+    """A finding's cells, in the order of ``CSV_COLUMNS``."""
+    row, decision = detail.row, detail.decision
+    return (
+        row.id,
+        row.severity.value,
+        row.status,
+        row.cause,
+        "yes" if row.unconfirmed else "",
+        f"{row.score:.1f}",
+        row.title,
+        row.rule,
+        row.cve or "",
+        row.package or "",
+        row.layer.value,
+        row.provider,
+        row.account,
+        row.region,
+        row.resource_name,
+        row.resource_type,
+        row.resource_id,
+        row.resource_key,
+        names.of(detail.services),
+        " | ".join(f"{item.path}={_json(item.value)}" for item in detail.evidence),
+        row.first_seen,
+        row.last_seen,
+        decision.kind if decision else "",
+        decision.reason if decision else "",
+        row.until or "",
+        row.owner or "",
+    )
 
 
 def _write_jsonl(findings: Iterable[Exportable], head: Head, out: TextIO) -> None:

@@ -19,6 +19,8 @@ _MANY = 200
 """Numbers that one lookup hands over; what names more stays a subquery, which is then no worse."""
 _MOST = 10_000
 """Numbers in one condition, however many words it has: SQLite limits what can be bound."""
+_FREQUENT = 20_000
+"""Findings of a rule from which on its index is of no use for a whole list."""
 
 
 class Lookup:
@@ -48,6 +50,18 @@ class Lookup:
     def by(self, expr: str, select: str, end: str = "") -> Callable[[str, list[Bindable]], Placed]:
         """How a column is placed whose condition chooses what ``select`` gives."""
         return lambda sql, params: self.among(expr, f"{select}{sql}{end}", params)
+
+    def rules(self, sql: str, params: list[Bindable]) -> Placed:
+        """Findings of rules ``u`` that fulfil a condition."""
+        place, bound = self.among("t.rule", f"SELECT u.id FROM rule u WHERE {sql}", params)
+        if self.near or not place.startswith("t.rule IN (?"):
+            return place, bound
+        (rows,) = self._connection.execute(
+            f"SELECT count(*) FROM (SELECT 1 FROM state t WHERE t.scan = ? AND {place} LIMIT ?)",
+            (self.scan, *bound, _FREQUENT),
+        ).fetchone()
+        # A whole list is read faster from end to end than through an index that gives much of it.
+        return (f"+{place}" if rows == _FREQUENT else place), bound
 
     def bodies(self, sql: str, params: list[Bindable]) -> Placed:
         """Findings of resources whose body ``b`` fulfils a condition.

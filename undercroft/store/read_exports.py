@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 
 from undercroft.store.ageing import ageings
+from undercroft.store.choosing import JOINS, first
 from undercroft.store.connection import Database
 from undercroft.store.encode import REF_COLUMNS, evidence_of, load, ref_of
+from undercroft.store.fresh import ensure_fresh
 from undercroft.store.read_details import decision_view
-from undercroft.store.read_findings import iterate
+from undercroft.store.read_findings import COLUMNS, finding_row
 from undercroft.store.statuses import EVENT_COLUMNS, event_of
 from undercroft.views import DecisionView, FindingRecord, FindingRow, Query, ResourceRef
 
@@ -23,42 +24,48 @@ _KEPT = 20_000
 """Owners whose services are remembered: findings of one owner come in runs in most orders."""
 
 
-def records(database: Database, scan_id: int, query: Query) -> Iterator[FindingRecord]:
+_ROW = len(FindingRow._fields)
+
+
+def records(
+    database: Database, scan_id: int, query: Query, *, ages: bool
+) -> Iterator[FindingRecord]:
     """See ``Store.iter_records``."""
+    ensure_fresh(database, scan_id)
     services: dict[int, tuple[ResourceRef, ...]] = {}
-    rows = iterate(database, scan_id, query)
-    while batch := [row for _, row in zip(range(_BATCH), rows, strict=False)]:
+    ids = list(first(database, scan_id, query, -1))
+    for start in range(0, len(ids), _BATCH):
         if len(services) > _KEPT:
             services.clear()
-        yield from _batch(database.connection(), scan_id, batch, services, database.now())
+        yield from _batch(database, scan_id, ids[start : start + _BATCH], services, ages=ages)
 
 
 def _batch(
-    connection: sqlite3.Connection,
+    database: Database,
     scan_id: int,
-    batch: Sequence[FindingRow],
+    ids: Sequence[int],
     services: dict[int, tuple[ResourceRef, ...]],
-    now: datetime,
+    *,
+    ages: bool,
 ) -> Iterator[FindingRecord]:
-    marks = ",".join("?" * len(batch))
-    extras = {
-        row[0]: row[1:]
+    connection = database.connection()
+    found = {
+        row[-1]: (finding_row(row[:_ROW]), *row[_ROW:-1])
         for row in connection.execute(
-            "SELECT f.fid, f.at, o.evidence, t.reason, t.decision, t.resource, v.kev IS NOT NULL "
-            "FROM finding f LEFT JOIN vulnerability v ON v.cve = f.cve "
-            # CROSS JOIN keeps this order: the other way round reads the whole scan.
-            "CROSS JOIN state t ON t.finding = f.id JOIN observation o ON o.id = t.observation "
-            f"WHERE t.scan = ? AND f.fid IN ({marks})",
-            (scan_id, *(row.id for row in batch)),
+            f"SELECT {COLUMNS}, f.at, o.evidence, t.reason, t.decision, t.resource, "
+            "EXISTS (SELECT 1 FROM vulnerability v WHERE v.cve = f.cve AND v.kev IS NOT NULL), t.id "
+            f"FROM state t {JOINS} WHERE t.id IN ({','.join('?' * len(ids))})",
+            ids,
         )
     }
-    _learn(connection, scan_id, {extra[4] for extra in extras.values()} - services.keys(), services)
-    decisions = _decisions(connection, {extra[3] for extra in extras.values() if extra[3]})
-    times = ageings(connection, scan_id, batch, now)
-    for row in batch:
-        if row.id not in extras:  # its scan was deleted while we were reading
+    _learn(connection, scan_id, {entry[5] for entry in found.values()} - services.keys(), services)
+    decisions = _decisions(connection, {entry[4] for entry in found.values() if entry[4]})
+    rows = [entry[0] for entry in found.values()]
+    times = ageings(connection, scan_id, rows, database.now()) if ages else {}
+    for number in ids:
+        if number not in found:  # its scan was deleted while we were reading
             continue
-        at, evidence, reason, decision, owner, kev = extras[row.id]
+        row, at, evidence, reason, decision, owner, kev = found[number]
         yield FindingRecord(
             row=row,
             at=load(at),

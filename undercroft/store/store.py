@@ -282,9 +282,14 @@ class Store:
         """Every finding the query matches, in its order, read as it is consumed."""
         return read_findings.iterate(self._db, scan_id, query)
 
-    def iter_records(self, scan_id: int, query: Query) -> Iterator[FindingRecord]:
-        """Like ``iter_findings``, each with its evidence, decision and services, for exports."""
-        return read_exports.records(self._db, scan_id, query)
+    def iter_records(
+        self, scan_id: int, query: Query, *, ages: bool = True
+    ) -> Iterator[FindingRecord]:
+        """Like ``iter_findings``, each with its evidence, decision and services, for exports.
+
+        ``ages``: also with its times, which takes some working out.
+        """
+        return read_exports.records(self._db, scan_id, query, ages=ages)
 
     def group_findings(self, scan_id: int, query: Query, by: str) -> list[GroupRow]:
         """The query's findings by rule, resource, service, account, layer, package, severity or status."""
