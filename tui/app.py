@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
@@ -29,6 +29,7 @@ from undercroft.views import FindingRow, Query, ScanRow
 if TYPE_CHECKING:
     from rules import Pack
     from tui.scanning import Discovery, ScanRequest, ScanRun, ScanStarter
+    from tui.widgets.columns import Run
     from undercroft.store import Store
 
 __all__ = ["PLACES", "UndercroftApp"]
@@ -264,6 +265,16 @@ class UndercroftApp(ViewingApp):
         self.go("services")
         self.tell(DataChanged)
         self._start_opening()
+
+    def nothing_yet(self) -> tuple[Sequence[Run] | str, ...]:
+        """What a list says while no scan is shown: that, and what to do."""
+        if self.state_text != _NO_SCAN:
+            return (self.state_text,)
+        start = (
+            (self.mapped("go.services"), "signature"),
+            (" goes to where one is started", "muted"),
+        )
+        return ("There is no scan yet.", "", start)
 
     # Scans
 

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.app import App
+from textual.binding import Binding
 from textual.message import Message
 from textual.reactive import var
 
 from tui.console import console_url
+from tui.keymap import KEYS
 from tui.messages import (
     DecisionFailed,
     DecisionMade,
@@ -184,6 +186,11 @@ class DecidingApp(App[None]):
             if active.binding.id == name:
                 return self.get_key_display(active.binding)
         return default
+
+    def mapped(self, name: str) -> str:
+        """The first key of a binding as the person mapped it, whether it is live here or not."""
+        key = self.settings.keys.get(name, KEYS[name].keys).split(",")[0].strip()
+        return self.key_of(name, self.get_key_display(Binding(key, "")))
 
     def advice(self, rule: str) -> Advice:
         """What a rule says about why and how to fix; empty until the rules have been read."""

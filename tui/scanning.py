@@ -42,6 +42,14 @@ class ScanRequest:
     locations: tuple[str, ...] = ()
     """Regions; empty: those that the provider says are enabled."""
     name: str = ""
+    wide: bool = False
+    """More than ``profile``: the organisation that it belongs to, or the one that is named."""
+    wide_name: str = ""
+    """AWS: the role to assume in each account. Google Cloud: the organisation's number. Azure: the
+    management group.
+    """
+    resume: bool = False
+    """Go on from what an interrupted scan of the same had read."""
 
 
 ScanStarter: TypeAlias = Callable[
@@ -89,6 +97,8 @@ class Discovery:
     found: tuple[Found, ...] = ()
     check: Callable[[ScanRequest], Preflight] | None = None
     """Slow (asks the provider): called in a worker."""
+    unfinished: str = ""
+    """When an interrupted scan left what it had read, RFC 3339; empty if none did."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,13 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from tui.settings import load as load_settings
-from undercroft.clock import utc_now
+from undercroft.clock import stamp, utc_now
 from undercroft.model import Json
 from undercroft.protocols import Progress, Scope
 from undercroft.views import Query, ScanRow
@@ -238,20 +238,26 @@ def scan_starter(path: Callable[[], Path]) -> ScanStarter:
         from undercroft.store import Store
 
         with Store.open(path()) as store:
+            running: Running = {
+                "progress": progress,
+                "cancelled": cancelled,
+                "keep": True,
+                "resume": request.resume,
+            }
             if request.provider == "gcp":
-                return scan_gcp(store, _gcp(request), progress=progress, cancelled=cancelled)
+                return scan_gcp(store, _gcp(request), **running)
             if request.provider == "azure":
-                return scan_azure(store, _azure(request), progress=progress, cancelled=cancelled)
-            wanted = AwsRequest(
-                profiles=(request.profile,), regions=tuple(request.locations), name=request.name
-            )
-            return scan_aws(store, wanted, progress=progress, cancelled=cancelled)
+                return scan_azure(store, _azure(request), **running)
+            return scan_aws(store, _aws(request), **running)
 
     return start
 
 
-def discover() -> Discovery:
-    """What this machine could scan with. Reads configuration files only; asks no cloud."""
+def discover(cache: Path | None = None) -> Discovery:
+    """What this machine could scan with. Reads configuration files only; asks no cloud.
+
+    ``cache``: where an interrupted scan may have left what it had read.
+    """
     from collectors.aws.discover import profiles
     from collectors.azure.discover import sources as azure_sources
     from collectors.gcp.discover import sources
@@ -269,13 +275,38 @@ def discover() -> Discovery:
         Found("azure", one.name or one.subscription, one.detail, one.ready, one.hint)
         for one in azure_sources()
     ]
-    return Discovery(tuple(found), check_request)
+    return Discovery(tuple(found), check_request, _unfinished(cache))
+
+
+def _unfinished(cache: Path | None) -> str:
+    """When an interrupted scan last wrote down what it had read; empty if none is to be resumed."""
+    from undercroft.scan.journal import journal_path
+
+    if cache is None:
+        return ""
+    try:
+        written = journal_path(cache).stat().st_mtime
+    except OSError:
+        return ""
+    return stamp(datetime.fromtimestamp(written, UTC))
+
+
+def _aws(request: ScanRequest) -> AwsRequest:
+    """What the interface asked of AWS."""
+    return AwsRequest(
+        profiles=(request.profile,),
+        regions=tuple(request.locations),
+        name=request.name,
+        organization=request.wide,
+        role_name=request.wide_name,
+    )
 
 
 def _gcp(request: ScanRequest) -> GcpRequest:
     """What the interface asked of Google Cloud; without a project, all that can be seen."""
-    projects = (request.profile,) if request.profile else ()
-    return GcpRequest(projects, tuple(request.locations), name=request.name)
+    projects = (request.profile,) if request.profile and not request.wide else ()
+    locations = tuple(request.locations)
+    return GcpRequest(projects, locations, request.wide_name, name=request.name)
 
 
 def check_request(request: ScanRequest) -> Preflight:
@@ -288,15 +319,14 @@ def check_request(request: ScanRequest) -> Preflight:
         return _check_azure(_azure(request))
     from collectors.aws import preflight
 
-    wanted = AwsRequest(profiles=(request.profile,), regions=tuple(request.locations))
-    found = preflight(wanted.scope().options)
+    found = preflight(_aws(request).scope().options)
     return Preflight(found.arn, found.account, found.regions, found.problems)
 
 
 def _azure(request: ScanRequest) -> AzureRequest:
     """What the interface asked of Azure; without a subscription, all that are seen."""
-    chosen = (request.profile,) if request.profile else ()
-    return AzureRequest(chosen, name=request.name)
+    chosen = (request.profile,) if request.profile and not request.wide else ()
+    return AzureRequest(chosen, request.wide_name, name=request.name)
 
 
 def _check_azure(request: AzureRequest) -> Preflight:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from textual.widgets import Input
 
 from tests.tui.estate import ACCOUNT, HOSTILE
 from tests.tui.piloting import DISCOVERY, estate_app, screen_text, settle, text_of
+from tui import wiring
 from tui.dialogs.scan_setup import ScanSetupDialog, split_regions
-from tui.scanning import Discovery, Preflight, ScanBoard, ScanRequest
+from tui.scanning import Discovery, Found, Preflight, ScanBoard, ScanRequest
+from undercroft.clock import stamp, utc_now
 from undercroft.model import CoverageStatus
 from undercroft.protocols import Cancelled, Progress
+from undercroft.scan.journal import journal_path
 from undercroft.store import Store
 from undercroft.views import ScanRow
 
@@ -195,3 +199,41 @@ async def test_setup_says_when_there_is_nothing_to_scan_with(tmp_path: Path) -> 
         await pilot.press("n")
         await settle(pilot)
         assert "No credentials were found" in screen_text(empty)
+
+
+async def test_setup_of_an_organisation_that_goes_on_where_it_was_interrupted(
+    tmp_path: Path,
+) -> None:
+    starter = Starter()
+    found = Discovery((Found("aws", "root"), Found("gcp", "shop")), unfinished=stamp(utc_now()))
+    app = estate_app(tmp_path, starter=starter, discovery=found, screen="scans")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await pilot.press("n")
+        await settle(pilot)
+        assert "one was interrupted just now" in screen_text(app)
+        await pilot.press("down", "tab", "tab", "right", "enter")
+        assert "Write the number of the organisation" in text_of(app, ".dialog-message")
+        await pilot.press("shift+tab", "shift+tab", "shift+tab", "up", "tab", "tab", "right")
+        assert "Role there" in screen_text(app)
+        await pilot.press("tab", *"Audit", "enter")
+        await settle(pilot)
+        wanted = ScanRequest("aws", "root", wide=True, wide_name="Audit", resume=True)
+        assert starter.requests == [wanted]
+        assert app.scan_run is not None
+        app.scan_run.cancel()
+        await settle(pilot)
+
+
+def test_what_a_request_asks_of_each_cloud(tmp_path: Path) -> None:
+    ask = ScanRequest("", "mine", ("eu-west-1",), "n", wide=True, wide_name="77", resume=True)
+    aws, gcp, azure = wiring._aws(ask), wiring._gcp(ask), wiring._azure(ask)
+    assert (aws.profiles, aws.organization, aws.role_name) == (("mine",), True, "77")
+    assert (gcp.projects, gcp.organization) == ((), "77")
+    assert (azure.subscriptions, azure.management_group) == ((), "77")
+    narrow = replace(ask, wide=False, wide_name="")
+    assert wiring._gcp(narrow).projects == wiring._azure(narrow).subscriptions == ("mine",)
+    assert not wiring._aws(narrow).organization
+    assert wiring._unfinished(tmp_path / "cache.db") == ""
+    journal_path(tmp_path / "cache.db").touch()
+    assert wiring._unfinished(tmp_path / "cache.db")

@@ -75,7 +75,7 @@ def _run(
         config=settings,
         clock=asked_clock(),
         scan_starter=wiring.scan_starter(path),
-        discover=wiring.discover,
+        discover=lambda: wiring.discover(path()),
         rules_pack=wiring.pack,
     )
     threading.Thread(target=_leave_with_terminal, args=(app,), daemon=True).start()

@@ -16,7 +16,8 @@ from textual.widgets import Input, Static
 
 from tui.dialogs.base import Choice, Choices, Dialog, Suggest
 from tui.scanning import Discovery, Found, Preflight, ScanRequest
-from tui.text import content, styled
+from tui.text import ago, content, styled
+from undercroft.clock import utc_now
 
 __all__ = ["ScanSetupDialog", "split_regions"]
 
@@ -30,6 +31,12 @@ _REGIONS = (
 _PROVIDERS = {"aws": "AWS", "gcp": "Google Cloud", "azure": "Azure"}
 
 
+_WIDE = {
+    "aws": ("the whole organisation", "Role there", "UndercroftRead, unless you name another"),
+    "gcp": ("an organisation", "Its number", "gcloud organizations list"),
+    "azure": ("a management group", "Its name", "az account management-group list"),
+}
+"""Provider → what else than the chosen can be read, what has to be said about it, and a hint."""
 _EVERYTHING = {"gcp": "all projects", "azure": "all subscriptions"}
 """What an unnamed set of credentials reads."""
 _WHOLE = frozenset({"azure"})
@@ -124,6 +131,20 @@ class ScanSetupDialog(Dialog[ScanRequest]):
             id="regions-hint",
         )
         with Horizontal(classes="field"):
+            yield Static("Reads", classes="label")
+            yield Choices((), row=True, id="reach")
+        with Horizontal(classes="field", id="wide-field"):
+            yield Static("", classes="label", id="wide-label")
+            yield Input(id="wide")
+        with Horizontal(classes="field", id="resume-field"):
+            yield Static("Begins", classes="label")
+            yield Choices(
+                [Choice("resume", "where it was interrupted"), Choice("", "anew")],
+                row=True,
+                id="resume",
+            )
+        yield Static("", classes="hint -indent", id="resume-hint")
+        with Horizontal(classes="field"):
             yield Static("Name", classes="label")
             yield Input(id="name", placeholder="optional, to find this scan again")
         with VerticalScroll(id="check-box", can_focus=False):
@@ -132,6 +153,8 @@ class ScanSetupDialog(Dialog[ScanRequest]):
     def on_mount(self) -> None:
         """Look around."""
         self.query_one("#found-hint", Static).add_class("hint")
+        for name in ("#wide-field", "#resume-field", "#resume-hint"):
+            self.query_one(name).display = False
         if self._discovery is not None:
             self.post_message(self.Discovered(self._discovery))
         elif self._discover is not None:
@@ -149,7 +172,7 @@ class ScanSetupDialog(Dialog[ScanRequest]):
 
     @property
     def _found(self) -> Found | None:
-        choices = self.query_one(Choices)
+        choices = self.query_one("#found", Choices)
         found = self._discovery.found if self._discovery else ()
         return found[choices.chosen] if found and choices.options else None
 
@@ -166,7 +189,13 @@ class ScanSetupDialog(Dialog[ScanRequest]):
     def _offer(self, event: Discovered) -> None:
         self._discovery = event.discovery
         found = event.discovery.found
-        choices = self.query_one(Choices)
+        choices = self.query_one("#found", Choices)
+        if unfinished := event.discovery.unfinished:
+            self.query_one("#resume-field").display = True
+            hint = self.query_one("#resume-hint", Static)
+            hint.display = True
+            when = ago(unfinished, utc_now())
+            hint.update(content(f"one was interrupted {when}; goes on if the same is asked for"))
         choices.replace(
             [
                 Choice(
@@ -191,16 +220,33 @@ class ScanSetupDialog(Dialog[ScanRequest]):
             )
         else:
             self.query_one("#found-hint").display = False
-        self.query_one(Input).focus() if len(found) == 1 else choices.focus()
+        self.query_one("#regions").focus() if len(found) == 1 else choices.focus()
         self._propose_regions()
 
-    @on(Choices.Changed)
+    @on(Choices.Changed, "#reach")
+    def _ask_for_name(self) -> None:
+        """What has to be said about more than the chosen account."""
+        found = self._found
+        words = _WIDE.get(found.provider) if found is not None else None
+        wide = bool(self.query_one("#reach", Choices).value)
+        self.query_one("#wide-field").display = wide and words is not None
+        if words is not None:
+            self.query_one("#wide-label", Static).update(words[1])
+            self.query_one("#wide", Input).placeholder = words[2]
+        self._forget()
+
+    @on(Choices.Changed, "#found")
     def _propose_regions(self) -> None:
         """The regions that the configuration names, unless somebody typed others."""
         field, found = self.query_one("#regions", Input), self._found
         proposals = {",".join(one.locations) for one in (self._discovery or Discovery()).found}
         if found is not None and (not field.value or field.value in proposals):
             field.value = ",".join(found.locations)
+        words = _WIDE.get(found.provider) if found is not None else None
+        self.query_one("#reach", Choices).replace(
+            [Choice("", "as chosen"), *([Choice("wide", words[0])] if words else [])]
+        )
+        self._ask_for_name()
         whole = found is not None and found.provider in _WHOLE
         field.disabled = whole
         if whole:
@@ -227,16 +273,25 @@ class ScanSetupDialog(Dialog[ScanRequest]):
         except ValueError:
             return None
         name = self.query_one("#name", Input).value.strip()
-        return ScanRequest(found.provider, found.label, regions, name)
+        wide = bool(self.query_one("#reach", Choices).value)
+        named = self.query_one("#wide", Input).value.strip() if wide else ""
+        unfinished = bool(self._discovery and self._discovery.unfinished)
+        resume = unfinished and bool(self.query_one("#resume", Choices).value)
+        return ScanRequest(found.provider, found.label, regions, name, wide, named, resume)
 
     def result(self) -> ScanRequest | None:
         """Check the fields, then the permissions, then start."""
         found = self._found
         if found is None:
-            self.complain("There is nothing to scan with yet.", self.query_one(Choices))
+            self.complain("There is nothing to scan with yet.", self.query_one("#found"))
             return None
         if not found.ready:
-            self.complain(f"{found.label} is not ready: {found.hint}", self.query_one(Choices))
+            self.complain(f"{found.label} is not ready: {found.hint}", self.query_one("#found"))
+            return None
+        wide, named = self.query_one("#reach", Choices).value, self.query_one("#wide", Input)
+        if wide and not named.value.strip() and found.provider != "aws":
+            what = "number of the organisation" if found.provider == "gcp" else "management group"
+            self.complain(f"Write the {what}.", named)
             return None
         try:
             split_regions(self.query_one("#regions", Input).value)

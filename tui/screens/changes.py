@@ -104,7 +104,7 @@ class ChangesScreen(ReadingScreen):
         shown = self.undercroft.scan
         store = self.undercroft.store
         if shown is None or store is None:
-            self.table.say(self.undercroft.state_text)
+            self.table.say(*self.undercroft.nothing_yet())
             return
         if self._found is None:
             self.table.say("comparing…")

@@ -108,7 +108,7 @@ class FixFirstScreen(ActingScreen):
     def reload(self) -> None:
         """Work the order out again; what is marked stays marked if it is still there."""
         if self.undercroft.scan is None:
-            self.table.say(self.undercroft.state_text)
+            self.table.say(*self.undercroft.nothing_yet())
             return
         if not self._rows:
             self.table.say("working out what takes off most…")
@@ -158,10 +158,12 @@ class FixFirstScreen(ActingScreen):
         what_if, row, planned = self._what_if, self.table.row, self.planned
         if what_if is None:
             return
-        self.query_one("#total", Static).update(head_text(what_if, len(planned)))
+        self.query_one("#total", Static).update(
+            head_text(what_if, len(planned), self.undercroft.mapped)
+        )
         pane = self.query_one(DetailPane)
         if planned:
-            pane.show("plan", plan_text(what_if, planned))
+            pane.show("plan", plan_text(what_if, planned, self.undercroft.mapped))
         elif row is not None:
             pane.show(row.id, repair_text(row, [self.undercroft.advice(r) for r in row.rules]))
         marks = f"● {len(planned)} planned   " if planned else ""

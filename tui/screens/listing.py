@@ -156,10 +156,10 @@ class ListingScreen(ActingScreen, Generic[RowT]):
                 "",
                 app.open_error,
                 "",
-                (("q", "signature"), (" quits", "muted")),
+                ((app.mapped("app.quit"), "signature"), (" quits", "muted")),
             )
         elif app.scan is None:
-            self.table.say(app.state_text)
+            self.table.say(*app.nothing_yet())
         else:
             self.table.say("reading…")
 
@@ -171,7 +171,11 @@ class ListingScreen(ActingScreen, Generic[RowT]):
             self.table.say(
                 [*nothing, (self.query_now.filter, "strong")],
                 "",
-                [*change, ("esc", "signature"), (" clears it", "muted")],
+                [
+                    *change,
+                    (self.undercroft.mapped("view.back"), "signature"),
+                    (" clears it", "muted"),
+                ],
             )
         else:
             self.table.say(*self.empty_words())

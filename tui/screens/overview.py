@@ -68,10 +68,13 @@ def _heat(layer: Layer) -> Column[Row]:
     letter = LAYER_LETTER[layer]
     title = f"{letter} {layer.value}"
     return Column(
-        layer.value, title, 8, cell, short=letter, comfort=8, grow=1, most=12, sortable=False
-    )
+        layer.value, title, 8, cell, short=letter, room=_WORDS, comfort=8, grow=1, most=12,
+        sortable=False,
+    )  # fmt: skip
 
 
+_WORDS = max(len(f"{LAYER_LETTER[layer]} {layer.value}") for layer in LAYERS)
+"""Width from which all headings are words: a word among letters reads as another kind of thing."""
 COLUMNS: tuple[Column[Row], ...] = (
     Column("score", "SCORE", 5, _score, right=True, descending=True),
     Column("trend", "TREND", _SCANS, _trend, drop=2, sortable=False),

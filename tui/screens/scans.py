@@ -82,7 +82,8 @@ class ScansScreen(ReadingScreen):
         self._rows = rows
         at = next((index for index, row in enumerate(rows) if row.id == chosen), 0)
         if not rows:
-            self.table.say("No scan yet.", (("n", "signature"), (" starts one", "muted")))
+            key = self.undercroft.key_of("scans.new", "n")
+            self.table.say("No scan yet.", ((key, "signature"), (" starts one", "muted")))
         self.table.show_rows(rows, cursor=at)
         self.note = styled(count(len(rows), "scan"), "$muted")
 

@@ -48,6 +48,8 @@ class Column(Generic[RowT]):
     cell: Callable[[RowT], Cell]
     short: str = ""
     """Title where the whole one does not fit; empty: the whole one, cut off."""
+    room: int = 0
+    """Width below which ``short`` is shown even if the whole one would fit: its neighbours' would not."""
     right: bool = False
     """Aligned to the right."""
     comfort: int = 0
@@ -78,9 +80,8 @@ class Placed(Generic[RowT]):
     def title(self) -> str:
         """The column's title, the short one where the other does not fit."""
         column = self.column
-        return (
-            column.title if cell_len(column.title) <= self.width else column.short or column.title
-        )
+        needed = max(cell_len(column.title), column.room)
+        return column.title if needed <= self.width else column.short or column.title
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from textual.content import Content
@@ -27,8 +27,11 @@ def score_text(score: float) -> Content:
     return Content.styled(f"{glyph} {score:>4.1f}", f"${severity_tone(word)}")
 
 
-def head_text(what_if: WhatIf, planned: int) -> Content:
-    """Points over all services, and what is left of them once the plan is done."""
+def head_text(what_if: WhatIf, planned: int, key: Callable[[str], str]) -> Content:
+    """Points over all services, and what is left of them once the plan is done.
+
+    ``key``: binding id → the key as it is mapped now.
+    """
     parts = [
         Content.styled("risk over all services ", "$muted"),
         Content.styled(f"{what_if.before:,.1f}", "bold $strong"),
@@ -44,21 +47,23 @@ def head_text(what_if: WhatIf, planned: int) -> Content:
             ),
         ]
     else:
-        parts.append(Content.styled("   space plans a repair and shows what would be", "$faint"))
+        words = f"   {key('table.mark')} plans a repair and shows what would be"
+        parts.append(styled(words, "$faint"))
     return Content.assemble(*parts)
 
 
-def plan_text(what_if: WhatIf, planned: Sequence[Repair]) -> Content:
-    """The plan, and every score as it would be."""
+def plan_text(what_if: WhatIf, planned: Sequence[Repair], key: Callable[[str], str]) -> Content:
+    """The plan, and every score as it would be. ``key``: as for ``head_text``."""
     lines = [Content.styled("If this were done", "bold $strong")]
     lines += [styled(f"● {repair.words}", "$signature") for repair in planned]
     lines.append(Content(""))
     lines += _changes(what_if.changes)
     lines += [
         Content(""),
-        Content.styled(
-            "Computed together: single values do not add up. Nothing is written: f claims all of it "
-            "fixed, e writes a checklist with commands, esc leaves without a trace.",
+        styled(
+            "Computed together: single values do not add up. Nothing is written: "
+            f"{key('finding.fixed')} claims all of it fixed, {key('view.export')} writes a checklist "
+            f"with commands, {key('view.back')} leaves without a trace.",
             "$faint",
         ),
     ]
