@@ -165,6 +165,7 @@ class Planner:
         self._scores = dict(scores or {s: self._score(s) for s in world.reach})
         self._before = dict(self._scores)
         self._bounds: dict[RepairKey, float] = {}
+        self._heap: list[tuple[float, RepairKey]] = []
         self._shares: dict[int, dict[RepairKey, float]] = {}
         self._exact: dict[RepairKey, float] = {}
 
@@ -251,22 +252,26 @@ class Planner:
         Of equal ones the smaller key, so that the order is always the same.
         """
         if not self._bounds:
-            self._bound_all()
-        planned = set(self.planned)
-        heap = [
-            (-bound, repair)
-            for repair, bound in self._bounds.items()
-            if bound > 1e-9 and repair not in planned
-        ]
-        heapq.heapify(heap)
+            for service in self.world.reach:
+                self._bound(service)
+            self._heap = [(-bound, repair) for repair, bound in self._bounds.items()]
+            heapq.heapify(self._heap)
+        heap = self._heap
+        looked: list[tuple[float, RepairKey]] = []
         winner: tuple[float, RepairKey] | None = None
         while heap and (winner is None or heap[0][0] <= winner[0] + _SLACK):
-            _, repair = heapq.heappop(heap)
+            negative, repair = heapq.heappop(heap)
+            # A bound that has changed since was put in once more.
+            if -negative != self._bounds[repair] or negative > -1e-9 or repair in self.planned:
+                continue
+            looked.append((negative, repair))
             if repair not in self._exact:
                 self._exact[repair] = self.evaluate(repair).value
             found = (-self._exact[repair], repair)
             if winner is None or found < winner:
                 winner = found
+        for entry in looked:
+            heapq.heappush(heap, entry)
         return self.evaluate(winner[1]) if winner is not None and winner[0] < 0 else None
 
     def greedy(self, most: int) -> list[Step]:
@@ -364,17 +369,15 @@ class Planner:
         for service in touched:
             self._scores[service] = self._score(service)
         if self._bounds:
+            changed: set[RepairKey] = set()
             for service in touched:
                 # What does something there, before or after, is worth something else now.
-                for other in self._shares.get(service, ()):
-                    self._exact.pop(other, None)
+                changed.update(self._shares.get(service, ()))
                 self._bound(service)
-                for other in self._shares[service]:
-                    self._exact.pop(other, None)
-
-    def _bound_all(self) -> None:
-        for service in self.world.reach:
-            self._bound(service)
+                changed.update(self._shares[service])
+            for other in changed:
+                self._exact.pop(other, None)
+                heapq.heappush(self._heap, (-self._bounds[other], other))
 
     def _bound(self, service: int) -> None:
         """Put one service's part into the bounds of the repairs beneath it."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from undercroft.feeds import EXPLOITABLE_TRAIT
 from undercroft.model import LAYERS
@@ -63,6 +63,17 @@ def _mend(rule: str, layer: int, traits: str, vulnerability: bool) -> str:
     return mend_of(rule, LAYERS[layer], load(traits), vulnerability=vulnerability)
 
 
+_ANY: frozenset[str] = frozenset()
+
+
+class _Group(NamedTuple):
+    """The living findings of a resource that make one thing that an ingredient asks of it."""
+
+    items: list[Item]
+    findings: frozenset[int]
+    repairs: frozenset[RepairKey]
+
+
 class Components:
     """The living findings of resources that combinations hang on, read once each."""
 
@@ -72,6 +83,7 @@ class Components:
         self._scan = scan_id
         self._exploitable = EXPLOITABLE_SQL if feeds else "0"
         self._known: dict[str, list[tuple[Item, frozenset[str], int]]] = {}
+        self._groups: dict[tuple[str, frozenset[str], frozenset[str]], _Group] = {}
 
     def of(self, key: str) -> list[tuple[Item, frozenset[str], int]]:
         """(item, tokens that it answers to, resource) of every living finding of a resource."""
@@ -102,20 +114,34 @@ class Components:
 
         Empty if it asks for nothing but the resource; an empty group is one that has ended.
         """
-        groups: list[list[Item]] = []
+        return [group.items for group in self.asked(key, value)]
+
+    def asked(self, key: str, value: Mapping[str, Any]) -> list[_Group]:
+        """The same, with the findings and what mends them as sets."""
+        groups = []
         for asked in ("any_of", "also_any_of"):
-            tokens = set(value.get(asked, ()))
-            if not tokens:
-                continue
-            layers = set(value.get("layers", ())) if asked == "any_of" else set()
-            groups.append(
-                [
-                    item
-                    for item, answers, _ in self.of(key)
-                    if answers & tokens and (not layers or item.layer in layers)
-                ]
-            )
+            tokens = frozenset(value.get(asked, ()))
+            if tokens:
+                layers = frozenset(value.get("layers", ())) if asked == "any_of" else _ANY
+                groups.append(self._group(key, tokens, layers))
         return groups
+
+    def _group(self, key: str, tokens: frozenset[str], layers: frozenset[str]) -> _Group:
+        # Thousands of services ask the same of an image with thousands of findings.
+        group = self._groups.get((key, tokens, layers))
+        if group is None:
+            items = [
+                item
+                for item, answers, _ in self.of(key)
+                if not answers.isdisjoint(tokens) and (not layers or item.layer in layers)
+            ]
+            resource = self.resource(key)
+            group = self._groups[key, tokens, layers] = _Group(
+                items,
+                frozenset(item.finding for item in items),
+                frozenset(RepairKey(resource, item.mend) for item in items),
+            )
+        return group
 
 
 @lru_cache(maxsize=4096)
@@ -131,10 +157,10 @@ def combo_of(finding: int, hazard: float, evidence: Iterable[Any], components: C
     for key, value in evidence:
         if not isinstance(value, dict) or "slot" not in value:
             continue
-        living = components.groups(key, value)
-        groups = [frozenset(item.finding for item in group) for group in living]
-        resource = components.resource(key)
-        repairs.update(RepairKey(resource, item.mend) for group in living for item in group)
+        living = components.asked(key, value)
+        groups = [group.findings for group in living]
+        for group in living:
+            repairs |= group.repairs
         # More resources than were listed make this ingredient: no repair is known to end it.
         if "more" in value:
             groups = []
