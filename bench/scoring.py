@@ -74,8 +74,9 @@ def rescoring(world: World) -> list[Figure]:
 
 def planning(world: World) -> list[Figure]:
     """The first page of repairs in order, loading included; then one of them marked as planned."""
+    scan = world.scan.id
     start = time.process_time()
-    plan = world.store.repair_plan(world.scan.id)
+    plan = world.store.repair_plan(scan)
     loaded = time.process_time()
     rows = plan.first(_ROWS)
     listed = time.process_time()

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FixFirstScreen"]
 
+_SOON = 20
+"""Repairs to begin with: the rest of a large estate takes its time."""
 _MOST = 100
 """Repairs that are put in order; whoever did a hundred scans again before going on."""
 
@@ -110,15 +112,26 @@ class FixFirstScreen(ActingScreen):
         if self.undercroft.scan is None:
             self.table.say(*self.undercroft.nothing_yet())
             return
+        most = _MOST if self._rows else _SOON
         if not self._rows:
             self.table.say("working out what takes off most…")
 
         def work(store: Store, scan_id: int) -> tuple[RepairPlan, list[Repair]]:
             self.undercroft.load_advice()
             plan = store.repair_plan(scan_id)
-            return plan, plan.first(_MOST)
+            return plan, plan.first(most)
 
-        self.fetch("plan", work, self._show)
+        def more(answer: tuple[RepairPlan, list[Repair]]) -> None:
+            if answer[0] is self._plan:
+                self._show(answer)
+
+        def done(answer: tuple[RepairPlan, list[Repair]]) -> None:
+            plan, rows = answer
+            self._show(answer)
+            if len(rows) == _SOON:
+                self.fetch("more", lambda *_: (plan, plan.first(_MOST)), more)
+
+        self.fetch("plan", work, done)
 
     def _show(self, answer: tuple[RepairPlan, list[Repair]]) -> None:
         marked = {row.id for row in self.planned}

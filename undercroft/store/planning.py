@@ -87,15 +87,17 @@ class RepairPlan:
 
     def first(self, most: int) -> list[Repair]:
         """The greedy order: the best repair, then the best once that is done, and so on."""
-        with self._lock:
-            while len(self._rows) < most and not self._ended:
+        while True:
+            # Step by step: what is asked meanwhile waits for one step and no longer.
+            with self._lock:
+                if len(self._rows) >= most or self._ended:
+                    return self._rows[:most]
                 step = self._greedy.best()
                 if step is None:
                     self._ended = True
                 else:
                     self._greedy.plan(step.repair)
                     self._rows.append(self._named(step))
-            return self._rows[:most]
 
     def what_if(self, repairs: Collection[str]) -> WhatIf:
         """Everything as it would be with these repairs (ids that ``first`` gave) done."""
