@@ -203,6 +203,10 @@ class Pack:
         gone = dict.fromkeys(self.retired, RETIRED_RULE)
         return gone | {entry.id: entry.logic_version for entry in self.entries()}
 
+    def frameworks(self) -> dict[str, Mapping[str, tuple[str, ...]]]:
+        """Rule or combination id → framework → controls of it that the rule maps to."""
+        return {entry.id: entry.frameworks for entry in self.entries() if entry.frameworks}
+
     def entries(self) -> list[Rule | Combination]:
         """Rules and combinations, in the order of their files."""
         return [*self.rules, *self.combinations]

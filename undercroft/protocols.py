@@ -132,6 +132,10 @@ class RulePack(Protocol):
         """Id of every enabled rule → version of its logic."""
         ...
 
+    def frameworks(self) -> Mapping[str, Mapping[str, Sequence[str]]]:
+        """Rule id → framework → controls of it that the rule maps to."""
+        ...
+
 
 class Judge(Protocol):
     """Applies a rule pack."""

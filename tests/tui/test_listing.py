@@ -190,6 +190,21 @@ async def test_a_bad_filter_says_where_and_changes_nothing(large_app: AppMaker) 
         assert screen.table.total == before
 
 
+async def test_a_bad_filter_of_a_saved_view_or_the_command_line_is_there_to_be_mended(
+    large_app: AppMaker,
+) -> None:
+    app = large_app(screen="findings", filter="sevrity:high")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        text = screen_text(app)
+        assert "sevrity:high" in text
+        assert "unknown key 'sevrity' at 1: did you mean 'severity'?" in text
+        await press(pilot, *["backspace"] * 12, *typed("severity:low"), "enter")
+        assert isinstance(app.screen, FindingsScreen)
+        assert app.screen.query_now.filter == "severity:low"
+        assert 0 < app.screen.table.total < FINDINGS
+
+
 async def test_no_match_says_so_and_how_to_go_on(large_app: AppMaker) -> None:
     app = large_app(screen="findings", filter="package:nonesuch")
     async with app.run_test(size=(80, 24)) as pilot:

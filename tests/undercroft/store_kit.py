@@ -26,6 +26,7 @@ from undercroft.triage.events import Event
 from undercroft.views import FindingRow, Query, ScanRow
 
 ACCOUNT = "111122223333"
+FRAMEWORKS = {"nb-root": {"cis_aws": ("5.0:2.1.4",)}, "cve": {"owasp_llm_2025": ("LLM03:2025",)}}
 RULES = {"nb-root": "1", "bucket-public": "1", "role-admin": "1", "cve": "1", "toxic": "1"}
 
 
@@ -178,7 +179,12 @@ def save(
 ) -> ScanRow:
     """Scan an estate the way the pipeline does, an hour before whatever comes next."""
     with store.write_scan(
-        name=name, kind="live", scope={"provider": "aws"}, rules=rules, pack=pack
+        name=name,
+        kind="live",
+        scope={"provider": "aws"},
+        rules=rules,
+        pack=pack,
+        frameworks=FRAMEWORKS,
     ) as writer:
         stamped = [
             resource

@@ -209,6 +209,9 @@ class Endless:
 class Pack:
     """The rules of the judge below."""
 
+    def frameworks(self) -> Mapping[str, Mapping[str, Sequence[str]]]:
+        return {}
+
     def logic_versions(self) -> Mapping[str, str]:
         return {"admin-role": "1", "secret": "1", "combo": "1"}
 

@@ -135,6 +135,11 @@ ALL = {"role-admin", "CVE-2024-0", "CVE-2024-1", "CVE-2024-2", "bucket-public", 
         ("%", {"bucket-public"}),
         ("score>45", {"bucket-public"}),
         ("unconfirmed:yes", set()),
+        ("framework:cis_aws", {"nb-root"}),
+        ("framework:llm03*", {"CVE-2024-0", "CVE-2024-1", "CVE-2024-2"}),
+        ("framework:cis_aws:5.0:2.1.4", {"nb-root"}),
+        ("framework:iso*", set()),
+        ("-framework:*", {"role-admin", "bucket-public"}),
     ],
 )
 def test_filters_of_findings(store: Store, clock: Clock, text: str, expected: set[str]) -> None:
@@ -183,6 +188,17 @@ def test_a_filter_that_is_wrong_says_so(store: Store, clock: Clock) -> None:
     for read in (store.findings, store.services, store.count_findings, store.count_services):
         with pytest.raises(FilterError):
             read(scan.id, Query(filter="sevrity:high"))
+
+
+def test_a_framework_that_nothing_is_known_of_is_no_silent_nothing(
+    store: Store, clock: Clock
+) -> None:
+    with store.write_scan(name="", kind="live", scope={}, rules=RULES, pack="p") as writer:
+        writer.add(estate().resources)
+        scan = writer.commit(calls=0, throttled=0, now=clock.now)
+    for read in (store.findings, store.services, store.count_findings):
+        with pytest.raises(FilterError, match="which frameworks its rules map to: scan again"):
+            read(scan.id, Query("framework:cis_aws"))
 
 
 def test_windows_and_streams_agree(store: Store, clock: Clock) -> None:

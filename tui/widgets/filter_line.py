@@ -136,8 +136,12 @@ class FilterLine(Vertical):
         self.post_message(self.Closed())
 
     def set(self, text: str) -> None:
-        """Put a filter in force from elsewhere."""
+        """Put a filter in force from elsewhere; one that is wrong is there to be mended."""
         self.set_class(bool(text), "-active")
+        try:
+            parse(text)
+        except FilterError:
+            self.open()
         self.input.value = text
         self.input.cursor_position = len(text)
 

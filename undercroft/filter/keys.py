@@ -133,7 +133,7 @@ KEYS: Final[Mapping[str, Key]] = {
         ),
         Key("lapses", "acceptance ends by a day or within a time", "lapses", example="lapses:14d"),
         _flag("combination", "part of a toxic combination"),
-        _name("framework", "control of a framework that its rule maps to", "CIS*"),
+        _name("framework", "framework or control that its rule maps to", "cis_aws"),
         _flag("unconfirmed", "this scan could not look at it again"),
         _name("id", "finding id, or its beginning with a *", "f1-abcd2345*"),
     )

@@ -89,6 +89,7 @@ def run_scan(
         scope=redact_options(_scope(scope, collectors), salt),
         rules=judge.pack.logic_versions(),
         pack=judge.version,
+        frameworks=judge.pack.frameworks(),
         criticality_tag=criticality_tag,
     )
     with ExitStack() as stack:

@@ -138,7 +138,10 @@ def finding_columns(lookup: Lookup) -> Columns:
         "lapses": Column("t.until", "date"),
         "lapsed": Column("t.turned_at", "time", within=("(t.cause = 'expired' AND ", ")")),
         "combination": Column("t.combined", "flag"),
-        "framework": Column("NULL", "name"),
+        "framework": tuple(
+            Column(expr, "name", place=lookup.controls)
+            for expr in ("k.framework", "k.control", "(k.framework || ':' || k.control)")
+        ),
         "unconfirmed": Column("t.unconfirmed", "flag"),
         "id": Column("f.fid", fold="lower", place=finding),
     }

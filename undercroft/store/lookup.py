@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from undercroft.filter import Bindable, Placed
+from undercroft.filter import Bindable, FilterError, Placed
 from undercroft.store.connection import Database
 
 __all__ = ["Lookup"]
@@ -62,6 +62,14 @@ class Lookup:
         ).fetchone()
         # A whole list is read faster from end to end than through an index that gives much of it.
         return (f"+{place}" if rows == _FREQUENT else place), bound
+
+    def controls(self, sql: str, params: list[Bindable]) -> Placed:
+        """Findings of rules that map to a control ``k`` which fulfils a condition."""
+        if self._connection.execute("SELECT 1 FROM control LIMIT 1").fetchone() is None:
+            raise FilterError(
+                "no scan in this cache says which frameworks its rules map to: scan again", 0
+            )
+        return self.among("t.rule", f"SELECT DISTINCT k.rule FROM control k WHERE {sql}", params)
 
     def bodies(self, sql: str, params: list[Bindable]) -> Placed:
         """Findings of resources whose body ``b`` fulfils a condition.

@@ -16,7 +16,7 @@ __all__ = ["APPLICATION_ID", "FINDING_INDEXES", "SCHEMA_VERSION", "STATE_INDEXES
 
 APPLICATION_ID = 0x55435246
 """``UCRF`` in the file's header: tells our files from other SQLite databases."""
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 """Kept in the header too, so that reading it needs no table and no library."""
 
 _TABLES = (
@@ -278,6 +278,14 @@ def migrations() -> Migrations:
             db.execute(statement)
         for name, definition in STATE_INDEXES.items():
             db.execute(f"CREATE INDEX IF NOT EXISTS {name} {definition}")
+
+    @found(name="0009_controls")
+    def add_controls(db: Database) -> None:
+        # Controls of frameworks that rules map to, as the newest scan's rules say.
+        db.execute(
+            "CREATE TABLE control (rule INTEGER NOT NULL, framework TEXT NOT NULL, "
+            "control TEXT NOT NULL, PRIMARY KEY (rule, framework, control)) STRICT, WITHOUT ROWID"
+        )
 
     return found
 

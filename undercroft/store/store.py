@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         sharing,
         suggest,
     )
+    from undercroft.store.controls import Frameworks
     from undercroft.store.planning import RepairPlan
     from undercroft.store.recombine import Recombined
     from undercroft.store.writer import ScanWriter
@@ -203,10 +204,12 @@ class Store:
         scope: Mapping[str, Json],
         rules: Mapping[str, str],
         pack: str,
+        frameworks: Frameworks | None = None,
         criticality_tag: str = DEFAULT_TAG,
     ) -> ScanWriter:
         """Begin a scan. ``rules``: id → logic version of every enabled rule; ``pack``: its version.
 
+        ``frameworks``: rule id → framework → controls; None leaves what is known of them as it is.
         ``criticality_tag``: name of the tag that says what a resource is worth; empty: none does.
         """
         from undercroft.store.writer import ScanWriter
@@ -218,6 +221,7 @@ class Store:
             scope=scope,
             rules=rules,
             pack=pack,
+            frameworks=frameworks,
             criticality_tag=criticality_tag,
         )
 

@@ -26,6 +26,7 @@ _SOURCES = {
             "AND "
         ),
     ),
+    "framework": ("(k.framework || ':' || k.control)", "FROM control k WHERE "),
     "cve": ("f.cve", _FINDINGS),
     "package": ("f.package", _FINDINGS),
     "owner": (

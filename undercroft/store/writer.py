@@ -28,7 +28,7 @@ from undercroft.model import (
     bulk,
 )
 from undercroft.store import commit as commits
-from undercroft.store import scans
+from undercroft.store import controls, scans
 from undercroft.store.answers import Answer, Answers
 from undercroft.store.connection import Database
 from undercroft.store.encode import (
@@ -93,6 +93,7 @@ class ScanWriter:
         scope: Mapping[str, Json],
         rules: Mapping[str, str],
         pack: str,
+        frameworks: controls.Frameworks | None,
         criticality_tag: str,
     ) -> None:
         self._db = database
@@ -135,6 +136,8 @@ class ScanWriter:
                 ),
             )
             self.scan_id = int(cursor.lastrowid or 0)
+            if frameworks is not None:
+                controls.write(connection, frameworks)
         self._book = Answers(self.scan_id, self._pack)
         self._lookup = LazyResources(database.connection(), self.scan_id)
 
