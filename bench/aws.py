@@ -85,9 +85,11 @@ def _necessary() -> Counter[str]:
             "macie2:GetAutomatedDiscoveryConfiguration": 1,
             "securityhub:GetEnabledStandards": 1,
             "organizations:DescribeOrganization": 1,
-            "cloudtrail:DescribeTrails": 1,
-            "cloudtrail:GetTrailStatus": 1,
-            "cloudtrail:GetEventSelectors": 1,
+            # By the account, and for buckets that keep no log of their own: two units, which do not
+            # know of each other.
+            "cloudtrail:DescribeTrails": 2,
+            "cloudtrail:GetTrailStatus": 2,
+            "cloudtrail:GetEventSelectors": 2,
             "s3control:GetPublicAccessBlock": 2,
             # Of what they stand on only what is named, together where the API takes several names.
             "ec2:DescribeInstances": 1,

@@ -67,8 +67,8 @@ class Read:
     listed: bool = False
     """The answer comes in pages; ``pick`` names the list."""
     shared: bool = False
-    """Listed once for all resources of a unit, and told apart by the fields of the items that are
-    named like the arguments."""
+    """Listed once for all resources of a unit. Arguments that are no constants are not sent: the
+    fields of the items that are named like them tell whose they are."""
     each: tuple[Each, ...] = ()
     """Further calls for every item of the list. A bare name becomes an item with one ``id``."""
     client: str = ""
@@ -161,6 +161,10 @@ class Kind:
     """Values of ``Status`` in the list that mean it is no longer there."""
     keep: Callable[[Mapping[str, Json]], bool] | None = None
     """Which items of the list are read; None: all."""
+    batch: int = 0
+    """How many can be described with one call, if it is read by name."""
+    batch_by: str = ""
+    """The field of its answers that holds the name asked for."""
     within: str = ""
     """The kind that all of this belong to: where there is none of that, this is not listed."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import chain, islice
@@ -22,8 +22,17 @@ from collectors.aws.policy.trust import grants
 from collectors.aws.session import Clients, call, pages, spare
 from collectors.aws.shared import FEW, Shared
 from collectors.aws.subreads import SubReads, tag_map
-from collectors.aws.unchanged import kept_answer, reader
-from collectors.aws.units import AwsCollector, Ended, Gaps, Reading, Unit, once, side_by_side
+from collectors.aws.unchanged import SAFE, kept_answer, reader
+from collectors.aws.units import (
+    AwsCollector,
+    Ended,
+    Gaps,
+    Reading,
+    Unit,
+    batches,
+    once,
+    side_by_side,
+)
 from collectors.aws.values import jsonable
 from collectors.references import link
 from undercroft.model import Certainty, Coverage, CoverageStatus, Edge, Json, Presence, Resource
@@ -36,6 +45,9 @@ JOB_DAYS = 90
 """Jobs are history: only those this young are listed, and one that ages out is gone."""
 JOB_LIMIT = 2_000
 """At most this many of a kind per region, newest first."""
+
+_TOGETHER = "$together"
+"""In an item: what a call about several has answered about it."""
 
 # SageMaker has no error code of its own for "does not exist".
 _MISSING = re.compile(r"not find|not found|does not exist|RecordNotFound", re.IGNORECASE)
@@ -59,7 +71,8 @@ class KindList(AwsCollector):
         super().__init__(clients)
         self.name = kind.collector
         self.lists = kind.lists
-        self.reader = reader()
+        if any(f"{one.family}.{one.name}" in SAFE for one in _all_of(kind)):
+            self.reader = reader()
         self._kind = kind
         self._clock = clock
         self._limit = limit
@@ -70,7 +83,7 @@ class KindList(AwsCollector):
 
         count, ended = yield from self._list(unit, self._kind, self.name)
         for kind in LISTED:
-            if (kind.family, kind.within) == (self._kind.family, self._kind.name):
+            if _lies_within(kind, self._kind):
                 yield from self._belonging(unit, kind, count)
         return ended
 
@@ -138,6 +151,8 @@ class KindNamed(AwsCollector):
         """Describe each; what does not exist comes out as absent."""
         reader = _Reader(self.clients, unit, self.name)
         gaps, failed, seen = Gaps(), list[CallError](), set[tuple[str, str]]()
+        wanted = {stub.key: stub for stub in unit.wanted}
+        together = reader.together(self._kind, [stub.name for stub in wanted.values()])
 
         def describe(stub: Resource) -> list[Collected]:
             item: dict[str, Json] = {
@@ -146,6 +161,8 @@ class KindNamed(AwsCollector):
                 ARN: stub.native_id,
                 **{f"${number}": part for number, part in enumerate(_parts(stub.key), 1)},
             }
+            if stub.name in together:
+                item[_TOGETHER] = together[stub.name]
             try:
                 found = reader.describe(self._kind, item, stub=stub)
             except CallError as error:
@@ -160,7 +177,7 @@ class KindNamed(AwsCollector):
                 )
             ]
 
-        for found in side_by_side({stub.key: stub for stub in unit.wanted}.values(), describe):
+        for found in side_by_side(wanted.values(), describe):
             gaps.note(found)
             yield from once(found, seen)
         if failed:
@@ -325,7 +342,26 @@ class _Reader:
         name = parsed.name if parsed else name
         return self._place.key(kind.prefix, kind.segment, name), name
 
+    def together(self, kind: Kind, names: Sequence[str]) -> dict[str, Json]:
+        """Name → what describing several at once answers about it, None where there is none.
+
+        Empty if the kind has no such call, or it failed: then each is asked for alone.
+        """
+        found: dict[str, Json] = {}
+        for batch in batches(names, kind.batch) if kind.batch else ():
+            (argument,) = kind.arguments
+            client = self._client(kind.client)
+            try:
+                answer = call(self._meter, client, kind.describe_operation, **{argument: batch})
+            except CallError:
+                return {}
+            told = {item[kind.batch_by]: jsonable(item) for item in answer.get(kind.answer) or ()}
+            found |= {name: told.get(name) for name in batch}
+        return found
+
     def _answer(self, kind: Kind, item: Mapping[str, Json]) -> dict[str, Json]:
+        if _TOGETHER in item:
+            return self._existing(kind, item[_TOGETHER])
         arguments = _arguments(kind.describe_arguments, item, str(item.get(ARN) or ""))
         answer = jsonable(
             call(self._meter, self._client(kind.client), kind.describe_operation, **arguments or {})
@@ -334,13 +370,15 @@ class _Reader:
         if isinstance(inner, list):
             # Described several at a time, or answered with an empty list where it is gone.
             inner = inner[0] if inner else None
-        if not isinstance(inner, dict):
-            told: Any = {
-                "Error": {"Code": "ResourceNotFoundException", "Message": "not in the answer"}
-            }
-            gone = ClientError(told, kind.describe_operation)
-            raise CallError(kind.client, self._place.region, kind.describe_operation, gone)
-        return inner
+        return self._existing(kind, inner)
+
+    def _existing(self, kind: Kind, answer: Any) -> dict[str, Json]:
+        """The answer, or the error that AWS has for what does not exist."""
+        if isinstance(answer, dict):
+            return answer
+        told: Any = {"Error": {"Code": "ResourceNotFoundException", "Message": "not in the answer"}}
+        gone = ClientError(told, kind.describe_operation)
+        raise CallError(kind.client, self._place.region, kind.describe_operation, gone)
 
     def _resource(
         self,
@@ -390,17 +428,7 @@ class _Reader:
         client = self._client(read.client or kind.client)
         if read.listed:
             try:
-                listed = (
-                    self._shared.items(kind, read, arguments)
-                    if read.shared
-                    else [
-                        jsonable(entry)
-                        for entry in pages(
-                            self._meter, client, read.operation, read.pick, **arguments
-                        )
-                    ]
-                )
-                config[read.into] = [self._each(client, read, entry) for entry in listed]
+                config[read.into] = self._listed(client, read, arguments)
             except CallError as error:
                 if error.code in read.answers:
                     config[read.into] = []
@@ -420,6 +448,18 @@ class _Reader:
             value = _readable(value)
         if value not in (None, {}):
             config[read.into] = value
+
+    def _listed(self, client: BaseClient, read: Read, arguments: Mapping[str, Json]) -> list[Json]:
+        def ask(sent: Mapping[str, Any]) -> list[Json]:
+            found = pages(self._meter, client, read.operation, read.pick, **sent)
+            return [self._each(client, read, jsonable(entry)) for entry in found]
+
+        if not read.shared:
+            return ask(arguments)
+        always = {name for name, source in read.arguments.items() if source.startswith("=")}
+        sent = {name: value for name, value in arguments.items() if name in always}
+        own = {name: value for name, value in arguments.items() if name not in always}
+        return self._shared.items(f"{read.operation} {sent}", lambda: ask(sent), own)
 
     def _each(self, client: BaseClient, read: Read, entry: Json) -> Json:
         if not read.each:
@@ -473,6 +513,22 @@ class _Reader:
 def _parts(key: str) -> list[str]:
     """What the name in a key consists of."""
     return key.split("/", 6)[6].split("/")
+
+
+def _all_of(kind: Kind) -> Iterator[Kind]:
+    """A kind, and all that is read in its unit."""
+    from collectors.aws.catalogue import LISTED
+
+    yield kind
+    for child in kind.children:
+        yield from _all_of(child.kind)
+    for other in LISTED:
+        if _lies_within(other, kind):
+            yield from _all_of(other)
+
+
+def _lies_within(kind: Kind, whole: Kind) -> bool:
+    return (kind.family, kind.within) == (whole.family, whole.name)
 
 
 def _lies_in(resource: Resource, whole: Resource) -> Edge:

@@ -9,10 +9,9 @@ from typing import Any
 from botocore.client import BaseClient
 
 from collectors.aws.errors import CallError
-from collectors.aws.kinds import Kind, Read
+from collectors.aws.kinds import Kind
 from collectors.aws.session import pages
 from collectors.aws.subreads import tag_map
-from collectors.aws.values import jsonable
 from undercroft.model import Json
 from undercroft.protocols import Meter
 
@@ -31,23 +30,16 @@ class Shared:
         self._lock = Lock()
         self._answers: dict[str, Any] = {}
 
-    def items(self, kind: Kind, read: Read, arguments: Mapping[str, Json]) -> list[Json]:
-        """The items of a shared list that belong to one resource.
+    def items(
+        self, name: str, ask: Callable[[], list[Json]], wanted: Mapping[str, Json]
+    ) -> list[Json]:
+        """Of the items of a shared list those whose fields are ``wanted``.
 
-        Raises ``CallError``, for each resource again, without asking again.
+        ``name`` is what is asked. Raises ``CallError``, for each resource again, without asking
+        again.
         """
-
-        def listed() -> list[Any]:
-            client = self._client(read.client or kind.client)
-            found = pages(self._meter, client, read.operation, read.pick)
-            return [jsonable(item) for item in found]
-
-        wanted = dict(arguments)
-        return [
-            item
-            for item in self._once(read.operation, listed)
-            if {name: item.get(name) for name in wanted} == wanted
-        ]
+        listed: list[Any] = self._once(name, ask)
+        return [item for item in listed if all(item.get(n) == v for n, v in wanted.items())]
 
     def tags(self, kind: Kind, arn: str) -> dict[str, str] | None:
         """The tags of one resource, as the region's list of what is tagged has them.

@@ -146,6 +146,8 @@ _COLLECTION = Kind(
     answer="collectionDetails",
     identifiers=(),
     arguments={"ids": f"{_NAME}[]"},
+    batch=100,
+    batch_by="id",
     arn="arn",
     title="name",
     created="createdDate",
@@ -158,6 +160,7 @@ _COLLECTION = Kind(
             {"type": constant("network")},
             pick="securityPolicySummaries",
             listed=True,
+            shared=True,
             each=(
                 Each(
                     "Detail",
@@ -173,6 +176,7 @@ _COLLECTION = Kind(
             {"type": constant("data")},
             pick="accessPolicySummaries",
             listed=True,
+            shared=True,
             each=(
                 Each(
                     "Detail",

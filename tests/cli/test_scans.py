@@ -5,8 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from tests.cli.conftest import Command
 from tests.end_to_end.kit import Shell
+from tui.cli.scan import _text_reporter
+from undercroft.protocols import Progress
 from undercroft.store import Store
 
 
@@ -19,7 +23,8 @@ def test_list(undercroft: Command) -> None:
 
 def test_show(undercroft: Command) -> None:
     text = undercroft("scans", "show", "first").out
-    assert "58 AI services" in text
+    services = undercroft("services", "--format", "json").json["services"]
+    assert f"{len(services)} AI services" in text
     assert "aws.sagemaker.endpoint" in text
     assert undercroft("scans", "show", "latest", "--format", "json").json["gaps"] == 0
 
@@ -49,6 +54,13 @@ def test_prune_keeps_the_newest(undercroft: Command, shell: Shell) -> None:
     done = undercroft("scans", "prune", "--keep", "2", "--yes")
     assert "deleted 1 scan; decisions are kept" in done.err
     assert [row[1] for row in undercroft("scans").rows] == ["third", "second"]
+
+
+def test_calls_that_were_not_needed_are_said(capsys: pytest.CaptureFixture[str]) -> None:
+    report = _text_reporter(plain=True)
+    report(Progress("done", calls=9))
+    report(Progress("done", calls=9, spared=1_200))
+    assert capsys.readouterr().err == ("not described again, since nothing had changed: 1,200\n")
 
 
 def test_nothing_to_read_yet(fresh_undercroft: Command) -> None:

@@ -97,7 +97,8 @@ def run_scan(
         run = _Run(writer, judge, stop, report, clock, store.exploitable())
         journal = None
         if keep or resume:
-            journal = Journal(journal_path(store.path), scope, _version(), clock(), resume=resume)
+            how = f"{_version()} full" if full else _version()
+            journal = Journal(journal_path(store.path), scope, how, clock(), resume=resume)
             stack.callback(journal.close, done=False)
         if resume and journal is not None:
             report(Progress("resumed", reason=_said(journal)))

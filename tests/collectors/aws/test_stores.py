@@ -94,6 +94,26 @@ def test_what_is_named_is_read_and_judged(clients: Clients) -> None:
     }
 
 
+def test_collections_and_their_policies_are_asked_for_together(
+    clients: Clients, cloud: ModelCloud
+) -> None:
+    cloud.page = 100
+    read = modelled.named(clients, *stubs("bad", "clean", "gone"))
+    told = {r.name: r.presence for r in read.resources.values() if r.type == "aoss:collection"}
+    assert sorted(told.values()) == [Presence.ABSENT, Presence.READ, Presence.READ]
+    asked = {name: n for (service, name), n in cloud.calls.items() if "serverless" in service}
+    assert asked == {
+        "BatchGetCollection": 1,
+        "ListSecurityPolicies": 1,
+        "GetSecurityPolicy": 3,
+        "ListAccessPolicies": 1,
+        "GetAccessPolicy": 2,
+    }
+    cloud.fail("opensearchserverless", "BatchGetCollection", "AccessDeniedException", 403)
+    read = modelled.named(clients, *stubs("bad"))
+    assert "denied: needs aoss:BatchGetCollection" in str([r.unknown for r in read.stubs])
+
+
 def test_what_does_not_exist_is_absent(clients: Clients) -> None:
     read = modelled.named(clients, *stubs("gone"))
     gone = {r.type for r in read.resources.values() if r.presence is Presence.ABSENT}
