@@ -53,8 +53,10 @@ def collectors(
     from collectors.aws.ec2_volumes import Ec2Volumes
     from collectors.aws.ecr import EcrCollector
     from collectors.aws.ecs import EcsAiServices
+    from collectors.aws.eks_ai import EksAiWorkloads
     from collectors.aws.iam import IamCollector
     from collectors.aws.kms import KmsCollector
+    from collectors.aws.lambda_ai import LambdaAiFunctions
     from collectors.aws.listed import KindList, KindNamed, SageMakerReferenced
     from collectors.aws.s3 import S3Collector
 
@@ -65,14 +67,16 @@ def collectors(
             *(KindList(clients, kind, clock) for kind in LISTED if kind.is_listed),
             Ec2AiInstances(clients),
             EcsAiServices(clients),
+            EksAiWorkloads(clients),
+            LambdaAiFunctions(clients),
             BedrockKeyHolders(clients),
             AccountRecords(clients),
         ],
         # Services that are only referred to.
         [SageMakerReferenced(clients)],
-        # What both stand on.
+        # What both stand on: functions, stores and clusters have roles and images of their own.
+        [KindNamed(clients, kind) for kind in NAMED],
         [
-            *(KindNamed(clients, kind) for kind in NAMED),
             Ec2Volumes(clients),
             EcrCollector(clients),
             IamCollector(clients),

@@ -32,14 +32,14 @@ from undercroft.protocols import Collected
 from undercroft.redact import secrets_in_script
 from undercroft.relations import Relation
 
-__all__ = ["Ec2AiInstances"]
+__all__ = ["ACCELERATED_FAMILY", "Ec2AiInstances"]
 
 _ALIVE = [{"Name": "instance-state-name", "Values": ["pending", "running", "stopping", "stopped"]}]
 _DEEP_LEARNING = "Deep Learning "
 """How the names of AWS's Deep Learning AMIs begin."""
 _ACCELERATORS = ("GpuInfo", "NeuronInfo", "InferenceAcceleratorInfo")
 # Only used if instance types may not be described: accelerated families by their names.
-_ACCELERATED_FAMILY = re.compile(r"(?:p\d|g4dn|gr?[5-9]|trn\d|inf\d|dl\d)[a-z0-9-]*\.")
+ACCELERATED_FAMILY = re.compile(r"(?:p\d|g4dn|gr?[5-9]|trn\d|inf\d|dl\d)[a-z0-9-]*\.")
 
 
 class Ec2AiInstances(AwsCollector):
@@ -239,7 +239,7 @@ class _Lookup:
         accelerated = self._accelerated.get(kind)
         if accelerated is None:
             # Not described: no longer offered in this region, or denied.
-            accelerated = _ACCELERATED_FAMILY.match(kind) is not None
+            accelerated = ACCELERATED_FAMILY.match(kind) is not None
         return "accelerator" if accelerated else ""
 
     def user_data(self, instance: str) -> list[dict[str, Json]] | str:

@@ -14,10 +14,10 @@ from collectors.references import Reference, Target
 from undercroft.model import Json
 from undercroft.relations import Relation
 
-__all__ = ["SERVICE", "TASK_DEFINITION", "ai_marker", "fargate_host", "secret"]
+__all__ = ["AI_NAMES", "SERVICE", "TASK_DEFINITION", "ai_marker", "fargate_host", "secret"]
 
 _ACCELERATORS = frozenset({"GPU", "InferenceAccelerator", "NeuronDevice"})
-_NAMES = re.compile(
+AI_NAMES = re.compile(
     r"HF_.*|.*MODEL_ID.*|(?:OPENAI|ANTHROPIC)_API_KEY"
     r"|(?:BEDROCK|VLLM|OLLAMA|SAGEMAKER|LANGCHAIN|LANGSMITH|MLFLOW|RAY)_.*"
 )
@@ -40,7 +40,7 @@ def ai_marker(definition: Mapping[str, Json]) -> str:
     for container in containers:
         for field in ("environment", "secrets"):
             named = mappings(container.get(field))
-            if any(_NAMES.fullmatch(str(entry.get("name") or "")) for entry in named):
+            if any(AI_NAMES.fullmatch(str(entry.get("name") or "")) for entry in named):
                 return "environment"
     return ""
 

@@ -260,7 +260,16 @@ READS: dict[str, frozenset[str]] = {
             "GetPolicyVersion",
         }
     ),
-    "lambda": frozenset({"GetFunctionConfiguration", "GetPolicy", "ListFunctionUrlConfigs"}),
+    "lambda": frozenset(
+        {
+            "ListFunctions",
+            "GetFunction",
+            "GetFunctionConfiguration",
+            "GetPolicy",
+            "ListFunctionUrlConfigs",
+            "ListTags",
+        }
+    ),
     "opensearchserverless": frozenset(
         {
             "BatchGetCollection",
@@ -287,6 +296,7 @@ READS: dict[str, frozenset[str]] = {
     ),
     "eks": frozenset(
         {
+            "ListClusters",
             "DescribeCluster",
             "ListNodegroups",
             "DescribeNodegroup",

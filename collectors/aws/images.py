@@ -16,7 +16,7 @@ from collectors.images import split_image
 from undercroft.identity import image_key
 from undercroft.model import Json, Layer, Presence, Resource
 
-__all__ = ["ImageRef", "image_facts", "image_stub", "parse_image"]
+__all__ = ["ImageRef", "image_facts", "image_stub", "is_ai_name", "parse_image"]
 
 # 123456789012.dkr.ecr.eu-west-1.amazonaws.com, its FIPS and dual-stack spellings, other partitions.
 _ECR_HOST = re.compile(
@@ -97,7 +97,7 @@ def parse_image(ref: str, trusted_accounts: Collection[str] = ()) -> ImageRef:
         account=account,
         region=region,
         owner=owner,
-        ai=_is_ai(name),
+        ai=is_ai_name(name),
     )
 
 
@@ -130,7 +130,8 @@ def image_facts(image: ImageRef, references: Sequence[ImageRef]) -> dict[str, Js
     }
 
 
-def _is_ai(repository: str) -> bool:
+def is_ai_name(repository: str) -> bool:
+    """Whether the name of a repository (or of a layer) is that of AI software."""
     name = repository.lower()
     base = name.rpartition("/")[2]
     words = set(re.split(r"[^a-z0-9]+", name))

@@ -58,6 +58,8 @@ class Read:
     """
     pick: str = ""
     """Member of the answer that is kept; empty keeps the whole answer."""
+    fields: tuple[str, ...] = ()
+    """Only these fields of it are kept; empty keeps all."""
     answers: frozenset[str] = frozenset()
     """Error codes that mean "there is none"."""
     none_if: str = ""

@@ -441,6 +441,8 @@ class _Reader:
         if answer is None:
             return
         value = jsonable(answer.get(read.pick) if read.pick else answer)
+        if read.fields and isinstance(value, Mapping):
+            value = {name: value[name] for name in read.fields if name in value}
         if read.grants:
             found, unknown = policy_facts(value, read.grants, self._place, arn)
             facts.update(found)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from collectors.aws.arns import Place, kms_key, role
+from collectors.aws.arns import Place, by_arn, image, kms_key, role
 from collectors.aws.kinds import ARN, Child, Each, Kind, Read, constant
 from collectors.aws.policy.documents import PolicyError, parse_policy, wildcard_match
 from collectors.aws.policy.trust import deputies
@@ -43,6 +43,12 @@ def _function_facts(_place: Place, config: Mapping[str, Json]) -> dict[str, Json
     return facts
 
 
+def _is_image(_place: Place, config: Mapping[str, Json]) -> bool:
+    return config.get("PackageType") == "Image"
+
+
+_LAYER = by_arn("lambda", "layer", "lambda:layer", Layer.CONTAINER)
+
 _FUNCTION = Kind(
     family="lambda",
     name="function",
@@ -78,9 +84,20 @@ _FUNCTION = Kind(
             listed=True,
             answers=_MISSING,
         ),
+        Read(
+            "Code",
+            "get_function",
+            {"FunctionName": ARN},
+            pick="Code",
+            # Not the link to the code, which whoever has it can follow.
+            fields=("ImageUri", "ResolvedImageUri"),
+            where=_is_image,
+        ),
     ),
     references=(
         Reference("Role", role, _ROLE),
+        Reference("Code.ResolvedImageUri", image, Relation.RUNS_IMAGE),
+        Reference("Layers[].Arn", _LAYER, Relation.LOADS_ARTIFACT_FROM),
         Reference("KMSKeyArn", kms_key, _KEY),
         *vpc("VpcConfig", "SubnetIds"),
     ),

@@ -38,7 +38,12 @@ _SETTLE = 0.08
 
 
 _WORD = re.compile(r"(?<=[a-z])(?=[A-Z])")
-_KINDS = {"notebook-instance": "notebook", "training-job": "training", "ai-instance": "instance"}
+_KINDS = {
+    "notebook-instance": "notebook",
+    "training-job": "training",
+    "ai-instance": "instance",
+    "ai-function": "function",
+}
 
 
 def kind_of(row: ServiceRow) -> str:
