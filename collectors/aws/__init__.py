@@ -47,7 +47,7 @@ def collectors(
     from collectors.aws.accounts import AccountRecords, Accounts
     from collectors.aws.artifacts import ArtifactCollector
     from collectors.aws.bedrock_keys import BedrockKeyHolders
-    from collectors.aws.catalogue import LAST, LISTED, NAMED
+    from collectors.aws.catalogue import LAST, LISTED, NAMED, REGIONS
     from collectors.aws.ec2 import Ec2AiInstances
     from collectors.aws.ec2_network import Ec2Network
     from collectors.aws.ec2_volumes import Ec2Volumes
@@ -77,6 +77,7 @@ def collectors(
         # What both stand on: functions, stores and clusters have roles and images of their own.
         [KindNamed(clients, kind) for kind in NAMED],
         [
+            *(KindNamed(clients, kind) for kind in REGIONS),
             Ec2Volumes(clients),
             EcrCollector(clients),
             IamCollector(clients),

@@ -16,7 +16,7 @@ from collectors.aws.bedrock_served_kinds import GUARDRAIL_VERSION
 from collectors.aws.kinds import Kind
 from collectors.aws.secret_kinds import SECRET
 
-__all__ = ["EVERY", "LAST", "LISTED", "NAMED"]
+__all__ = ["EVERY", "LAST", "LISTED", "NAMED", "REGIONS"]
 
 LISTED: tuple[Kind, ...] = (
     *sagemaker_kinds.KINDS,
@@ -31,11 +31,13 @@ LISTED: tuple[Kind, ...] = (
 NAMED: tuple[Kind, ...] = (
     BEDROCK_SETTINGS,
     GUARDRAIL_VERSION,
-    ACCOUNT_REGION,
     SECRET,
     *store_kinds.KINDS,
 )
 """Kinds that are only read where something names one."""
+
+REGIONS: tuple[Kind, ...] = (ACCOUNT_REGION,)
+"""What is read of regions, together with the buckets that only a region's name gives away."""
 
 LAST: tuple[Kind, ...] = (ACCOUNT,)
 """Kinds that only other named kinds name."""
@@ -43,6 +45,7 @@ LAST: tuple[Kind, ...] = (ACCOUNT,)
 EVERY: tuple[Kind, ...] = (
     *LISTED,
     *NAMED,
+    *REGIONS,
     *LAST,
     *(child.kind for kind in (*LISTED, *NAMED) for child in kind.children),
     *(inner.kind for kind in LISTED for child in kind.children for inner in child.kind.children),
