@@ -203,12 +203,17 @@ class _View:
     def observe(self, combination: Combination) -> Observation | None:
         """The observation if every ingredient is there or may be there, else None."""
         ingredients: list[list[_Component]] = []
+        doubts: list[_Component] = []
         for need in combination.needs:
             components = sorted(self._components(need), key=lambda c: c.order)
-            if not components:
+            first: dict[str, _Component] = {}
+            for component in components:
+                first.setdefault(component.key, component)
+            if len(first) < need.least:
                 return None
             ingredients.append(components)
-        doubts = [found[0] for found in ingredients if not found[0].certain]
+            # Certain ones first: so many of them make it certain.
+            doubts += [c for c in list(first.values())[: need.least] if not c.certain][:1]
         return Observation(
             rule=combination.id,
             resource=self.service.key,

@@ -258,6 +258,7 @@ def _need(entry: _Entry) -> Need:
         layers=tuple(Layer(name) for name in entry.texts("layers", frozenset(Layer))),
         holder=entry.text("holder", ""),
         where=entry.text("where", ""),
+        least=int(entry.number("least", 1)),
         label=entry.text("label", ""),
         shared_on=_types(shared, "on") if shared else (),
         shared_when=shared.text("when", "true") if shared else "",

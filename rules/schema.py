@@ -158,6 +158,8 @@ class Need:
     """… whose …"""
     produces_to: tuple[str, ...] = ()
     """… values at one of these paths contain the root's value at ``produces_from``."""
+    least: int = 1
+    """So many different resources must satisfy it."""
     label: str = ""
     """How the ingredient is named on screen."""
 

@@ -332,6 +332,7 @@ class _Builder:
             "SubnetIds": [self._network_of(entry).subnet],
             "KmsKeyId": self._key_arn(entry),
             "DefaultUserSettings": settings,
+            "DomainSettings": {"ExecutionRoleIdentityConfig": "USER_PROFILE_NAME"},
             "Tags": _OWNER,
         }
         made = sagemaker.create_domain(DomainName=entry.name, **entry.request(clean))

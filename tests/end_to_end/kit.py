@@ -41,6 +41,7 @@ COMBINED = {
     # A root (or directly connected) notebook whose role serving endpoints have too.
     ("aws-toxic-dev-to-prod-role", "default-desk"),
     ("aws-toxic-dev-to-prod-role", "outside"),
+    ("aws-sagemaker-domain-no-source-identity", "studio-shared"),
     ("toxic-foothold-broad-identity", "chat"),
     ("toxic-foothold-broad-identity", "open-desk"),
     ("toxic-writable-feeds", "from-latent"),

@@ -19,7 +19,7 @@ def test_it_ends_well_and_says_what_it_read(first_scan: Done) -> None:
     assert first_scan.out == "", "progress is not data"
     summary = first_scan.err.splitlines()
     (line,) = [line for line in summary if line.startswith("first: ")]
-    assert "72 AI services" in line
+    assert "73 AI services" in line
     assert any(line.startswith("read completely: ") for line in summary)
     assert "could not be read" not in first_scan.err
     for unit in ("us-east-1 aws.sagemaker.notebook-instance", "eu-west-1 aws.kms", "- aws.iam"):
@@ -66,7 +66,7 @@ def test_services_have_the_documented_shape(shell: Shell) -> None:
     document = shell.run("services", "--format", "json").json
     assert document["schema"] == "undercroft/services/1"
     services = document["services"]
-    assert len(services) == 72
+    assert len(services) == 73
     assert {row["region"] for row in services} == {"us-east-1", "eu-west-1"}
     for row in services:
         assert {"key", "id", "name", "type", "provider", "account", "region", "score", "layers",
@@ -119,7 +119,7 @@ def test_scans_list_their_coverage(shell: Shell) -> None:
     assert document["schema"] == "undercroft/scans/1"
     (scan,) = document["scans"]
     assert (scan["name"], scan["state"], scan["gaps"]) == ("first", "complete", 0)
-    assert scan["services"] == 72
+    assert scan["services"] == 73
     assert scan["calls"] > 200
     assert {unit["status"] for unit in scan["coverage"]} == {"complete"}
     assert Counter(unit["collector"] for unit in scan["coverage"])["aws.ec2"] == 2
