@@ -1,7 +1,7 @@
 """ECS: services whose containers do AI work, with the task definitions that say what they run.
 
-A cluster runs anything; what counts is recognised by image, accelerator or environment. A task
-definition that could not be read may be one of them, so then the list is not complete.
+A cluster runs anything; what counts is recognised by image, accelerator or environment, or by a
+role that may call models. What could not be read may be one of them; then the list is not complete.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collectors.aws.arns import Arn, Place, account_region, ec2, image
 from collectors.aws.ecs_workloads import SERVICE, TASK_DEFINITION, ai_marker, fargate_host
 from collectors.aws.errors import CallError
 from collectors.aws.hosts import hosts
+from collectors.aws.model_callers import model_callers
 from collectors.aws.session import call, pages
 from collectors.aws.subreads import tag_map
 from collectors.aws.units import (
@@ -73,8 +74,10 @@ class EcsAiServices(AwsCollector):
         for arn, answer in zip(wanted, answers, strict=True):
             if isinstance(answer, CallError):
                 errors.append(answer)
-            elif ai_marker(answer):
+            else:
                 definitions[arn] = answer
+        markers, doubt = self._markers(definitions, unit.meter)
+        definitions = {arn: definitions[arn] for arn in definitions if arn in markers}
         chosen = [s for s in services if not definitions.keys().isdisjoint(_definitions_of(s))]
         keys = _keys(unit.place, definitions)
 
@@ -85,16 +88,34 @@ class EcsAiServices(AwsCollector):
             gaps.note(found)
             yield from once(found, seen)
         for arn, definition in definitions.items():
-            found = list(self._definition(unit.place, keys[arn], definition))
+            found = list(self._definition(unit.place, keys[arn], definition, markers[arn]))
             gaps.note(found)
             yield from once(found, seen)
         if errors:
             count = f"{len(errors)} of {len(wanted)} task definitions not read"
             reason = f"{count}, which may do AI work: {errors[0].reason}"
             return Ended(reason, errors[0].status)
+        if doubt:
+            return Ended(f"task roles that may call models: {doubt.reason}", doubt.status)
         if unsaid:
             return Ended(unsaid, CoverageStatus.ERROR)
         return Ended(gaps.sentence())
+
+    def _markers(
+        self, definitions: Mapping[str, Mapping[str, Json]], meter: Meter
+    ) -> tuple[dict[str, str], Ended | None]:
+        """What marks each definition that does AI work, and why that is not known of some.
+
+        Roles are only looked at where nothing else tells.
+        """
+        markers = {arn: marker for arn, d in definitions.items() if (marker := ai_marker(d))}
+        roles = {
+            arn: str(definition["taskRoleArn"])
+            for arn, definition in definitions.items()
+            if arn not in markers and definition.get("taskRoleArn")
+        }
+        callers, doubt = model_callers(self.clients.client("iam"), meter, roles.values())
+        return markers | {arn: "role" for arn, role in roles.items() if role in callers}, doubt
 
     def _services(self, client: BaseClient, meter: Meter) -> tuple[list[dict[str, Json]], str]:
         """Every service of every cluster, and why some were not described."""
@@ -190,7 +211,7 @@ class EcsAiServices(AwsCollector):
                 )
 
     def _definition(
-        self, place: Place, key: str, definition: Mapping[str, Json]
+        self, place: Place, key: str, definition: Mapping[str, Json], marker: str
     ) -> Iterator[Collected]:
         config = {name: value for name, value in definition.items() if name != "tags"}
         yield Resource(
@@ -204,7 +225,7 @@ class EcsAiServices(AwsCollector):
             native_id=str(definition["taskDefinitionArn"]),
             tags=tag_map(definition.get("tags")),
             config=config,
-            facts={"ai_marker": ai_marker(definition)},
+            facts={"ai_marker": marker},
             collector=self.name,
         )
         yield from link(place, key, config, TASK_DEFINITION)

@@ -12,7 +12,8 @@ from collectors.aws.ecs_workloads import SERVICE, TASK_DEFINITION, ai_marker, se
 from collectors.aws.guard import READS
 from collectors.aws.session import Clients
 from tests.cloud.model_server import ModelCloud, Record
-from tests.collectors.aws.lower_layers import ACCOUNT, PLACE
+from tests.collectors.aws.conftest import Answer, Proxy
+from tests.collectors.aws.lower_layers import ACCOUNT, PLACE, allow, document
 from tests.collectors.aws.modelled import REGION, Read, findings, unknowns
 from tests.collectors.aws.test_sdk_contract import reaches
 from undercroft.model import CoverageStatus
@@ -223,6 +224,32 @@ def test_services_that_are_not_described_are_counted(cloud: ModelCloud) -> None:
     assert coverage.lists == ()
 
 
+def test_a_role_that_may_call_models_marks_it_too(aws: Proxy, seed: Any) -> None:
+    ecs, iam = seed("ecs"), seed("iam")
+    ecs.create_cluster(clusterName="ml")
+    for name, actions in (("app", ["bedrock:Invoke*"]), ("shop", ["*"]), ("web", ["s3:GetObject"])):
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument="{}")
+        iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=document(allow(actions)))
+        made = ecs.register_task_definition(
+            family=name,
+            taskRoleArn=f"arn:aws:iam::{ACCOUNT}:role/{name}",
+            containerDefinitions=[{"name": "web", "image": "nginx", "memory": 64}],
+        )
+        arn = made["taskDefinition"]["taskDefinitionArn"]
+        ecs.create_service(cluster="ml", serviceName=name, taskDefinition=arn, desiredCount=1)
+    read = scanned()
+    assert read.coverage[0].status is CoverageStatus.COMPLETE
+    assert {r.name for r in read.resources.values()} == {"app"}
+    assert read.named("app", "ecs:task-definition").facts == {"ai_marker": "role"}
+    denied = Answer.xml_error("AccessDenied", 403)
+    for operation in ("GetAccountAuthorizationDetails", "GetRole"):
+        aws.always[operation] = denied
+    (coverage,) = scanned().coverage
+    assert coverage.status is CoverageStatus.DENIED
+    assert "iam:GetAccountAuthorizationDetails" in coverage.reason
+    assert coverage.lists == ()
+
+
 FIELDS = {
     "ListClusters": ["clusterArns[]"],
     "ListServices": ["serviceArns[]"],
@@ -257,6 +284,7 @@ FIELDS = {
             for name in (
                 "taskDefinitionArn",
                 "inferenceAccelerators",
+                "taskRoleArn",
                 "containerDefinitions[].resourceRequirements[].type",
                 "containerDefinitions[].environment[].name",
                 "containerDefinitions[].secrets[].name",
