@@ -276,6 +276,7 @@ class _Reader:
         """
         reads = SubReads(self._meter)
         config = {name: value for name, value in item.items() if not name.startswith("$")}
+        refused: CallError | None = None
         if kind.describe_operation:
             try:
                 config = self._unchanged(kind, item) or self._answer(kind, item)
@@ -284,6 +285,7 @@ class _Reader:
                     return []
                 if stub is not None:
                     raise
+                refused = error
                 reads.unknown.update(_unread(kind, self._client(kind.client), item, error))
         resource = self._resource(kind, item, config, stub)
         arn = resource.native_id
@@ -318,7 +320,12 @@ class _Reader:
         if kind.more:
             found += kind.more(self._place, resource)
         for child in kind.children:
-            found += self._children(child, {**item, **config}, resource)
+            arguments = _arguments(child.arguments, {**item, **config}, arn)
+            if arguments is not None:
+                found += self._children(child, arguments, resource)
+            elif refused is not None:
+                # What lies beneath can only be asked for by what the description says.
+                self.lost.append(refused)
         # What children could not be listed is said where it shows.
         return [replace(resource, unknown=reads.unknown), *found[1:]]
 
@@ -498,9 +505,8 @@ class _Reader:
             return {}
 
     def _children(
-        self, child: Child, parent: Mapping[str, Json], resource: Resource
+        self, child: Child, arguments: Mapping[str, Json], resource: Resource
     ) -> Iterator[Collected]:
-        arguments = _arguments(child.arguments, parent, resource.native_id) or {}
         try:
             for item in self.list_(child.kind, {**child.kind.list_arguments, **arguments}):
                 found = self.describe(child.kind, {**arguments, **item})

@@ -193,6 +193,17 @@ def test_children_that_may_not_be_listed_are_not_proven_gone(
     assert read.named("docs-bad").presence is Presence.READ
 
 
+def test_children_that_only_a_description_names_are_lost_with_it(
+    clients: Clients, bedrock: ModelCloud
+) -> None:
+    bedrock.fail("bedrock-agent", "GetAgentVersion", "AccessDeniedException", 403)
+    read = listed(clients, "bedrock")
+    (coverage,) = (c for c in read.coverage if c.collector == "aws.bedrock.agent")
+    assert coverage.status is CoverageStatus.DENIED
+    assert "bedrock:GetAgentVersion" in coverage.reason
+    assert coverage.lists == ()
+
+
 def test_a_policy_that_may_not_be_read_is_unknown(clients: Clients, bedrock: ModelCloud) -> None:
     bedrock.fail("bedrock", "GetResourcePolicy", "AccessDeniedException", 403)
     read = listed(clients, "bedrock")
