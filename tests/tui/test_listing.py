@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ from tui.screens.services import ServicesScreen
 from tui.settings import Settings, load
 from tui.text import shown
 from tui.widgets.filter_line import FilterLine
+from tui.widgets.table import VirtualTable
 from undercroft.store import Store
 from undercroft.triage.decide import Triage
 from undercroft.views import FindingRow, Query
@@ -122,6 +124,40 @@ async def test_only_visible_pages_are_read(
         assert asked == [(0, 64)]
         await press(pilot, "G")
         assert asked[1:] == [(128, 63)]
+
+
+async def test_rows_are_there_before_they_are_counted(
+    large_app: AppMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = threading.Event()
+    real = Store.count_findings
+
+    def slowly(self: Store, scan: int, query: Query) -> int:
+        counted.wait(20)
+        return real(self, scan, query)
+
+    app = large_app()
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await settle(pilot)
+        monkeypatch.setattr(Store, "count_findings", slowly)
+        app.go("findings")
+        table: VirtualTable[Any] | None = None
+        while table is None or not table.counting:
+            await pilot.pause(0.02)
+            table = next(iter(app.screen.query("FindingsScreen #list").results(VirtualTable)), None)
+        await pilot.press("j")
+        assert (table.row_at(0) is not None, table.cursor) == (True, 1)
+        assert "at least 64 findings" in screen_text(app)
+        await pilot.press("asterisk")
+        await pilot.pause()
+        assert not table.marks, "of how many, nobody could say yet"
+        await pilot.press("G")
+        counted.set()
+        await settle(pilot)
+        assert (table.total, table.cursor) == (FINDINGS, FINDINGS - 1)
+        assert table.row is not None
+        await press(pilot, "asterisk")
+        assert f"{FINDINGS} selected" in screen_text(app)
 
 
 async def test_sorting_by_the_next_column_and_back(large_app: AppMaker) -> None:

@@ -126,16 +126,17 @@ class BaseScreen(Screen[None]):
         work: Callable[[Store, int], T],
         done: Callable[[T], None],
         failed: Callable[[str], None] | None = None,
-    ) -> None:
+    ) -> int:
         """Run ``work(store, scan_id)`` in a worker thread, then ``done`` with what it returned.
 
         Asking again for the same ``concern`` makes earlier answers void. ``failed`` gets a
-        sentence; without it the screen's own ``load_failed`` does.
+        sentence; without it the screen's own ``load_failed`` does. Returns the number of the
+        question, for further answers to it.
         """
         store, scan = self.undercroft.store, self.undercroft.scan
-        if store is None or scan is None:
-            return
         generation = self._asked.get(concern, 0) + 1
+        if store is None or scan is None:
+            return generation
         self._asked[concern] = generation
         scan_id = scan.id
 
@@ -150,6 +151,7 @@ class BaseScreen(Screen[None]):
                 self.post_message(Fetched(concern, generation, lambda: done(value)))
 
         self.run_worker(run, thread=True, group=concern, exclusive=True, exit_on_error=False)
+        return generation
 
     @on(Fetched)
     def _deliver(self, event: Fetched) -> None:

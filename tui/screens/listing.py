@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
@@ -12,6 +13,7 @@ from textual.content import Content
 
 from tui.keymap import bind
 from tui.screens.acting import ActingScreen
+from tui.screens.base import Fetched
 from tui.screens.loader import Loader
 from tui.text import count, styled
 from tui.widgets.filter_line import FilterLine
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["ListingScreen"]
 
 RowT = TypeVar("RowT")
+_SOON = 0.05
+"""Seconds after which rows are shown although they have not been counted yet."""
 
 
 class ListingScreen(ActingScreen, Generic[RowT]):
@@ -89,15 +93,11 @@ class ListingScreen(ActingScreen, Generic[RowT]):
     def _read(self, *, keep: bool, cursor: int) -> None:
         query, page = self.query_now, VirtualTable.PAGE
         start = cursor - cursor % page
+        shown = threading.Event()
         if not keep:
             self._say_loading()
 
-        def work(store: Store, scan_id: int) -> tuple[int, Sequence[RowT]]:
-            total = self.read_count(store, scan_id, query)
-            return total, self.read_rows(store, scan_id, query, start, page) if total else ()
-
-        def done(answer: tuple[int, Sequence[RowT]]) -> None:
-            total, rows = answer
+        def show(total: int, rows: Sequence[RowT], *, counting: bool = False) -> None:
             store, scan = self.undercroft.store, self.undercroft.scan
             if store is None or scan is None:
                 return
@@ -107,12 +107,39 @@ class ListingScreen(ActingScreen, Generic[RowT]):
             )
             if total == 0:
                 self._say_empty()
-            generation = self.table.reset(total, cursor=cursor, keep=keep)
+            generation = self.table.reset(total, cursor=cursor, keep=keep, counting=counting)
             self.table.accept(generation, start, rows)
             self.draw_note()
+
+        def show_early(rows: Sequence[RowT]) -> None:
+            shown.set()
+            show(start + len(rows), rows, counting=True)
+
+        def work(store: Store, scan_id: int) -> tuple[int, Sequence[RowT]]:
+            rows = self.read_rows(store, scan_id, query, start, page)
+            if start == 0 and len(rows) < page:
+                return len(rows), rows
+            # Counting may take much longer than reading: nobody waits for it to see the rows.
+            early = Fetched("list", generation, lambda: show_early(rows))
+            timer = threading.Timer(_SOON, lambda: self.post_message(early))
+            timer.daemon = True
+            if rows:
+                timer.start()
+            try:
+                return self.read_count(store, scan_id, query), rows
+            finally:
+                timer.cancel()
+
+        def done(answer: tuple[int, Sequence[RowT]]) -> None:
+            total, rows = answer
+            if shown.is_set() and self.table.counting:
+                self.table.grow(total)
+                self.draw_note()
+            else:
+                show(total, rows)
             self.loaded(total)
 
-        self.fetch("list", work, done, self._failed)
+        generation = self.fetch("list", work, done, self._failed)
 
     def loaded(self, total: int) -> None:
         """The list is there."""
@@ -222,7 +249,8 @@ class ListingScreen(ActingScreen, Generic[RowT]):
             parts.append(Content.styled("range…  ", "bold $signature"))
         if marked:
             parts.append(Content.styled(f"● {marked:,} selected  ", "bold $signature"))
-        parts.append(styled(count(table.total, self.NOUN), "$muted"))
+        more = "at least " if table.counting else ""
+        parts.append(styled(more + count(table.total, self.NOUN), "$muted"))
         if self.query_now.filter:
             verb = " matches" if table.total == 1 else " match"
             parts.append(Content.styled(verb, "$muted"))

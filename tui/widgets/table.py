@@ -130,6 +130,10 @@ class VirtualTable(TableLines[RowT], can_focus=True):
         super().__init__(columns, key=key, id=id, classes=classes, head=head)
         self.markable = markable
         self.generation = 0
+        self.counting = False
+        """There are more rows than ``total`` says; how many is being counted."""
+        self._to_the_end = False
+        """The last row was asked for before it was known which that is."""
         self.marks = Marks()
         self.range_start: int | None = None
         """Where a range began, while one is being drawn out."""
@@ -137,11 +141,15 @@ class VirtualTable(TableLines[RowT], can_focus=True):
 
     # What is shown
 
-    def reset(self, total: int, *, cursor: int = 0, keep: bool = False) -> int:
+    def reset(
+        self, total: int, *, cursor: int = 0, keep: bool = False, counting: bool = False
+    ) -> int:
         """Another question: ``total`` rows, none of them here yet. Returns the new generation.
 
         ``keep`` goes on drawing the old rows until the new ones arrive (for a reload in place).
+        ``counting``: there may be more, which ``grow`` will say.
         """
+        self.counting, self._to_the_end = counting, False
         if keep:
             self._pages.outdate()
         else:
@@ -149,8 +157,17 @@ class VirtualTable(TableLines[RowT], can_focus=True):
         self._begin(total, cursor)
         return self.generation
 
+    def grow(self, total: int) -> None:
+        """The number of rows is known now; what is on screen stays where it is."""
+        at_the_end, self.counting, self._to_the_end = self._to_the_end, False, False
+        self.total = total
+        self.virtual_size = Size(0, total + self.head)
+        self.cursor = total - 1 if at_the_end else min(self.cursor, max(0, total - 1))
+        self.refresh()
+
     def show_rows(self, rows: Sequence[RowT], *, cursor: int = 0) -> None:
         """A list that is all there: nothing will be asked for."""
+        self.counting = self._to_the_end = False
         self._pages.fill(rows)
         self._begin(len(rows), cursor)
 
@@ -281,6 +298,7 @@ class VirtualTable(TableLines[RowT], can_focus=True):
 
     def action_move(self, by: int) -> None:
         """Move the cursor by rows."""
+        self._to_the_end = False
         self.cursor += by
 
     def action_page(self, pages: float) -> None:
@@ -290,10 +308,12 @@ class VirtualTable(TableLines[RowT], can_focus=True):
 
     def action_top(self) -> None:
         """To the first row."""
+        self._to_the_end = False
         self.cursor = 0
 
     def action_bottom(self) -> None:
         """To the last row."""
+        self._to_the_end = self.counting
         self.cursor = self.total - 1
 
     def action_open(self) -> None:
@@ -344,7 +364,10 @@ class VirtualTable(TableLines[RowT], can_focus=True):
 
     def action_all(self) -> None:
         """Select all rows that match; once more: none."""
-        if not self._cannot_mark() and self.total:
+        if self.counting:
+            why = "It is still being counted how many rows these are: once more in a moment."
+            self.post_message(self.Refused(self, why))
+        elif not self._cannot_mark() and self.total:
             self.range_start = None
             self.marks.all()
             self.refresh()
