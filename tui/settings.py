@@ -25,6 +25,8 @@ _KNOWN = (
     "max_accept_days",
 )
 _MOST_DAYS = 3650
+_CATALOGUE = "catalogue"
+"""Instead of a number for ``kev``: the day that the catalogue itself names."""
 _LEVELS = (*(severity.value for severity in Severity), KEV)
 
 
@@ -110,7 +112,15 @@ def _service_level(path: Path, data: Mapping[str, object]) -> ServiceLevel:
         if name not in _LEVELS:
             known = ", ".join(_LEVELS)
             raise SettingsError(f"{path}: service_level.{name} is not known; known: {known}")
-    return ServiceLevel({name: _days(path, table, name, "service_level.") for name in table})
+    catalogue = table.get(KEV) == _CATALOGUE
+    return ServiceLevel(
+        {
+            name: _days(path, table, name, "service_level.")
+            for name in table
+            if not (name == KEV and catalogue)
+        },
+        catalogue,
+    )
 
 
 def _days(path: Path, data: Mapping[str, object], key: str, where: str = "") -> int:

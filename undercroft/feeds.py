@@ -12,7 +12,7 @@ import io
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ _GZIP = b"\x1f\x8b"
 _MOST = 512 * 1024 * 1024
 """Bytes that a feed may have, unpacked; the real ones have a few megabytes."""
 _CVE = re.compile(r"CVE-\d{4}-\d{4,}")
+_DAY = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
 STALE_DAYS = 30
 DANGEROUS_CVSS = 9.0
 LIKELY_EPSS = 0.1
@@ -91,6 +92,8 @@ class ParsedFeed:
     version: str
     dated: str
     values: Mapping[str, float | str]
+    due: Mapping[str, str] = field(default_factory=dict)
+    """CVE → day until which the catalogue wants it mended (KEV)."""
 
 
 def read_feed(path: Path) -> ParsedFeed:
@@ -121,15 +124,18 @@ def _kev(text: str, name: str) -> ParsedFeed:
     if not isinstance(entries, list):
         raise FeedError(f"{name} is JSON, but no KEV catalogue: it has no list 'vulnerabilities'")
     values: dict[str, float | str] = {}
+    due: dict[str, str] = {}
     for position, entry in enumerate(entries, start=1):
         cve = str(entry.get("cveID", "")) if isinstance(entry, dict) else ""
         if not _CVE.fullmatch(cve):
             raise FeedError(f"{name}: entry {position} has no 'cveID'")
         values[cve] = str(entry.get("dateAdded", ""))
+        if _DAY.fullmatch(day := str(entry.get("dueDate", ""))):
+            due[cve] = day
     if not values:
         raise FeedError(f"{name} names no vulnerability")
     released = _text(document, "dateReleased")[:10]
-    return ParsedFeed(KEV, _text(document, "catalogVersion"), _day(released, name), values)
+    return ParsedFeed(KEV, _text(document, "catalogVersion"), _day(released, name), values, due)
 
 
 def _text(document: Mapping[str, Any], key: str) -> str:

@@ -237,6 +237,8 @@ class FindingDetail:
     """Its times as of now; None if they are not known."""
     kev: bool = False
     """Known to be exploited, as far as feeds say."""
+    kev_due: str = ""
+    """Day until which the catalogue wants it mended; empty where none is known."""
 
 
 class FindingRecord(NamedTuple):
@@ -252,6 +254,8 @@ class FindingRecord(NamedTuple):
     """Its times as of now; None if they are not known."""
     kev: bool = False
     """Known to be exploited, as far as feeds say."""
+    kev_due: str = ""
+    """Day until which the catalogue wants it mended; empty where none is known."""
 
 
 @dataclass(frozen=True, slots=True)

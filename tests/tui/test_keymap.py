@@ -10,6 +10,7 @@ import pytest
 from tui.app import UndercroftApp, focus_chains
 from tui.keymap import FOOTER, KEYS, KeymapError, bind, checked, declared
 from tui.settings import Settings, SettingsError, load
+from undercroft.triage.limits import ServiceLevel
 
 
 def test_every_binding_has_an_id_and_no_prefix_of_tmux_or_screen() -> None:
@@ -111,6 +112,8 @@ def test_service_levels_are_days(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text("[service_level]\ncritical = 7\nkev = 14")
     assert load(path).service_level.days == {"critical": 7, "kev": 14}
+    path.write_text('[service_level]\ncritical = 7\nkev = "catalogue"')
+    assert load(path).service_level == ServiceLevel({"critical": 7}, catalogue=True)
     for text, words in (
         ("[service_level]\nurgent = 1", "service_level.urgent is not known; known: critical"),
         ("[service_level]\nhigh = 0", "service_level.high must be a number of days"),

@@ -42,9 +42,7 @@ KEV = {
     "catalogVersion": "2026.11.18",
     "dateReleased": "2026-11-18T15:00:00.000Z",
     "count": 1,
-    "vulnerabilities": [
-        {"cveID": CURL, "dateAdded": "2026-10-01", "knownRansomwareCampaignUse": "Unknown"}
-    ],
+    "vulnerabilities": [{"cveID": CURL, "dateAdded": "2026-10-01", "dueDate": "2026-10-22"}],
 }
 EPSS = (
     "#model_version:v2025.03.14,score_date:2026-11-19T00:00:00+0000\n"
@@ -288,6 +286,10 @@ def test_filters_know_the_feeds(tmp_path: Path, saved: tuple[Store, ScanRow, Clo
         return sorted(row.cve or "" for row in store.findings(scan.id, Query(filter=text)))
 
     assert cves("kev:yes") == [CURL]
+    records = {one.row.cve: one for one in store.iter_records(scan.id, Query())}
+    assert (records[CURL].kev, records[CURL].kev_due) == (True, "2026-10-22")
+    assert not records[OTHER].kev_due
+    assert store.finding(scan.id, records[CURL].row.id).kev_due == "2026-10-22"
     assert cves("epss>=0.1") == [CURL]
     assert cves("epss<0.1") == [OTHER]
     assert [row.name for row in store.services(scan.id, Query(filter="kev:yes"))] == ["churn"]

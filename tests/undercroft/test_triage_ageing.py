@@ -183,3 +183,22 @@ def _check_cache(store: Store, clock: Clock) -> None:
     # Exports say the same as the detail.
     records = {record.row.id: record.ageing for record in store.iter_records(scan.id, Query())}
     assert records == {first["nb"]: found, first["other"]: untouched}
+
+
+@pytest.mark.parametrize(
+    ("level", "kev", "named", "due"),
+    [
+        (ServiceLevel({"high": 30}), True, "2026-10-22", day(31)),
+        (ServiceLevel({"high": 30}, catalogue=True), True, "2026-10-22", "2026-10-22"),
+        (ServiceLevel({"high": 1}, catalogue=True), True, "2029-10-22", day(2)),
+        (ServiceLevel(catalogue=True), True, "2026-10-22", "2026-10-22"),
+        (ServiceLevel(catalogue=True), False, "2026-10-22", None),
+        (ServiceLevel(catalogue=True), True, "", None),
+        (ServiceLevel(catalogue=True), True, "some day", None),
+    ],
+)
+def test_the_day_of_the_catalogue_counts_where_the_policy_says_so(
+    level: ServiceLevel, kev: bool, named: str, due: datetime | str | None
+) -> None:
+    found = level.due(unbroken(day(1), NOW), Severity.HIGH, kev=kev, kev_due=named)
+    assert (found.date().isoformat() if found and isinstance(due, str) else found) == due

@@ -43,7 +43,7 @@ def describe_finding(detail: FindingDetail, level: ServiceLevel, now: datetime) 
     _line("seen", f"first {minute(row.first_seen)}, last {minute(row.last_seen)} UTC")
     if (times := detail.ageing) is not None:
         _line("age", f"{count(times.age.days, 'day')}, open for {count(times.open.days, 'day')}")
-        if due := level.words(times, row.severity, kev=detail.kev, now=now):
+        if due := level.words(times, row.severity, kev=detail.kev, now=now, kev_due=detail.kev_due):
             _line("due", due)
     for item in detail.evidence:
         _line("evidence", f"{item.path} = {json.dumps(item.value, ensure_ascii=False)}")

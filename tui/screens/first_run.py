@@ -152,7 +152,9 @@ class FirstRunScreen(ReadingScreen):
         elif app.scan_starter is None:
             self.notify("This session cannot scan: it was opened to look at saved data only.")
         else:
-            dialog = ScanSetupDialog(app.discover, discovery=self._discovery)
+            # What a scan of this session left behind is found anew.
+            known = None if app.scan_run is not None else self._discovery
+            dialog = ScanSetupDialog(app.discover, discovery=known)
             self.app.push_screen(dialog, self._start)
 
     def _start(self, request: ScanRequest | None) -> None:

@@ -45,6 +45,16 @@ _GROUPS = (
 """Group → ids or beginnings of ids; "Here" takes what belongs to nobody else."""
 
 
+_MARKS = (
+    ("✦", "signature", "first seen in this scan"),
+    ("?", "severity-medium", "this scan could not look at it again"),
+    ("◔", "status-accepted", "the acceptance ends within 14 days"),
+    ("◕", "status-reopened", "the acceptance ended since you were here"),
+    ("⚑", "severity-critical", "a toxic combination; in the history: copies disagree"),
+)
+"""What stands before names and counts → its tone and meaning."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One thing that can be done: its keys as remapped, what it does, and its id."""
@@ -224,6 +234,11 @@ def _signs(width: int) -> list[Content]:
     lines += [
         styled(f"  {STATUS_GLYPH[status]}   {word}", f"${status_tone(status)}")
         for status, word in STATUS_WORD.items()
+    ]
+    lines += [Content(""), styled("Marks", "bold $muted")]
+    lines += [
+        Content.assemble(styled(f"  {mark}   ", f"${tone}"), styled(words, "$plain"))
+        for mark, tone, words in _MARKS
     ]
     lines += [Content(""), styled("Filter", "bold $muted")]
     lines += _hanging("words", "match text; quotes keep them together", width)

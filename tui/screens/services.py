@@ -163,7 +163,16 @@ class ServicesScreen(ListingScreen[ServiceRow]):
 
     def _show_today(self, answer: tuple[Today, int]) -> None:
         self._today, self._lapsed = answer
-        self.query_one("#today", Static).update(today_text(*answer))
+        self._draw_today()
+
+    def _draw_today(self) -> None:
+        if self._today is not None:
+            text = today_text(self._today, self._lapsed, self.size.width - 2)
+            self.query_one("#today", Static).update(text)
+
+    def on_resize(self) -> None:
+        """More or less of the counts fits."""
+        self._draw_today()
 
     def empty_words(self) -> tuple[str, ...]:
         """Nothing was found, or nothing could be read."""
@@ -297,13 +306,15 @@ class ServicesScreen(ListingScreen[ServiceRow]):
         return "This key acts on findings: open the service, or the findings of the whole scan."
 
 
-def today_text(today: Today, lapsed: int = 0) -> Content:
-    """What calls for action (``lapsed``: ended since one was here), and the first thing that could not be read."""
+def today_text(today: Today, lapsed: int = 0, width: int = 200) -> Content:
+    """What calls for action (``lapsed``: ended since one was here), and the first thing that could
+    not be read. Where not all of it fits, what there is none of steps back first.
+    """
     counts = (
         (today.new, "✦", "new", "$signature"),
         (today.reopened, "↻", "reopened", "$status-reopened"),
         *([(lapsed, "◕", "expired", "$status-reopened")] if lapsed else []),
-        (today.lapsing, "◔", "lapse within 14 days", "$status-accepted"),
+        (today.lapsing, "◔", "lapsing", "$status-accepted"),
         (today.unconfirmed, "?", "not confirmed", "$severity-medium"),
         *(
             [(today.newly_covered, "+", "newly covered", "$severity-medium")]
@@ -312,16 +323,20 @@ def today_text(today: Today, lapsed: int = 0) -> Content:
         ),
         *([(today.conflicts, "⚑", "in conflict", "$severity-high")] if today.conflicts else []),
     )
-    parts: list[Content] = []
-    for number, glyph, words, tone in counts:
-        if parts:
-            parts.append(Content("   "))
-        style = f"bold {tone}" if number else "$faint"
-        parts.append(Content.styled(f"{glyph} {number:,} ", style))
-        parts.append(Content.styled(words, "$plain" if number else "$faint"))
+    said = [(number, _count_text(number, *how)) for number, *how in counts]
+    if sum(text.cell_length + 3 for _, text in said) > width + 3:
+        said = [one for one in said if one[0]]
+    parts = [Content("   ").join(text for _, text in said)]
     if today.gaps:
         gap = today.gaps[0]
         more = f" and {len(today.gaps) - 1} more" if len(today.gaps) > 1 else ""
         parts.append(Content.styled("   ▲ ", "$severity-medium"))
         parts.append(styled(f"{gap.collector} {gap.location}: {gap.reason}{more}", "$muted"))
     return Content.assemble(*parts)
+
+
+def _count_text(number: int, glyph: str, words: str, tone: str) -> Content:
+    style = f"bold {tone}" if number else "$faint"
+    return Content.assemble(
+        (f"{glyph} {number:,} ", style), (words, "$plain" if number else "$faint")
+    )

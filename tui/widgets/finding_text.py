@@ -241,7 +241,8 @@ def _note(event: EventRow, now: datetime) -> Content:
 def _record(detail: FindingDetail, now: datetime, level: ServiceLevel) -> list[Content]:
     row, times = detail.row, detail.ageing
     open_for = count(times.open.days, "day") if times else ""
-    due = level.words(times, row.severity, kev=detail.kev, now=now) if times else ""
+    kev, kev_due = detail.kev, detail.kev_due
+    due = level.words(times, row.severity, kev=kev, now=now, kev_due=kev_due) if times else ""
     facts = [
         ("rule", row.rule),
         ("first seen", f"{row.first_seen[:10]} ({ago(row.first_seen, now)})"),

@@ -40,7 +40,7 @@ class Format(StrEnum):
 
     def has_ages(self, level: ServiceLevel) -> bool:
         """Whether it says how old findings are or when they are due, which takes some working out."""
-        return bool(level.days) or self in {Format.JSON, Format.JSONL}
+        return bool(level.days or level.catalogue) or self in {Format.JSON, Format.JSONL}
 
 
 FORMATS = {

@@ -233,12 +233,14 @@ def service_level_record(
     detail: Exportable, level: ServiceLevel, now: datetime
 ) -> dict[str, Json] | None:
     """In which time a finding is to be fixed; None where the policy says nothing or no clock runs."""
-    times, days = detail.ageing, level.limit(detail.row.severity, kev=detail.kev)
-    due = times.due(days) if times and days is not None else None
-    if times is None or due is None:
+    times, severity = detail.ageing, detail.row.severity
+    if times is None:
+        return None
+    due = level.due(times, severity, kev=detail.kev, kev_due=detail.kev_due)
+    if due is None:
         return None
     return {
-        "days": days,
+        "days": level.limit(severity, kev=detail.kev),
         "clock_from": stamp(times.clock_from) if times.clock_from else None,
         "paused_days": times.paused.days,
         "paused": times.is_paused,

@@ -60,6 +60,8 @@ class Known(NamedTuple):
     epss: float | None
     kev: str | None
     """Day on which it was added to the catalogue."""
+    due: str | None = None
+    """Day until which the catalogue wants it mended."""
 
 
 NOTHING_KNOWN = Known(None, None)
@@ -89,6 +91,12 @@ def import_feed(database: Database, feed: ParsedFeed) -> int:
             f"ON CONFLICT (cve) DO UPDATE SET {column} = excluded.{column}",
             feed.values.items(),
         )
+        if feed.name == KEV:
+            connection.execute("UPDATE vulnerability SET due = NULL")
+            connection.executemany(
+                "UPDATE vulnerability SET due = ? WHERE cve = ?",
+                ((day, cve) for cve, day in feed.due.items()),
+            )
         connection.execute("DELETE FROM vulnerability WHERE epss IS NULL AND kev IS NULL")
         connection.execute(
             "INSERT OR REPLACE INTO feed (name, version, dated, imported_at, entries) "
@@ -157,11 +165,11 @@ def known(connection: sqlite3.Connection, cves: Iterable[str]) -> dict[str, Know
     wanted = list(dict.fromkeys(cves))
     for start in range(0, len(wanted), _PART):
         part = wanted[start : start + _PART]
-        for cve, epss, kev in connection.execute(
-            f"SELECT cve, epss, kev FROM vulnerability WHERE cve IN ({','.join('?' * len(part))})",
+        for cve, *said in connection.execute(
+            f"SELECT cve, epss, kev, due FROM vulnerability WHERE cve IN ({','.join('?' * len(part))})",
             part,
         ):
-            found[cve] = Known(epss, kev)
+            found[cve] = Known(*said)
     return found
 
 

@@ -120,6 +120,7 @@ def finding(database: Database, scan_id: int, finding_id: str) -> FindingDetail:
             ).factors,
             ageing=ageings(connection, scan_id, [shown], database.now()).get(finding_id),
             kev=exploited is not None and exploited.kev is not None,
+            kev_due=(exploited.due or "") if exploited is not None else "",
         )
 
 

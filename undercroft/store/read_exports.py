@@ -53,7 +53,8 @@ def _batch(
         row[-1]: (finding_row(row[:_ROW]), *row[_ROW:-1])
         for row in connection.execute(
             f"SELECT {COLUMNS}, f.at, o.evidence, t.reason, t.decision, t.resource, "
-            "EXISTS (SELECT 1 FROM vulnerability v WHERE v.cve = f.cve AND v.kev IS NOT NULL), t.id "
+            "(SELECT coalesce(v.due, '') FROM vulnerability v WHERE v.cve = f.cve "
+            "AND v.kev IS NOT NULL), t.id "
             f"FROM state t {JOINS} WHERE t.id IN ({','.join('?' * len(ids))})",
             ids,
         )
@@ -65,7 +66,7 @@ def _batch(
     for number in ids:
         if number not in found:  # its scan was deleted while we were reading
             continue
-        row, at, evidence, reason, decision, owner, kev = found[number]
+        row, at, evidence, reason, decision, owner, kev_due = found[number]
         yield FindingRecord(
             row=row,
             at=load(at),
@@ -74,7 +75,8 @@ def _batch(
             decision=decisions.get(decision),
             services=services.get(owner, ()),
             ageing=times.get(row.id),
-            kev=bool(kev),
+            kev=kev_due is not None,
+            kev_due=kev_due or "",
         )
 
 

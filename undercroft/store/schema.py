@@ -16,7 +16,7 @@ __all__ = ["APPLICATION_ID", "FINDING_INDEXES", "SCHEMA_VERSION", "STATE_INDEXES
 
 APPLICATION_ID = 0x55435246
 """``UCRF`` in the file's header: tells our files from other SQLite databases."""
-SCHEMA_VERSION = 9
+SCHEMA_VERSION = 10
 """Kept in the header too, so that reading it needs no table and no library."""
 
 _TABLES = (
@@ -286,6 +286,11 @@ def migrations() -> Migrations:
             "CREATE TABLE control (rule INTEGER NOT NULL, framework TEXT NOT NULL, "
             "control TEXT NOT NULL, PRIMARY KEY (rule, framework, control)) STRICT, WITHOUT ROWID"
         )
+
+    @found(name="0010_due_dates")
+    def add_due_dates(db: Database) -> None:
+        # Until when the catalogue wants it mended; known once the feed is imported again.
+        db.execute("ALTER TABLE vulnerability ADD COLUMN due TEXT")
 
     return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Final
 
 from undercroft.model import Severity
@@ -29,15 +29,39 @@ class ServiceLevel:
 
     days: Mapping[str, int] = field(default_factory=dict)
     """By severity; ``kev`` is for what is known to be exploited."""
+    catalogue: bool = False
+    """Whether the day counts that the catalogue of what is known to be exploited names."""
 
-    def words(self, times: Ageing, severity: Severity, *, kev: bool, now: datetime) -> str:
-        """When it is due, such as ``2026-12-03, 7 days left``; empty where no clock runs."""
+    def due(
+        self, times: Ageing, severity: Severity, *, kev: bool, kev_due: str = ""
+    ) -> datetime | None:
+        """When a finding is to be fixed, the earlier where two limits apply; None where none does.
+
+        ``kev_due``: the catalogue's day for its vulnerability, its end (UTC) included. That day is
+        the same whenever the finding was first seen, and an acceptance does not move it.
+        """
+        if times.clock_from is None:
+            return None
         days = self.limit(severity, kev=kev)
-        due = times.due(days) if days is not None else None
+        found = times.due(days) if days is not None else None
+        if self.catalogue and kev and kev_due:
+            try:
+                end = datetime.combine(date.fromisoformat(kev_due), time.max, UTC)
+            except ValueError:
+                return found
+            found = end if found is None else min(found, end)
+        return found
+
+    def words(
+        self, times: Ageing, severity: Severity, *, kev: bool, now: datetime, kev_due: str = ""
+    ) -> str:
+        """When it is due, such as ``2026-12-03, 7 days left``; empty where no clock runs."""
+        due = self.due(times, severity, kev=kev, kev_due=kev_due)
         if due is None:
             return ""
         left = count(max((due - now).days, 0), "day")
-        if times.is_paused:
+        days = self.limit(severity, kev=kev)
+        if times.is_paused and days is not None and due == times.due(days):
             # Its day moves on with every day of the acceptance: only what is left can be said.
             return f"stands while accepted, {left} left" if due > now else "overdue; accepted now"
         day = due.date().isoformat()
