@@ -73,9 +73,8 @@ def _necessary() -> Counter[str]:
             "sagemaker:DescribeEndpoint": ENDPOINTS,
             "sagemaker:DescribeTrainingJob": JOBS,
             "sagemaker:DescribeMonitoringSchedule": ENDPOINTS,
-            # Tags of many come together; what is not among the tagged is asked for.
-            "resourcegroupstaggingapi:GetResources": _pages(NOTEBOOKS) + _pages(JOBS) + 1,
-            "sagemaker:ListTags": ENDPOINTS,
+            # Tags of many come together.
+            "resourcegroupstaggingapi:GetResources": sum(map(_pages, (NOTEBOOKS, ENDPOINTS, JOBS))),
             # Who may call an endpoint only it can say; what watches it one list tells.
             "sagemaker:GetEndpointPolicy": ENDPOINTS,
             "sagemaker:ListMonitoringSchedules": 2 * _pages(ENDPOINTS),
@@ -113,6 +112,8 @@ def _necessary() -> Counter[str]:
             "iam:ListServiceSpecificCredentials": 1,
             "s3:ListBuckets": 1,
             **{f"s3:{operation}": _BUCKETS for operation in _OF_A_BUCKET},
+            # What each model is loaded from.
+            "s3:ListObjectsV2": ENDPOINTS,
             # Default buckets of services are looked for by their names.
             "s3:HeadBucket": _BUCKETS + _DEFAULTS,
             "kms:DescribeKey": 1,

@@ -24,7 +24,7 @@ EMPTY = "eu-west-1"
 """A region with nothing in it."""
 NOTEBOOKS, ENDPOINTS, JOBS = 150, 200, 150
 """AI services: 500. Each endpoint has a model, a configuration and a schedule that watches it.
-Notebooks and jobs are tagged, endpoints are not."""
+All of them are tagged."""
 SHARED = 20
 """Roles, buckets and repositories that they share; endpoints and jobs use two more buckets."""
 
