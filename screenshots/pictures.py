@@ -51,6 +51,7 @@ PICTURES: tuple[Picture, ...] = (
     Picture("findings-80x24", "Findings on 80×24", ("F",), size=(80, 24)),
     Picture("findings-by-rule", "Findings by rule", ("F", "z"), size=(140, 40)),
     Picture("findings-selected", "Several findings selected", ("F", "space", "space", "space")),
+    Picture("columns", "Which columns a table shows", ("F", "vertical_line", "j", "j", "K", "j", "j", "space")),
     Picture("resource", "A resource's configuration", (*FINDING, "r"), size=(140, 40)),
     Picture("resource-80x24", "A resource on 80×24", (*FINDING, "r"), size=(80, 24)),
     Picture("resource-beneath", "What lies beneath a resource", (*OPEN_FRAUD, "1", "g", "enter", "tab")),
