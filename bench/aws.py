@@ -83,6 +83,7 @@ def _necessary() -> Counter[str]:
             "guardduty:ListDetectors": 1,
             "guardduty:GetDetector": 1,
             "macie2:GetMacieSession": 1,
+            "macie2:DescribeBuckets": 1,
             "macie2:GetAutomatedDiscoveryConfiguration": 1,
             "securityhub:GetEnabledStandards": 1,
             "organizations:DescribeOrganization": 1,

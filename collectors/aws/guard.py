@@ -342,7 +342,9 @@ READS: dict[str, frozenset[str]] = {
     ),
     "cloudtrail": frozenset({"DescribeTrails", "GetTrailStatus", "GetEventSelectors"}),
     "guardduty": frozenset({"ListDetectors", "GetDetector"}),
-    "macie2": frozenset({"GetMacieSession", "GetAutomatedDiscoveryConfiguration"}),
+    "macie2": frozenset(
+        {"GetMacieSession", "GetAutomatedDiscoveryConfiguration", "DescribeBuckets"}
+    ),
     "securityhub": frozenset({"GetEnabledStandards"}),
     "logs": frozenset({"DescribeLogGroups"}),
     "kms": frozenset({"DescribeKey", "GetKeyPolicy", "GetKeyRotationStatus", "ListAliases"}),

@@ -13,6 +13,7 @@ from collectors.aws.errors import CallError
 from collectors.aws.policy.documents import PolicyError, decode
 from collectors.aws.s3_defaults import is_guessed, of_a_default, with_defaults
 from collectors.aws.s3_facts import FLAGS, BucketSettings, bucket_facts
+from collectors.aws.s3_macie import Scores, add_sensitivity
 from collectors.aws.s3_trails import DataEvents
 from collectors.aws.session import call, pages
 from collectors.aws.subreads import SubReads, Unread, tag_map
@@ -58,6 +59,7 @@ class S3Collector(AwsCollector):
         """Read every wanted bucket."""
         gaps, unread = Gaps(), Unread()
         events = DataEvents(self.clients, unit.meter)
+        scores = Scores(self.clients, unit.meter, (stub.name for stub in unit.wanted))
         account = self._whereabouts(unit.place.account, unit.meter)
 
         def one(stub: Resource) -> list[Collected] | _NotReadableError:
@@ -70,7 +72,7 @@ class S3Collector(AwsCollector):
             if region is None:
                 facts: dict[str, Json] = {"exists": False}
                 return [replace(stub, presence=Presence.ABSENT, facts=facts, collector=self.name)]
-            return list(self._read(stub, region, account, unit, events))
+            return list(self._read(stub, region, account, unit, events, scores))
 
         for stub, found in zip(unit.wanted, side_by_side(unit.wanted, one), strict=True):
             if isinstance(found, _NotReadableError):
@@ -90,6 +92,8 @@ class S3Collector(AwsCollector):
         said = [ended.reason]
         if account.refused:
             said.append(f"whose a bucket is was asked of each alone ({account.refused})")
+        if scores.refused:
+            said.append(f"what Macie knows of buckets is not read ({scores.refused})")
         if account.block_reason not in ended.reason:
             said.append(f"what the account blocks is not known ({account.block_reason})")
         return ended._replace(reason="; ".join(filter(None, said)))
@@ -193,6 +197,7 @@ class S3Collector(AwsCollector):
         account: _Whereabouts,
         unit: Unit,
         events: DataEvents,
+        scores: Scores,
     ) -> Iterator[Collected]:
         reads = SubReads(unit.meter)
         config, settings, tags = _settings(
@@ -201,6 +206,7 @@ class S3Collector(AwsCollector):
         facts, lost = bucket_facts(settings, unit.place.trusted, reads.unknown)
         facts["foreign_owned"] = False
         _add_logging(facts, config, reads, events.of, stub.native_id)
+        add_sensitivity(config, facts, lost, scores.of(stub.name, region))
         yield replace(
             stub,
             tags=tags,

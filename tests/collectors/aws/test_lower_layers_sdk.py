@@ -72,6 +72,7 @@ FIELDS = {
         ),
     ],
     ("s3", "GetBucketTagging"): ["TagSet[].Key", "TagSet[].Value"],
+    ("macie2", "DescribeBuckets"): ["buckets[].bucketName", "buckets[].sensitivityScore"],
     ("kms", "DescribeKey"): [
         "KeyMetadata.Arn",
         "KeyMetadata.KeyManager",
