@@ -22,9 +22,11 @@ from undercroft.filter import (
     complete,
     offers,
     parse,
+    typed,
     unparse,
 )
 from undercroft.filter.parser import MAX_DEPTH, MAX_LENGTH, MAX_VALUES
+from undercroft.filter.values import matches
 
 
 def v(*parts: str) -> Value:
@@ -256,7 +258,7 @@ SYNTAX = st.sampled_from(
 lines = st.one_of(st.text(max_size=40), st.lists(SYNTAX, max_size=12).map("".join))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(trees)
 def test_a_printed_tree_parses_to_itself(tree: Node) -> None:
     assert parse(unparse(tree)) == tree
@@ -269,7 +271,7 @@ def parsed(line: str) -> Node | FilterError:
         return error
 
 
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(lines)
 @example("tag.:x")
 @example('tag."":x')
@@ -285,6 +287,23 @@ def test_no_line_raises_anything_else_and_printing_is_stable(line: str) -> None:
     printed = unparse(tree)
     assert parse(printed) == tree
     assert unparse(parse(printed)) == printed
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.text(max_size=30) | parts, st.sampled_from(["resource:", "-region:", "tag.x:", "a or id:"])
+)
+@example('x" or "', "resource:")
+@example("\x1b[31m*", "resource:")
+@example("\ud800", "resource:")
+def test_any_text_can_be_typed_as_a_value(text: str, before: str) -> None:
+    tree = parse(before + typed(text))
+    while not isinstance(tree, Term):
+        tree = tree.child if isinstance(tree, Not) else tree.children[-1]  # type: ignore[union-attr]
+    (value,) = tree.values
+    assert matches(value, text)
+    if not value.is_wild:
+        assert value == Value((text,))
 
 
 # Completion

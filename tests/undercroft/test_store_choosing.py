@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.undercroft.store_kit import (
     Clock,
@@ -18,6 +21,8 @@ from tests.undercroft.store_kit import (
     save,
     thing,
 )
+from tests.undercroft.test_filter_parse import lines
+from undercroft.filter import FilterError
 from undercroft.model import CoverageStatus, Layer, Severity
 from undercroft.relations import Relation
 from undercroft.store import Store, choosing, lookup
@@ -102,6 +107,27 @@ def test_every_way_shows_the_same_rows(
         assert store.findings(scan.id, query, 0, 10) == rows[:10], query
         assert store.findings(scan.id, query, 3, 4) == rows[3:7], query
         assert store.count_findings(scan.id, query) == len(rows), query
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, int]]:
+    clock = Clock()
+    with Store.open(tmp_path_factory.mktemp("asked") / "cache.db", clock=clock) as opened:
+        yield opened, save(opened, estate(3), clock).id
+
+
+@settings(max_examples=80, deadline=None)
+@given(lines, st.sampled_from(["", "severity", "title"]))
+def test_whatever_is_typed_is_asked_or_refused_in_words(
+    asked: tuple[Store, int], line: str, sort: str
+) -> None:
+    opened, scan = asked
+    connection = opened._db.connection()
+    before = connection.total_changes, len(opened.findings(scan, Query()))
+    for read in (opened.findings, opened.count_findings, opened.services, opened.count_services):
+        with suppress(FilterError):
+            read(scan, Query(line, sort if read == opened.findings else ""))
+    assert (connection.total_changes, len(opened.findings(scan, Query()))) == before
 
 
 def test_what_a_scan_could_not_read_is_found_by_its_name_all_the_same(

@@ -20,6 +20,7 @@ from tui.widgets.filter_line import FilterLine
 from tui.widgets.finding_columns import GROUP_COLUMNS, finding_columns
 from tui.widgets.finding_text import finding_text
 from tui.widgets.table import VirtualTable
+from undercroft.filter import typed
 from undercroft.views import FindingDetail, FindingRow, GroupRow, Path, Query
 
 if TYPE_CHECKING:
@@ -171,11 +172,10 @@ class FindingsScreen(ListingScreen[FindingRow]):
 
     def _apply_group(self, row: GroupRow) -> None:
         """Narrow the list to the group, by the filter language itself."""
-        value = row.value.replace("\\", "\\\\").replace('"', '\\"')
         outer = f"({self._outer_filter}) " if self._outer_filter else ""
         query = self.query_now
         # Only packages may be missing: then it is the findings without one.
-        inner = f'{self.group_by}:"{value}"' if value else f"-{self.group_by}:*"
+        inner = f"{self.group_by}:{typed(row.value)}" if row.value else f"-{self.group_by}:*"
         self.query_now = Query(f"{outer}{inner}", query.sort, query.descending)
         super()._read(keep=False, cursor=0)
 

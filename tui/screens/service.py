@@ -25,6 +25,7 @@ from tui.widgets.finding_columns import LayerRow, LayerTable, layer_columns, lay
 from tui.widgets.finding_text import finding_text
 from tui.widgets.table import VirtualTable
 from tui.widgets.tower import TowerView, blocks_of
+from undercroft.filter import typed
 from undercroft.model import LAYERS, Layer
 from undercroft.views import (
     FindingDetail,
@@ -231,8 +232,9 @@ class ServiceScreen(ActingScreen):
         if row is None:
             return
         if row.remark:
+            more = f" ({self._filter})" if self._filter else ""
             self.undercroft.show_findings(
-                f'service:"{self.key}" layer:{self.chosen_layer.value} {self._filter}'.strip()
+                f"service:{typed(self.key)} layer:{self.chosen_layer.value}{more}"
             )
         elif row.finding is not None:
             self.show_pane("#detail")

@@ -17,7 +17,7 @@ from textual.widgets import Input, Static
 
 from tui.keymap import bind
 from tui.text import shown, styled
-from undercroft.filter import Completion, FilterError, complete, offers, parse
+from undercroft.filter import Completion, FilterError, complete, offers, parse, typed
 
 __all__ = ["FilterLine"]
 
@@ -150,7 +150,7 @@ class FilterLine(Vertical):
         place = self._place
         if place is None or (place.key, place.prefix) != (key, prefix):
             return
-        self._offers += [(_quoted(value), "") for value in values]
+        self._offers += [(typed(value), "") for value in values]
         self._hint()
 
     @on(Input.Changed)
@@ -256,10 +256,3 @@ class FilterLine(Vertical):
         if len(self._offers) == 1:
             self._look()
         self._hint()
-
-
-def _quoted(value: str) -> str:
-    """A value as it is typed."""
-    if value and not any(char.isspace() or char in '"(),:<>=' for char in value):
-        return value
-    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -9,7 +9,7 @@ from undercroft.filter.compiler import to_sql
 from undercroft.filter.completion import Completion, complete, offers
 from undercroft.filter.errors import FilterError
 from undercroft.filter.keys import KEYS, Key
-from undercroft.filter.nodes import And, Node, Not, Or, Term, Value, Word, unparse
+from undercroft.filter.nodes import And, Node, Not, Or, Term, Value, Word, typed, unparse
 from undercroft.filter.parser import parse
 
 __all__ = [
@@ -33,5 +33,6 @@ __all__ = [
     "offers",
     "parse",
     "to_sql",
+    "typed",
     "unparse",
 ]

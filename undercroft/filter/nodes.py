@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-__all__ = ["RESERVED", "And", "Node", "Not", "Or", "Term", "Value", "Word", "unparse"]
+__all__ = [
+    "RESERVED",
+    "And",
+    "Node",
+    "Not",
+    "Or",
+    "Term",
+    "Value",
+    "Word",
+    "can_be_typed",
+    "typed",
+    "unparse",
+]
 
 RESERVED: Final = frozenset({"and", "or", "not"})
 """Words that mean something unless they are quoted."""
@@ -77,6 +90,25 @@ class Or:
 
 
 Node: TypeAlias = "Word | Term | Not | And | Or"
+
+
+def can_be_typed(character: str) -> bool:
+    """Whether a line may hold it: control characters and lone surrogates cannot be bound to a query."""
+    return unicodedata.category(character) not in {"Cc", "Cs"} or character.isspace()
+
+
+def typed(text: str) -> str:
+    """How this very text is typed after ``key:``, whatever it holds.
+
+    What cannot be typed becomes a wildcard.
+    """
+    parts = [""]
+    for character in text:
+        if can_be_typed(character):
+            parts[-1] += character
+        elif len(parts) == 1 or parts[-1]:
+            parts.append("")
+    return _value(Value(tuple(parts)))
 
 
 def unparse(node: Node) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import unicodedata
 from typing import Final
 
 from undercroft.filter.errors import FilterError
 from undercroft.filter.keys import KEYS, Key, nearest
-from undercroft.filter.nodes import RESERVED, And, Node, Not, Or, Term, Value, Word
+from undercroft.filter.nodes import RESERVED, And, Node, Not, Or, Term, Value, Word, can_be_typed
 from undercroft.filter.values import check
 
 __all__ = ["MAX_DEPTH", "MAX_LENGTH", "MAX_VALUES", "parse"]
@@ -38,8 +37,7 @@ class _Parser:
         if len(line) > MAX_LENGTH:
             raise FilterError(f"the filter is longer than {MAX_LENGTH} characters", MAX_LENGTH)
         for position, character in enumerate(line):
-            # Neither can be bound to a query, and nobody types them.
-            if unicodedata.category(character) in {"Cc", "Cs"} and not character.isspace():
+            if not can_be_typed(character):
                 raise FilterError(
                     f"the character at {position + 1} cannot be searched for", position
                 )
