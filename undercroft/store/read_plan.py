@@ -156,9 +156,10 @@ def _combos(connection: sqlite3.Connection, scan_id: int) -> dict[int, list[Comb
     found: dict[int, list[Combo]] = {}
     components = Components(connection, scan_id)
     for service, finding, hazard, evidence in connection.execute(
-        "SELECT t.resource, t.finding, t.hazard, o.evidence FROM state t "
+        "SELECT t.resource, t.finding, t.hazard, o.evidence FROM service v "
+        "CROSS JOIN state t ON t.scan = v.scan AND t.resource = v.resource "
         "JOIN observation o ON o.id = t.observation "
-        f"WHERE t.scan = ? AND t.combined AND t.status IN {ACTIVE_SQL} AND t.hazard > 0 "
+        f"WHERE v.scan = ? AND t.combined AND t.status IN {ACTIVE_SQL} AND t.hazard > 0 "
         "ORDER BY t.finding",
         (scan_id,),
     ).fetchall():

@@ -7,6 +7,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from undercroft.graph import Graph
 from undercroft.model import LAYERS, Observation, Outcome, Presence, Resource, Severity, Threat
@@ -18,7 +19,7 @@ from undercroft.store.combos import ALIVE, settle_scan
 from undercroft.store.commit import count_findings, scan_of
 from undercroft.store.connection import Database, bump
 from undercroft.store.encode import edge_of, load, resource_of
-from undercroft.store.feeds import exploitable
+from undercroft.store.feeds import EXPLOITABLE_SQL, exploitable
 from undercroft.store.lazy import LazyResources
 from undercroft.store.scans import FINISHED
 from undercroft.store.sightings import STATE_COLUMNS, rows
@@ -128,7 +129,7 @@ class _Estate:
     def fails(self, judge: Judge, now: str) -> dict[str, list[Observation]]:
         """Resource key → what combinations look at."""
         found: dict[str, list[Observation]] = {}
-        for one in (*self._stored(), *self._unknown(judge, now)):
+        for one in chain(self._stored(), self._unknown(judge, now)):
             marked = self._exploitable.mark(one)
             if marked.cve is None or marked.traits:
                 kept = found.setdefault(marked.resource, [])
@@ -150,10 +151,13 @@ class _Estate:
             traits,
             cvss,
         ) in self._connection.execute(
+            # Most are vulnerabilities that no combination asks for.
             "SELECT r.key, u.name, f.at, f.cve, o.severity, o.layer, o.threat, o.title, "
             "o.traits, o.cvss FROM snapshot s JOIN observation o ON o.judgement = s.judgement "
             "JOIN finding f ON f.id = o.finding JOIN rule u ON u.id = f.rule "
-            "JOIN resource r ON r.id = s.resource WHERE s.scan = ? AND s.carried = 0",
+            "JOIN resource r ON r.id = s.resource LEFT JOIN vulnerability v ON v.cve = f.cve "
+            "WHERE s.scan = ? AND s.carried = 0 "
+            f"AND (f.cve IS NULL OR o.traits <> '[]' OR {EXPLOITABLE_SQL})",
             (self._scan,),
         ):
             yield Observation(
@@ -242,9 +246,11 @@ def _holding(connection: sqlite3.Connection, scan_id: int) -> dict[str, str]:
     """Finding id → title of the combinations that hold."""
     return dict(
         connection.execute(
-            "SELECT f.fid, o.title FROM state t JOIN finding f ON f.id = t.finding "
-            "JOIN observation o ON o.id = t.observation WHERE t.scan = ? AND t.combined "
-            f"AND t.status IN {ALIVE}",
+            # By way of the services: going through all that is alive takes seconds.
+            "SELECT f.fid, o.title FROM service v "
+            "CROSS JOIN state t ON t.scan = v.scan AND t.resource = v.resource "
+            "JOIN finding f ON f.id = t.finding JOIN observation o ON o.id = t.observation "
+            f"WHERE v.scan = ? AND t.combined AND t.status IN {ALIVE}",
             (scan_id,),
         ).fetchall()
     )
