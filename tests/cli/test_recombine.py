@@ -60,7 +60,7 @@ class Reading:
         image = thing("ecr:image", "trainer", Layer.CONTAINER)
         yield HOST
         yield replace(wall, facts={"open_ingress": [ports]})
-        yield replace(image, facts={"vulnerabilities": [flaw], "owner": "aws"})
+        yield replace(image, facts={"vulnerabilities": [flaw], "owner": "aws", "frameworks": []})
         yield data
         yield Edge(HOST.key, wall.key, Relation.PROTECTED_BY, "x")
         yield Edge(HOST.key, image.key, Relation.RUNS_IMAGE, "x")
