@@ -228,19 +228,20 @@ class Fidelity:
         endpoint["ProductionVariants"] = [
             {
                 **present.get(variant, {"VariantName": variant}),
-                "DeployedImages": self._images(region, model),
+                "DeployedImages": self._images(region, model, endpoint.get("LastModifiedTime")),
             }
             for variant, model in models.items()
         ]
 
-    def _images(self, region: str, model: str | None) -> list[_Record]:
+    def _images(self, region: str, model: str | None, when: Any) -> list[_Record]:
         record = self._records.get((region, "Model", (str(model),)), {})
         containers = [record.get("PrimaryContainer") or {}, *(record.get("Containers") or ())]
         return [
             {
                 "SpecifiedImage": container["Image"],
                 "ResolvedImage": _resolved(container["Image"]),
-                "ResolutionTime": time.time(),
+                # Images are looked up when an endpoint is deployed, not when somebody asks.
+                "ResolutionTime": when,
             }
             for container in containers
             if container.get("Image")
