@@ -134,6 +134,48 @@ _TARGET = Kind(
     ),
 )
 
+_RUNS_WITH: tuple[Reference, ...] = (
+    Reference("roleArn", role, _ROLE),
+    Reference(
+        "agentRuntimeArtifact.containerConfiguration.containerUri",
+        image,
+        Relation.RUNS_IMAGE,
+    ),
+    Reference("agentRuntimeArtifact.codeConfiguration.code.s3.bucket", bucket, _LOADS),
+    Reference("filesystemConfigurations[].efsAccessPoint.accessPointArn", _ACCESS_POINT, _READS),
+    Reference("filesystemConfigurations[].s3FilesAccessPoint.accessPointArn", _S3_FILES, _READS),
+    *_network("networkConfiguration.networkModeConfig"),
+)
+
+
+def _is_apart(item: Mapping[str, Json]) -> bool:
+    """Whether an endpoint may serve another version than the newest, which the runtime itself is."""
+    return item.get("name") != "DEFAULT" and bool(item.get("liveVersion"))
+
+
+_SERVED = Kind(
+    family="agentcore",
+    name="runtime-endpoint",
+    type="bedrock-agentcore:runtime-endpoint",
+    segment="runtime-endpoint",
+    client=_CLIENT,
+    prefix=_PREFIX,
+    list_operation="list_agent_runtime_endpoints",
+    list_key="runtimeEndpoints",
+    keep=_is_apart,
+    # What it serves is a version of the runtime.
+    describe_operation="get_agent_runtime",
+    identifiers=("agentRuntimeId", "name"),
+    arguments={"agentRuntimeId": "agentRuntimeId", "agentRuntimeVersion": "liveVersion"},
+    arn="agentRuntimeEndpointArn",
+    title="name",
+    created="",
+    hosts=session_host,
+    facts=_jwt,
+    derived=("jwt_open",),
+    references=_RUNS_WITH,
+)
+
 KINDS: tuple[Kind, ...] = (
     Kind(
         family="agentcore",
@@ -156,22 +198,15 @@ KINDS: tuple[Kind, ...] = (
         facts=_jwt,
         derived=("jwt_open",),
         reads=(_policy("bedrock-agentcore:InvokeAgentRuntime"),),
-        references=(
-            Reference("roleArn", role, _ROLE),
-            Reference(
-                "agentRuntimeArtifact.containerConfiguration.containerUri",
-                image,
-                Relation.RUNS_IMAGE,
+        children=(
+            Child(
+                _SERVED,
+                {"agentRuntimeId": "agentRuntimeId"},
+                Relation.SAME_WORKLOAD,
+                "runtimeEndpoints",
             ),
-            Reference("agentRuntimeArtifact.codeConfiguration.code.s3.bucket", bucket, _LOADS),
-            Reference(
-                "filesystemConfigurations[].efsAccessPoint.accessPointArn", _ACCESS_POINT, _READS
-            ),
-            Reference(
-                "filesystemConfigurations[].s3FilesAccessPoint.accessPointArn", _S3_FILES, _READS
-            ),
-            *_network("networkConfiguration.networkModeConfig"),
         ),
+        references=_RUNS_WITH,
     ),
     Kind(
         family="agentcore",

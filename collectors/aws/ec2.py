@@ -11,7 +11,7 @@ from collectors.aws.arns import Arn, account_region, role
 from collectors.aws.ec2_reads import Ec2Reads
 from collectors.aws.errors import CallError
 from collectors.aws.inspector import Inspector
-from collectors.aws.network_facts import route_table, ways_out
+from collectors.aws.network_facts import RouteTables, ways_out
 from collectors.aws.references import INSTANCE
 from collectors.aws.session import GLOBAL, Clients, call, pages
 from collectors.aws.subreads import tag_map
@@ -183,7 +183,7 @@ class _Lookup:
         self._accelerated: dict[str, bool] = {}
         self._roles: dict[str, list[str] | CallError] = {}
         self._subnets: dict[str, Mapping[str, Json]] = {}
-        self._tables: list[dict[str, Json]] | CallError = []
+        self._tables: RouteTables | CallError = RouteTables(())
 
     def images_of(self, instances: Iterable[Mapping[str, Any]]) -> None:
         """Look up the AMIs of ``instances``; one that is gone is known as None.
@@ -276,7 +276,7 @@ class _Lookup:
             self._subnets |= {str(subnet["SubnetId"]): subnet for subnet in subnets}
             vpcs = set(addressed.values())
             tables = reads.named("describe_route_tables", "RouteTables", "vpc-id", vpcs)
-            self._tables = list(tables)
+            self._tables = RouteTables(tables)
         except CallError as error:
             self._tables = error
 
@@ -290,7 +290,7 @@ class _Lookup:
             if isinstance(self._tables, CallError):
                 return self._tables
             subnet = self._subnets.get(name, {})
-            table = route_table(subnet, self._tables) or {}
+            table = self._tables.of(subnet) or {}
             if any(way.kind == "internet-gateway" for way in ways_out(subnet, table)):
                 found.append(address)
         return found

@@ -14,12 +14,12 @@ from collectors.aws.arns import Place
 from collectors.aws.ec2_reads import Ec2Reads
 from collectors.aws.errors import CallError
 from collectors.aws.network_facts import (
+    RouteTables,
     Way,
     endpoint_service,
     is_watched,
     open_egress,
     open_ingress,
-    route_table,
     ways_out,
 )
 from collectors.aws.subreads import Unread
@@ -65,8 +65,13 @@ class Surroundings:
         self.groups = self._by_id("describe_security_groups", "SecurityGroups", "group-id", groups)
         hosting = _named(self.read_subnets.values(), "VpcId")
         every = hosting | _named(self.read_groups.values(), "VpcId")
-        self._tables = self._all("describe_route_tables", "RouteTables", "vpc-id", every)
-        routes = [r for table in _or_none(self._tables) for r in mappings(table.get("Routes"))]
+        self._within: dict[str, dict[str, Config]] = {}
+        for identifier, subnet in self.read_subnets.items():
+            self._within.setdefault(str(subnet.get("VpcId")), {})[identifier] = subnet
+        self._out: dict[str, list[Way] | str] = {}
+        tables = self._all("describe_route_tables", "RouteTables", "vpc-id", every)
+        self._tables = tables if isinstance(tables, CallError) else RouteTables(tables)
+        routes = [r for table in _or_none(tables) for r in mappings(table.get("Routes"))]
         nats, gateways = _named(routes, "NatGatewayId"), _named(routes, "GatewayId")
         self.nats = self._by_id(
             "describe_nat_gateways", "NatGateways", "nat-gateway-id", nats, "Filter"
@@ -99,7 +104,7 @@ class Surroundings:
 
     def table(self, subnet: Config) -> Config | None:
         """The route table of a subnet, if it could be read."""
-        return route_table(subnet, _or_none(self._tables))
+        return None if isinstance(self._tables, CallError) else self._tables.of(subnet)
 
     def tables_of(self, vpc: str) -> set[str]:
         """Ids of the tables that the subnets read of a VPC use."""
@@ -136,10 +141,20 @@ class Surroundings:
         """
         said = Said({"open_ingress": open_ingress(group), "open_egress": open_egress(group)})
         vpc = str(group.get("VpcId") or "")
-        subnets = self._subnets_of(vpc)
+        if vpc not in self._out:
+            self._out[vpc] = self._ways_of_vpc(vpc)
+        ways = self._out[vpc]
+        if isinstance(ways, str):
+            said.doubt(ways, "ways_out")
+        else:
+            self._say_ways(said, ways)
+        return said
+
+    def _ways_of_vpc(self, vpc: str) -> list[Way] | str:
+        """Ways out of the subnets read of a VPC, or why they are unknown."""
         if isinstance(self._tables, CallError):
-            said.doubt(self._tables.unknown, "ways_out")
-            return said
+            return self._tables.unknown
+        subnets = self._subnets_of(vpc)
         ways: list[Way] = []
         doubt = ""
         for subnet in subnets.values():
@@ -149,14 +164,9 @@ class Surroundings:
             else:
                 ways += found
         if not subnets:
-            for table in self._tables:
-                if table.get("VpcId") == vpc:
-                    ways += ways_out({}, table)
-        if doubt and not any(way.kind != _ELSEWHERE for way in ways):
-            said.doubt(doubt, "ways_out")
-        else:
-            self._say_ways(said, ways)
-        return said
+            for table in self._tables.of_vpc.get(vpc, ()):
+                ways += ways_out({}, table)
+        return doubt if doubt and not any(way.kind != _ELSEWHERE for way in ways) else ways
 
     def of_vpc(self, identifier: str, vpc: Config) -> Said:
         """``watched``: flow logs are written. ``endpoints``: services with a private way in use."""
@@ -185,7 +195,7 @@ class Surroundings:
         """Ways out of a subnet, or why they are unknown."""
         if isinstance(self._tables, CallError):
             return self._tables.unknown
-        table = route_table(subnet, self._tables)
+        table = self._tables.of(subnet)
         return ways_out(subnet, table) if table else _NO_TABLE
 
     def _say_ways(self, said: Said, ways: Iterable[Way]) -> None:
@@ -206,7 +216,7 @@ class Surroundings:
             said.facts["ways_out"] = [way._asdict() for way in sure]
 
     def _subnets_of(self, vpc: str) -> dict[str, Config]:
-        return {name: c for name, c in self.read_subnets.items() if c.get("VpcId") == vpc}
+        return self._within.get(vpc, {})
 
     # The calls.
 

@@ -173,6 +173,7 @@ READS: dict[str, frozenset[str]] = {
         {
             "ListAgentRuntimes",
             "GetAgentRuntime",
+            "ListAgentRuntimeEndpoints",
             "ListGateways",
             "GetGateway",
             "ListGatewayTargets",

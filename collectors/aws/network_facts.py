@@ -16,13 +16,13 @@ from undercroft.model import Json
 
 __all__ = [
     "AI_SERVICES",
+    "RouteTables",
     "Way",
     "endpoint_service",
     "is_watched",
     "open_egress",
     "open_ingress",
     "open_policy",
-    "route_table",
     "ways_out",
 ]
 
@@ -99,20 +99,27 @@ def _open(permissions: Json) -> list[Json]:
     return found
 
 
-def route_table(
-    subnet: Mapping[str, Json], tables: Iterable[Mapping[str, Json]]
-) -> Mapping[str, Json] | None:
-    """The table that routes for a subnet: its own, or the main one of its VPC."""
-    main = None
-    for table in tables:
-        if table.get("VpcId") != subnet.get("VpcId"):
-            continue
-        for association in mappings(table.get("Associations")):
-            if association.get("SubnetId") and association["SubnetId"] == subnet.get("SubnetId"):
-                return table
-            if association.get("Main") is True:
-                main = table
-    return main
+class RouteTables:
+    """Which table routes for which subnet."""
+
+    def __init__(self, tables: Iterable[Mapping[str, Json]]) -> None:
+        self.of_vpc: dict[str, list[Mapping[str, Json]]] = {}
+        """VPC → all of its tables."""
+        self._own: dict[str, Mapping[str, Json]] = {}
+        self._main: dict[str, Mapping[str, Json]] = {}
+        for table in tables:
+            vpc = str(table.get("VpcId"))
+            self.of_vpc.setdefault(vpc, []).append(table)
+            for association in mappings(table.get("Associations")):
+                if association.get("SubnetId"):
+                    self._own[str(association["SubnetId"])] = table
+                elif association.get("Main") is True:
+                    self._main[vpc] = table
+
+    def of(self, subnet: Mapping[str, Json]) -> Mapping[str, Json] | None:
+        """The subnet's own table, or the main one of its VPC; None if neither is known."""
+        own = self._own.get(str(subnet.get("SubnetId")))
+        return own or self._main.get(str(subnet.get("VpcId")))
 
 
 def ways_out(subnet: Mapping[str, Json], table: Mapping[str, Json]) -> list[Way]:

@@ -108,6 +108,7 @@ DESCRIBED_ANYWAY: Mapping[str, str] = {
     "bedrock.marketplace-endpoint": f"{_RUNNING}: the state of its endpoint",
     "bedrock.agent-alias": "its list tells of the alias, not of the version that it leads to",
     "bedrock.agent": "preparing it need not move the time of its last update",
+    "agentcore.runtime-endpoint": "its list tells of the endpoint, not of the version it serves",
     "agentcore.gateway": "a web firewall is attached to it from outside",
     "agentcore.memory": "its strategies have states of their own",
     "agentcore.oauth-provider": "its state is not in the list",

@@ -55,6 +55,7 @@ FAILS = {
         "aws-agentcore-jwt-unrestricted",
         "aws-agentcore-resource-policy-foreign",
     },
+    "served-bad": {"aws-agentcore-runtime-public-network"},
     "gateway-bad": {
         "aws-agentcore-gateway-no-auth",
         "aws-agentcore-gateway-no-cmk",
@@ -160,6 +161,12 @@ def test_agentcore_stands_on_images_code_and_secrets(clients: Clients) -> None:
     runtime = "bedrock-agentcore:runtime"
     assert ("runs_on", "bedrock-agentcore/runtime/rtbad#host") in read.links("runtime-bad", runtime)
     assert ("loads_artifact_from", "s3/bucket/agent-code") in read.links("runtime-clean", runtime)
+    assert ("same_workload", "bedrock-agentcore/runtime-endpoint/rtclean/served-bad") in read.links(
+        "runtime-clean", runtime
+    )
+    served = read.links("served-bad", "bedrock-agentcore:runtime-endpoint")
+    assert ("uses_identity", "iam/role/runtime-old") in served
+    assert not any(r.name == "DEFAULT" for r in read.resources.values()), "it is the runtime itself"
     provider = "bedrock-agentcore/token-vault/default/apikeycredentialprovider/key"
     assert ("uses_identity", provider) in read.links("target-bad")
     assert read.links("key") == {("uses_identity", "secretsmanager/secret/key-AbCdEf")}

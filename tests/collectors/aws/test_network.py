@@ -9,12 +9,12 @@ import pytest
 
 from collectors.aws.ec2_network import Ec2Network
 from collectors.aws.network_facts import (
+    RouteTables,
     endpoint_service,
     is_watched,
     open_egress,
     open_ingress,
     open_policy,
-    route_table,
     ways_out,
 )
 from collectors.aws.session import Clients
@@ -97,9 +97,11 @@ def test_the_table_of_a_subnet() -> None:
     ]
 
     def of(subnet: str, vpc: str = "vpc-1") -> Any:
-        return (route_table({"SubnetId": subnet, "VpcId": vpc}, tables) or {}).get("RouteTableId")
+        return (RouteTables(tables).of({"SubnetId": subnet, "VpcId": vpc}) or {}).get(
+            "RouteTableId"
+        )
 
-    assert (of("s-1"), of("s-2"), of("s-1", "vpc-3")) == ("own", "main", None)
+    assert (of("s-1"), of("s-2"), of("s-2", "vpc-3")) == ("own", "main", None)
 
 
 @pytest.mark.parametrize(
