@@ -63,7 +63,9 @@ def _necessary() -> Counter[str]:
             "lambda:ListFunctions": 1,
             # What there is of a kind comes in pages and is described once.
             "sagemaker:ListNotebookInstances": _pages(NOTEBOOKS),
-            "sagemaker:ListModels": _pages(ENDPOINTS),
+            # Once more for the region: whether there are models, and approved ones.
+            "sagemaker:ListModels": _pages(ENDPOINTS) + 1,
+            "sagemaker:ListModelPackages": 1,
             "sagemaker:ListEndpointConfigs": _pages(ENDPOINTS),
             "sagemaker:ListEndpoints": _pages(ENDPOINTS),
             "sagemaker:ListTrainingJobs": _pages(JOBS),

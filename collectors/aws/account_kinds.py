@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from collectors.aws.arns import Place, account, bucket, log_group, role
-from collectors.aws.kinds import Each, Kind, Read
+from collectors.aws.kinds import Each, Kind, Read, constant
 from collectors.aws.watch_reads import OF_ACCOUNT, OF_REGION, OPT_OUT_NEEDS, opt_out_facts
 from collectors.references import Reference
 from collectors.values import mappings
@@ -149,6 +149,19 @@ ACCOUNT_REGION = Kind(
             listed=True,
             each=(Each("Detector", "get_detector", {"DetectorId": "id"}),),
             client="guardduty",
+        ),
+        Read("HasModels", "list_models", {}, pick="Models", exists=True, client="sagemaker"),
+        Read(
+            "HasApprovedModels",
+            "list_model_packages",
+            {
+                "ModelApprovalStatus": constant("Approved"),
+                "ModelPackageType": constant("Both"),
+            },
+            pick="ModelPackageSummaryList",
+            exists=True,
+            where=lambda _place, config: config.get("HasModels") is True,
+            client="sagemaker",
         ),
         *OF_REGION,
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collectors.aws import (
     agentcore_kinds,
     bedrock_kinds,
+    managed_kinds,
     sagemaker_asset_kinds,
     sagemaker_job_kinds,
     sagemaker_kinds,
@@ -25,6 +26,7 @@ LISTED: tuple[Kind, ...] = (
     *bedrock_kinds.KINDS,
     *agentcore_kinds.KINDS,
     *search_kinds.KINDS,
+    *managed_kinds.KINDS,
 )
 """Kinds that are listed in every region."""
 

@@ -99,6 +99,7 @@ READS: dict[str, frozenset[str]] = {
             "ListPipelines",
             "DescribePipeline",
             "ListModelPackageGroups",
+            "ListModelPackages",
             "GetModelPackageGroupPolicy",
             "DescribeModelPackage",
             "ListClusters",
@@ -333,6 +334,9 @@ READS: dict[str, frozenset[str]] = {
         }
     ),
     "secretsmanager": frozenset({"DescribeSecret", "GetResourcePolicy"}),
+    "glue": frozenset({"GetMLTransforms"}),
+    "translate": frozenset({"ListTextTranslationJobs"}),
+    "healthlake": frozenset({"ListFHIRDatastores"}),
     "comprehend": frozenset(
         {
             "ListEntityRecognizers",

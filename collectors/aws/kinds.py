@@ -66,6 +66,8 @@ class Read:
     """Words in the message of an error that mean "there is none", where the code does not."""
     where: Callable[[Place, Mapping[str, Json]], bool] | None = None
     """Asked only where this holds of what was read before."""
+    exists: bool = False
+    """Only whether there is any is kept, told by the first page."""
     listed: bool = False
     """The answer comes in pages; ``pick`` names the list."""
     shared: bool = False

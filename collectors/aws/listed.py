@@ -448,6 +448,8 @@ class _Reader:
         if answer is None:
             return
         value = jsonable(answer.get(read.pick) if read.pick else answer)
+        if read.exists:
+            value = bool(value)
         if read.fields and isinstance(value, Mapping):
             value = {name: value[name] for name in read.fields if name in value}
         if read.grants:

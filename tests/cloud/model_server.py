@@ -36,7 +36,7 @@ RECORDS = "/model-api/records"
 _FOLDER = Path(__file__).parent / "records"
 _TIME = 1_790_000_000
 _TOKENS = ("nextToken", "NextToken", "Marker", "marker", "PaginationToken")
-_LISTING = ("GetEnabledStandards", "GetResources")
+_LISTING = ("GetEnabledStandards", "GetMLTransforms", "GetResources")
 """Operations that list although they are called otherwise."""
 _SIZES = ("maxResults", "MaxResults", "MaxItems", "maxItems", "pageSize")
 _PARTS = ("include",)
@@ -297,6 +297,9 @@ _SERVICES = (
     "bedrock-data-automation",
     "kendra",
     "qbusiness",
+    "glue",
+    "translate",
+    "healthlake",
     "opensearchserverless",
     "opensearch",
     "s3vectors",
@@ -402,7 +405,7 @@ def _needed(operation: Any, params: Mapping[str, Any]) -> set[str]:
         if isinstance(params.get(name), str)
         and (
             name in shape.required_members
-            or name.endswith(("Arn", "Id", "Name", "Identifier", "Version"))
+            or name.endswith(("Arn", "Id", "Name", "Identifier", "Version", "ApprovalStatus"))
         )
         and name not in _TOKENS
     }

@@ -142,6 +142,10 @@ class _Builder:
         self._record("macie2", "AutomatedDiscoveryConfiguration", region, discovery)
         standard = f"arn:aws:securityhub:{region}::standards/ai-security-best-practices/v/1.0.0"
         self._record("securityhub", "EnabledStandard", region, {"StandardsArn": standard})
+        plain = {entry.region for entry in self._estate["regions"] if entry.get("unregistered")}
+        if region not in plain:
+            package = {"ModelPackageName": "approved", "ModelApprovalStatus": "Approved"}
+            self._record("sagemaker", "ModelPackage", region, package)
         arn = f"arn:aws:cloudtrail:{region}:{ACCOUNT}:trail/everything"
         trail = {"TrailARN": arn, "Name": "everything", "IsMultiRegionTrail": True}
         self._record("cloudtrail", "Trail", region, trail)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from collectors.aws.arns import by_arn, file_system, function, named
+from collectors.aws.arns import account_region, by_arn, file_system, function, named
 from collectors.aws.references import SECRET
 from collectors.aws.session import Clients
-from tests.cloud.model_server import ModelCloud, load_records
+from tests.cloud.model_server import ModelCloud, Record, load_records
 from tests.collectors.aws import modelled
 from tests.collectors.aws.modelled import PLACE, REGION, findings, unknowns
 from undercroft.model import CoverageStatus, Layer, Presence, Resource
@@ -174,3 +174,40 @@ def test_search_services(clients: Clients) -> None:
         ("uses_identity", "secretsmanager/secret/plugin-clean-AbCdEf"),
     }
     assert read.links("ask") == {("uses_identity", "iam/role/q-web")}
+
+
+def test_smaller_managed_services(clients: Clients, cloud: ModelCloud) -> None:
+    cloud.add(load_records("managed", REGION))
+    read = modelled.listed(clients, "glue", "translate", "healthlake")
+    assert {c.status for c in read.coverage} == {CoverageStatus.COMPLETE}
+    names = ("dedupe-bad", "letters-bad", "patients-bad")
+    assert findings(read) == {name: {"aws-mlservice-no-cmk"} for name in names}
+    assert unknowns(read) == {}
+    assert read.links("letters-bad") == {
+        ("uses_identity", "iam/role/translate"),
+        ("reads_data_from", "s3/bucket/letters"),
+        ("writes_to", "s3/bucket/letters"),
+    }
+    assert read.links("patients-clean") == {("encrypted_with", "kms/key/key-1")}
+    assert read.named("patients-bad").key.endswith("healthlake/datastore/fhir/0123")
+
+
+@pytest.mark.parametrize(
+    ("approval", "unused"), [("Approved", False), ("Rejected", True), ("", True)]
+)
+def test_a_registry_counts_if_something_in_it_is_approved(
+    clients: Clients, cloud: ModelCloud, approval: str, unused: bool
+) -> None:
+    cloud.add([Record("sagemaker", "Model", REGION, {"ModelName": "m", "ModelArn": "a"})])
+    if approval:
+        package = {"ModelPackageArn": "p", "ModelApprovalStatus": approval}
+        cloud.add([Record("sagemaker", "ModelPackage", REGION, package)])
+    (region,) = modelled.named(clients, account_region(PLACE)).resources.values()
+    assert region.config["HasModels"] is True
+    assert region.config["HasApprovedModels"] is not unused
+
+
+def test_without_models_no_registry_is_asked_for(clients: Clients, cloud: ModelCloud) -> None:
+    (region,) = modelled.named(clients, account_region(PLACE)).resources.values()
+    assert region.config["HasModels"] is False
+    assert cloud.calls["sagemaker", "ListModelPackages"] == 0
