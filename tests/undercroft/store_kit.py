@@ -22,6 +22,7 @@ from undercroft.model import (
 )
 from undercroft.relations import Relation
 from undercroft.store import Store
+from undercroft.store.recall import Again
 from undercroft.triage.events import Event
 from undercroft.views import FindingRow, Query, ScanRow
 
@@ -199,7 +200,7 @@ def save(
         ]
         writer.add([*estate.coverage, *stamped, *estate.edges])
         for resource in writer.resources():
-            if resource.presence is Presence.STUB or writer.previous_judgement(resource):
+            if resource.presence is Presence.STUB or writer.recall([(resource, Again())]):
                 continue
             writer.observe(resource.key, estate.answers.get(resource.key, ()))
         for service, observations in estate.combinations.items():

@@ -32,6 +32,7 @@ from undercroft.relations import Relation
 from undercroft.store import AmbiguousError, NotFoundError, Store, StoreError
 from undercroft.store.choosing import SORTS as FINDING_SORTS
 from undercroft.store.read_services import _SORTS as SERVICE_SORTS
+from undercroft.store.recall import Again
 from undercroft.views import Query, ScanRow
 
 
@@ -567,7 +568,7 @@ def test_an_answer_is_used_again_only_for_the_same_body_and_pack(
     def judged(resource: object, pack: str) -> bool:
         with store.write_scan(name="", kind="live", scope={}, rules={}, pack=pack) as writer:
             writer.add([resource])  # type: ignore[list-item]
-            known = writer.previous_judgement(resource)  # type: ignore[arg-type]
+            known = bool(writer.recall([(resource, Again())]))  # type: ignore[list-item]
             if not known:
                 writer.observe(nb.key, [fail(nb)])
             row = writer.commit(calls=0, throttled=0, now=clock.now)
@@ -600,7 +601,7 @@ def test_combinations_are_not_part_of_an_answer_that_is_used_again(
     for toxic, (status, given) in zip((True, True, False), expected, strict=True):
         with store.write_scan(name="", kind="live", scope={}, rules=RULES, pack="p") as writer:
             writer.add([nb])
-            if not writer.previous_judgement(nb):
+            if not writer.recall([(nb, Again())]):
                 writer.observe(nb.key, [fail(nb)])
             if toxic:
                 writer.observe(nb.key, [fail(nb, "toxic")], combined=True)

@@ -72,6 +72,8 @@ def dump(value: Json | Mapping[str, Any] | Sequence[Any]) -> str:
 
 def load(text: str) -> Any:
     """What ``dump`` wrote."""
+    if text == "{}":  # most discriminators, and what of a resource was not read
+        return {}
     return json.loads(text)
 
 

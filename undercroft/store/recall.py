@@ -1,9 +1,11 @@
 """Answers of earlier scans that still hold: the same pack about exactly the same resource."""
 
+# ruff: noqa: S608  (only constants of ours are put together; values are bound)
+
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from typing import NamedTuple
 
 from undercroft.identity import observation_id
@@ -12,7 +14,10 @@ from undercroft.store.answers import columns_of
 from undercroft.store.encode import load
 from undercroft.store.feeds import EXPLOITABLE_SQL
 
-__all__ = ["Again", "earlier", "recall"]
+__all__ = ["Again", "Asked", "Recalled", "recall"]
+
+_PART = 500
+"""Resources per query."""
 
 
 class Again(NamedTuple):
@@ -24,44 +29,78 @@ class Again(NamedTuple):
     """What those rules say now."""
 
 
-def earlier(connection: sqlite3.Connection, resource: int, body: int, pack: str) -> int | None:
-    """The newest answer of a pack about a resource with this body; combinations aside."""
-    found = connection.execute(
-        "SELECT max(id) FROM judgement "
-        "WHERE resource = ? AND body = ? AND pack = ? AND combined = 0",
-        (resource, body, pack),
-    ).fetchone()[0]
-    return None if found is None else int(found)
+class Asked(NamedTuple):
+    """A resource about which an old answer is looked for."""
+
+    key: str
+    resource: int
+    body: int
+    again: Again
+
+
+class Recalled(NamedTuple):
+    """An old answer that still holds."""
+
+    resource: int
+    judgement: int
+    said: list[Observation]
+    """As far as combinations ask: vulnerabilities without a trait and evidence are left out."""
 
 
 def recall(
-    connection: sqlite3.Connection, judgement: int, resource: str, again: Again
-) -> list[Observation] | None:
-    """What an answer consists of, as far as combinations ask: vulnerabilities without a trait and
-    evidence are left out. None if it does not hold any more, or was not certain.
+    connection: sqlite3.Connection, pack: str, asked: Sequence[Asked]
+) -> dict[str, Recalled]:
+    """Resource key → the newest answer of a pack about a resource with this body, combinations aside.
+
+    Missing is what was never answered, was not certain, or does not hold any more.
     """
+    found: dict[str, Recalled] = {}
+    for start in range(0, len(asked), _PART):
+        found.update(_recall(connection, pack, asked[start : start + _PART]))
+    return found
+
+
+def _recall(
+    connection: sqlite3.Connection, pack: str, asked: Sequence[Asked]
+) -> dict[str, Recalled]:
+    sure = [one for one in asked if all(o.outcome is Outcome.FAIL for o in one.again.said)]
+    newest = {
+        (resource, body): judgement
+        for resource, body, judgement in connection.execute(
+            f"SELECT resource, body, max(id) FROM judgement WHERE resource IN ({_marks(sure)}) "
+            "AND pack = ? AND combined = 0 GROUP BY resource, body",
+            (*(one.resource for one in sure), pack),
+        )
+    }
+    answered = {
+        judgement: one
+        for one in sure
+        if (judgement := newest.get((one.resource, one.body))) is not None
+    }
     uncertain = connection.execute(
-        "SELECT 1 FROM blind WHERE judgement = ? LIMIT 1", (judgement,)
-    ).fetchone()
-    if uncertain or any(said.outcome is not Outcome.FAIL for said in again.said):
-        return None
-    found: list[Observation] = []
-    timed: dict[str, tuple[object, ...]] = {}
-    for fid, rule, at, cve, *columns in connection.execute(
-        "SELECT f.fid, u.name, f.at, f.cve, o.severity, o.layer, o.threat, o.title, o.evidence, "  # noqa: S608  (a constant of ours)
-        "o.evidence_hash, o.traits, o.cvss, o.vector, o.weight FROM observation o "
+        f"SELECT DISTINCT judgement FROM blind WHERE judgement IN ({_marks(answered)})",
+        tuple(answered),
+    ).fetchall()
+    for (judgement,) in uncertain:
+        del answered[judgement]
+    said: dict[int, list[Observation]] = {judgement: [] for judgement in answered}
+    timed: dict[int, dict[str, tuple[object, ...]]] = {judgement: {} for judgement in answered}
+    for judgement, fid, rule, at, cve, *columns in connection.execute(
+        "SELECT o.judgement, f.fid, u.name, f.at, f.cve, o.severity, o.layer, o.threat, o.title, "
+        "o.evidence, o.evidence_hash, o.traits, o.cvss, o.vector, o.weight FROM observation o "
         "JOIN finding f ON f.id = o.finding JOIN rule u ON u.id = f.rule "
-        "LEFT JOIN vulnerability v ON v.cve = f.cve WHERE o.judgement = ? "
+        f"LEFT JOIN vulnerability v ON v.cve = f.cve WHERE o.judgement IN ({_marks(answered)}) "
         f"AND (f.cve IS NULL OR o.traits <> '[]' OR {EXPLOITABLE_SQL})",
-        (judgement,),
+        tuple(answered),
     ):
         severity, layer, threat, title, _, _, traits, cvss, vector, weight = columns
-        if rule in again.rules:
-            timed[fid] = tuple(columns)
-        found.append(
+        one = answered[judgement]
+        if rule in one.again.rules:
+            timed[judgement][fid] = tuple(columns)
+        said[judgement].append(
             Observation(
                 rule,
-                resource,
+                one.key,
                 Outcome.FAIL,
                 at=load(at),
                 severity=Severity.from_rank(severity),
@@ -75,5 +114,12 @@ def recall(
                 weight=weight,
             )
         )
-    said = {observation_id(one): columns_of(one) for one in again.said}
-    return found if said == timed else None
+    return {
+        one.key: Recalled(one.resource, judgement, said[judgement])
+        for judgement, one in answered.items()
+        if timed[judgement] == {observation_id(o): columns_of(o) for o in one.again.said}
+    }
+
+
+def _marks(bound: Sized) -> str:
+    return ",".join("?" * len(bound))

@@ -43,7 +43,7 @@ from undercroft.store.encode import (
 )
 from undercroft.store.errors import NotFoundError, StoreError
 from undercroft.store.lazy import LazyResources
-from undercroft.store.recall import Again, earlier, recall
+from undercroft.store.recall import Again, Asked, recall
 from undercroft.store.schema import FINDING_INDEXES
 from undercroft.views import ScanRow
 
@@ -173,33 +173,12 @@ class ScanWriter:
                 if self._weight + len(self._edges) >= _BATCH:
                     self._flush(answers=False)
 
-    def previous_judgement(self, resource: Resource) -> bool:
-        """Whether the same pack has judged exactly this before; then its answer is used again and
-        ``observe`` need not be called for it (combinations aside).
-        """
-        with self._lock:
-            known = self._known.get(resource.key)
-            if (
-                known is None
-                or resource.key in self._resources
-                or known.hash != body_of(resource).hash
-            ):
-                self._take(resource)
-                self._flush()
-                known = self._known[resource.key]
-            with self._db.transaction() as connection:
-                found = earlier(connection, known.resource, known.body, self._pack)
-                if found is not None:
-                    self._reuse(connection, resource.key, known, found)
-            return found is not None
-
     def recall(self, resources: Sequence[tuple[Resource, Again]]) -> dict[str, list[Observation]]:
         """Resource key → what the same pack said about exactly this before and still says.
 
         Those answers are used again. Whoever is not in it has to be observed. Of the answers only
         what combinations look at is given back. See ``recall.Again`` for what depends on the time.
         """
-        found: dict[str, list[Observation]] = {}
         with self._lock:
             for resource, _ in resources:
                 known = self._known.get(resource.key)
@@ -207,27 +186,21 @@ class ScanWriter:
                 if not given and (known is None or known.hash != body_of(resource).hash):
                     self._take(resource)
             self._flush(answers=False)
+            asked = [
+                Asked(resource.key, known.resource, known.body, again)
+                for resource, again in resources
+                for known in (self._known[resource.key],)
+            ]
+            # In the transaction that found them: deleting a scan removes answers that nobody
+            # refers to.
             with self._db.transaction() as connection:
-                for resource, again in resources:
-                    known = self._known[resource.key]
-                    judgement = earlier(connection, known.resource, known.body, self._pack)
-                    if judgement is None:
-                        continue
-                    said = recall(connection, judgement, resource.key, again)
-                    if said is not None:
-                        found[resource.key] = said
-                        self._reuse(connection, resource.key, known, judgement)
-        return found
-
-    def _reuse(
-        self, connection: sqlite3.Connection, key: str, known: _Known, judgement: int
-    ) -> None:
-        # In the transaction that found it: deleting a scan removes answers that nobody refers to.
-        connection.execute(
-            "UPDATE snapshot SET judgement = ? WHERE scan = ? AND resource = ?",
-            (judgement, self.scan_id, known.resource),
-        )
-        self._reused.add(key)
+                found = recall(connection, self._pack, asked)
+                connection.executemany(
+                    "UPDATE snapshot SET judgement = ? WHERE scan = ? AND resource = ?",
+                    [(one.judgement, self.scan_id, one.resource) for one in found.values()],
+                )
+            self._reused.update(found)
+        return {key: one.said for key, one in found.items()}
 
     def observe(
         self, resource_key: str, observations: Sequence[Observation], *, combined: bool = False
