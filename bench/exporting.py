@@ -61,7 +61,7 @@ def exporting(world: World) -> list[Figure]:
                 )
                 export_findings(records, head, form, out)
 
-        pair = settled(partial(cpu, ours), bare, rounds=world.rounds(3), warm=False)
+        pair = settled(partial(cpu, ours), bare, rounds=world.rounds(3, grows=True), warm=False)
         note = f"{number:,} findings; bare: {yardstick} over one statement with the same texts"
         found.append(Figure.of(what, pair, 3.0, note=note))
     connection.close()

@@ -44,7 +44,10 @@ def judging(world: World) -> list[Figure]:
         asked = {sum(map(len, plans[resource.type])) for resource in resources}
         note = f"{len(resources):,} resources, {found:,} answers, rules {_span(asked)} each"
         return Figure.of(
-            what, in_turns(ours, bare, rounds=world.rounds(3), warm=False), 2.0, note=note
+            what,
+            in_turns(ours, bare, rounds=world.rounds(3, grows=True), warm=False),
+            2.0,
+            note=note,
         )
 
     images = [item for item in world.resources if item.type == "ecr:image"]

@@ -18,8 +18,6 @@ __all__ = ["memory", "rescan", "saving"]
 
 _CHANGED = 0.01
 _ROUNDS = 2
-_MANY = 300_000
-"""Findings from which on one round has to do: the longer a run, the less it is disturbed."""
 
 
 def saving(world: World) -> list[Figure]:
@@ -40,7 +38,7 @@ def saving(world: World) -> list[Figure]:
         return _shown_rows(world, world.folder / f"shown-{next(files)}.db")
 
     _ = world.answers  # worked out before the clock starts
-    rounds = world.rounds(1 if world.size.findings > _MANY else _ROUNDS)
+    rounds = world.rounds(_ROUNDS, grows=True)
     pair = settled(ours, same, rounds=rounds, warm=False)
     one = statistics.median(shown() for _ in range(rounds))
     return [

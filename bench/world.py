@@ -26,6 +26,9 @@ __all__ = ["NOW", "Scanned", "Steps", "World", "clock", "stamp"]
 _PATIENCE = 3_600.0
 """Seconds for a scan."""
 
+_MANY = 300_000
+"""Findings from which on work that grows with them is measured once."""
+
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 """The bench's present moment: what is measured must not depend on the calendar."""
 
@@ -73,9 +76,13 @@ class World:
     ) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def rounds(self, preferred: int) -> int:
-        """How often to repeat a measurement."""
-        return self._rounds or preferred
+    def rounds(self, preferred: int, *, grows: bool = False) -> int:
+        """How often to repeat a measurement.
+
+        Once where the work ``grows`` with the findings and there are many: the longer something
+        takes, the less a moment's disturbance weighs in it.
+        """
+        return self._rounds or (1 if grows and self.size.findings > _MANY else preferred)
 
     def items(self, *, changed: float = 0.0) -> list[Collected]:
         """The whole estate, collected."""
