@@ -130,24 +130,24 @@ def _write_states(
     connection = database.connection()
     scan = scan_of(connection, scan_id, above, now, criticality_tag)
     if not _is_first_big_load(connection):
-        for step in _steps(connection, scan):
+        for step in _steps(connection, scan, indexed=True):
             with database.transaction() as writing:
                 step(writing)
         return
     with database.transaction() as writing:
         for name in STATE_INDEXES:
             writing.execute(f"DROP INDEX IF EXISTS {name}")
-        for step in _steps(connection, scan):
+        for step in _steps(connection, scan, indexed=False):
             step(writing)
         for name, definition in STATE_INDEXES.items():
             writing.execute(f"CREATE INDEX {name} {definition}")
 
 
 def _steps(
-    connection: sqlite3.Connection, scan: Scan
+    connection: sqlite3.Connection, scan: Scan, *, indexed: bool
 ) -> Iterator[Callable[[sqlite3.Connection], None]]:
     """What is to be done in one transaction each, in this order."""
-    plain = Plain(connection, scan.id, scan.above, scan.criticality_tag)
+    plain = Plain(connection, scan.id, scan.above, scan.criticality_tag, indexed=indexed)
     left: list[int] = []
     insert = (
         f"INSERT INTO state ({', '.join(STATE_COLUMNS)}) "

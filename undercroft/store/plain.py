@@ -48,12 +48,14 @@ _INSERT = (
     f"INSERT INTO state ({_COLUMNS}) SELECT s.scan, f.id, s.resource, s.body, o.id, f.rule, "
     "o.layer, 'fail', s.collected_at, CASE b.presence WHEN 'read' THEN b.incarnation END, '', "
     f"{_EXPOSURE}, e.criticality, e.services, f.first_scan = s.scan, f.first_seen, s.collected_at, f.combined, "
-    f"f.tie, o.severity, 'open', '', 0, hazard_of({_RATED}), score_of({_RATED}), NULL, "
+    f"f.tie, o.severity, 'open', '', 0, hazard_of({_RATED}), score_of({_RATED}) AS score, NULL, "
     "nullif(b.owner, ''), NULL, NULL, NULL, NULL, 0, NULL "
     "FROM temp.plain_resource e JOIN snapshot s ON s.scan = :scan AND s.resource = e.resource "
     "JOIN body b ON b.id = s.body CROSS JOIN observation o ON o.judgement = s.judgement "
     "JOIN finding f ON f.id = o.finding "
 )
+_IN_ORDER = " ORDER BY f.rule, score DESC, f.tie"
+"""As the indexes have them: written so, a step of 10,000 rows costs 0.6 of what it costs unordered."""
 _FIRST = "f.first_scan = s.scan"
 """Nobody has seen it before."""
 _STILL = (
@@ -80,7 +82,10 @@ class Plain:
         scan_id: int,
         above: Mapping[int, int],
         criticality_tag: str,
+        *,
+        indexed: bool,
     ) -> None:
+        """``indexed``: the indexes of ``state`` are kept up with every row."""
         self._scan = scan_id
         self._tag = criticality_tag
         self._above = above
@@ -98,7 +103,8 @@ class Plain:
         )
         known = _FIRST if self._before is None else f"({_FIRST} OR {_STILL})"
         conditions = ["s.carried = 0", known, _ONCE, *([_UNDECIDED] if decided else [])]
-        self._insert = f"{_INSERT} WHERE {' AND '.join(conditions)}"
+        order = _IN_ORDER if indexed else ""
+        self._insert = f"{_INSERT} WHERE {' AND '.join(conditions)}{order}"
         connection.create_function("hazard_of", 9, lambda *of: rate(*of)[0], deterministic=True)
         connection.create_function("score_of", 9, lambda *of: rate(*of)[1], deterministic=True)
         connection.execute(
