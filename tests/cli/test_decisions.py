@@ -122,7 +122,7 @@ def test_undo_takes_back_the_whole_last_decision(undercroft: Command) -> None:
 
 
 def test_undo_of_a_named_event(undercroft: Command) -> None:
-    first, second = (found["id"] for found in some(undercroft, "rule:aws-ec2-*"))
+    first, second, *_ = (found["id"] for found in some(undercroft, "rule:aws-ec2-*"))
     undercroft("fixed", first)
     undercroft("fixed", second)
     events = undercroft("history", "--format", "json").json["events"]

@@ -45,7 +45,7 @@ class AcceptDialog(DecisionDialog[Accept | AcceptRule]):
 
     DEFAULT_CSS = """
     AcceptDialog {
-        & #services { height: auto; max-height: 12; margin-top: 1; display: none; }
+        & #services { height: auto; max-height: 8; margin-top: 1; display: none; }
         & #weight { margin-top: 1; display: none; color: $severity-critical; }
         & #weight.-shown { display: block; }
         & #scope-hint { margin-left: 14; }
@@ -282,14 +282,14 @@ def _weight(critical: int, exploited: int, services: Sequence[ResourceRef], coun
     """The warning, in one or two lines."""
     what = "critical" if critical else "known to be exploited"
     number = critical or exploited
-    subject = "This finding is" if count == 1 else f"{number} of these {count} findings are"
+    subject = "This finding is" if count == 1 else f"{number:,} of these {count:,} findings are"
     names = ", ".join(shown(ref.name) for ref in services[:3])
     more = len(services) - 3
-    names += f" and {more} more" if more > 0 else ""
+    names += f" and {more:,} more" if more > 0 else ""
     above = len(services)
     stands = (
         "No AI service stands on it"
         if not above
-        else (f"{above} AI service{'' if above == 1 else 's'} would carry it: {names}")
+        else (f"{above:,} AI service{'' if above == 1 else 's'} would carry it: {names}")
     )
     return f"▲ {subject} {what}. {stands}."

@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from undercroft.steps import Step, unwatched
@@ -27,7 +28,7 @@ from undercroft.store.sharing import (
 from undercroft.store.statuses import EVENT_COLUMNS, book_for, event_of
 from undercroft.triage.events import Event, seal
 from undercroft.triage.reports import MergeReport
-from undercroft.triage.resolve import dead_events
+from undercroft.triage.resolve import Undone
 from undercroft.triage.scopes import scope_of
 from undercroft.triage.searching import searching
 from undercroft.triage.undoing import Line
@@ -142,26 +143,38 @@ def lines(
 def history(database: Database, text: str = "", limit: int | None = None) -> list[EventRow]:
     """See ``Store.history``."""
     with database.snapshot() as connection:
-        dead = dead_events(_all_that_undo(connection))
-        found = event_rows(connection, "", (), dead)
+        undone = Undone(
+            (line.lamport, line.id, line.batch, line.target)
+            for line in lines(database, kind="undo")
+        )
         disputed = {event.id for events in known_disputes(database).values() for event in events}
-        if disputed:
-            found = [replace(row, conflict=row.id in disputed) for row in found]
         wanted = searching(text, database.now())
-        found = [row for row in found if wanted(row)]
-    found.reverse()
-    return found if limit is None else found[: max(limit, 0)]
+        # From the newest on, and no further than was asked for: a batch can be very large.
+        newest = connection.execute(
+            f"SELECT {EVENT_COLUMNS} FROM event ORDER BY lamport DESC, id DESC"
+        )
+        rows = _worded(
+            connection, newest, lambda event: undone.covers(event.id, event.batch, event.lamport)
+        )
+        marked = (replace(row, conflict=True) if row.id in disputed else row for row in rows)
+        return list(islice(filter(wanted, marked), None if limit is None else max(limit, 0)))
 
 
 def event_rows(
     connection: sqlite3.Connection, where: str, params: Sequence[Any], dead: frozenset[str]
 ) -> list[EventRow]:
     """Events with the words that name what they are about, in (lamport, id) order."""
-    found = []
-    names: dict[str, tuple[str, str]] = {}
-    for row in connection.execute(
+    rows = connection.execute(
         f"SELECT {EVENT_COLUMNS} FROM event {where} ORDER BY lamport, id", params
-    ).fetchall():
+    ).fetchall()
+    return list(_worded(connection, rows, lambda event: event.id in dead))
+
+
+def _worded(
+    connection: sqlite3.Connection, rows: Iterable[Any], is_dead: Callable[[Event], bool]
+) -> Iterator[EventRow]:
+    names: dict[str, tuple[str, str]] = {}
+    for row in rows:
         event = event_of(row)
         title = resource = ""
         if event.finding is not None:
@@ -171,24 +184,21 @@ def event_rows(
         reason = event.payload.get("reason") or event.payload.get("text") or ""
         reason = reason or event.payload.get("note") or ""
         target = event.payload.get("target")
-        found.append(
-            EventRow(
-                id=event.id,
-                type=event.type,
-                at=event.at,
-                actor=event.actor,
-                finding=event.finding,
-                title=title,
-                resource_name=resource,
-                reason=str(reason),
-                payload=event.payload,
-                batch=event.batch,
-                live=event.id not in dead,
-                target=target if event.type in _TARGETED and isinstance(target, str) else None,
-                scope=scope.words() if (scope := scope_of(event)) is not None else "",
-            )
+        yield EventRow(
+            id=event.id,
+            type=event.type,
+            at=event.at,
+            actor=event.actor,
+            finding=event.finding,
+            title=title,
+            resource_name=resource,
+            reason=str(reason),
+            payload=event.payload,
+            batch=event.batch,
+            live=not is_dead(event),
+            target=target if event.type in _TARGETED and isinstance(target, str) else None,
+            scope=scope.words() if (scope := scope_of(event)) is not None else "",
         )
-    return found
 
 
 def concerned(
@@ -302,14 +312,6 @@ def _stored(event: Event, name: str) -> Any:
     if name == "parents":
         return dump(list(value))
     return clean(value) if isinstance(value, str) else value
-
-
-def _all_that_undo(connection: sqlite3.Connection) -> list[Event]:
-    """Every event, if any was ever undone; else none is dead."""
-    if connection.execute("SELECT 1 FROM event WHERE type = 'undo' LIMIT 1").fetchone() is None:
-        return []
-    rows = connection.execute(f"SELECT {EVENT_COLUMNS} FROM event").fetchall()
-    return [event_of(row) for row in rows]
 
 
 def _names(connection: sqlite3.Connection, finding: str) -> tuple[str, str]:
