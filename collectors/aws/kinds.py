@@ -1,6 +1,6 @@
 """What a kind of AWS resource is, as data: how it is listed, described, named and linked.
 
-Tables of kinds are in ``*_kinds.py``, one per family of services; ``listed.py`` reads them.
+Tables of kinds are in ``*_kinds.py``, one per family of services; ``listed.py`` lists them, ``describing.py`` reads each.
 """
 
 from __future__ import annotations

@@ -209,7 +209,7 @@ _COLLECTION = Kind(
 
 
 def _domain_facts(place: Place, config: Mapping[str, Json]) -> dict[str, Json]:
-    from collectors.aws.listed import policy_facts
+    from collectors.aws.describing import policy_facts
 
     arn = str(config.get("ARN") or "")
     found, _ = policy_facts(
