@@ -73,6 +73,7 @@ SAFE: Mapping[str, Unchanged] = {
     "bedrock.knowledge-base": Unchanged("updatedAt", _UPDATED),
     "bedrock.data-source": Unchanged("updatedAt", _UPDATED),
     "bedrock.agent-action-group": Unchanged("updatedAt", _UPDATED),
+    "bedrock.served-action-group": Unchanged("updatedAt", _UPDATED),
     "bedrock.flow": Unchanged("updatedAt", _UPDATED),
     "bedrock.prompt": Unchanged("updatedAt", _UPDATED),
     "agentcore.runtime": Unchanged("lastUpdatedAt", _UPDATED),
@@ -114,6 +115,8 @@ DESCRIBED_ANYWAY: Mapping[str, str] = {
     "agentcore.oauth-provider": "its state is not in the list",
     "kendra.index": "its answer counts its documents",
     "eks.nodegroup": _NO_TIME,
+    "eks.fargate-profile": _NO_TIME,
+    "qbusiness.retriever": _NO_TIME,
 }
 """Kinds that look as if they could be spared and cannot, and why."""
 
