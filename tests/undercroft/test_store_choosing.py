@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from undercroft.filter import FilterError
 from undercroft.model import CoverageStatus, Layer, Severity
 from undercroft.relations import Relation
 from undercroft.store import Store, choosing, lookup
-from undercroft.views import Query
+from undercroft.views import FindingRow, Query
 
 
 @pytest.fixture
@@ -107,6 +107,40 @@ def test_every_way_shows_the_same_rows(
         assert store.findings(scan.id, query, 0, 10) == rows[:10], query
         assert store.findings(scan.id, query, 3, 4) == rows[3:7], query
         assert store.count_findings(scan.id, query) == len(rows), query
+
+
+@pytest.mark.parametrize("line", ["", "severity>=medium layer:container,service", "nb-1 or lib3"])
+def test_groups_are_what_adding_up_gives(store: Store, clock: Clock, line: str) -> None:
+    save(store, estate(6), clock)
+    clock.forward(hours=1)
+    # Of what the second scan cannot read, the first one knows.
+    scan = save(
+        store, Estate(coverage=(covered(status=CoverageStatus.DENIED, reason="no"),)), clock
+    )
+    rows = store.findings(scan.id, Query(line))
+    assert rows
+    by_name: dict[str, Callable[[FindingRow], str]] = {
+        "rule": lambda row: row.rule,
+        "resource": lambda row: row.resource_key,
+        "account": lambda row: row.account,
+        "layer": lambda row: row.layer.value,
+        "package": lambda row: row.package or "",
+        "severity": lambda row: row.severity.value,
+        "status": lambda row: row.status,
+    }
+    for by, value in by_name.items():
+        groups = store.group_findings(scan.id, Query(line), by)
+        expected = {
+            value(row): [other for other in rows if value(other) == value(row)] for row in rows
+        }
+        assert {group.value: group.findings for group in groups} == {
+            name: len(members) for name, members in expected.items()
+        }, by
+        for group in groups:
+            members = expected[group.value]
+            assert group.worst is max((row.severity for row in members), key=lambda s: s.rank)
+            above = store.services_of(scan.id, [row.id for row in members])
+            assert group.services == len(above), (by, group)
 
 
 @pytest.fixture(scope="module")

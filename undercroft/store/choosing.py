@@ -23,7 +23,7 @@ from undercroft.store.lookup import Lookup
 from undercroft.store.positions import NEAR
 from undercroft.views import Query
 
-__all__ = ["JOINS", "SORTS", "Condition", "counted", "first", "page", "where"]
+__all__ = ["JOINS", "SORTS", "Condition", "counted", "first", "kept_counts", "page", "where"]
 
 _JOIN = {
     "f": "JOIN finding f ON f.id = t.finding",
@@ -155,11 +155,8 @@ def first(database: Database, scan: int, query: Query, most: int, skip: int = 0)
 def counted(database: Database, scan: int, query: Query) -> int:
     """How many findings a list has; from the counts that are kept, where these can tell."""
     connection = database.connection()
-    try:
-        lookup = Lookup(database, scan)
-        columns = finding_columns(lookup)
-        kept = _where(database, lookup, query, {key: columns[key] for key in _TALLIED})
-    except FilterError:
+    kept = kept_counts(database, scan, query)
+    if kept is None:
         chosen = where(database, scan, query)
         row = connection.execute(f"SELECT count(*) FROM state t WHERE {chosen.text}", chosen.params)
     else:
@@ -167,6 +164,16 @@ def counted(database: Database, scan: int, query: Query) -> int:
             f"SELECT coalesce(sum(t.findings), 0) FROM tally t WHERE {kept.text}", kept.params
         )
     return int(row.fetchone()[0])
+
+
+def kept_counts(database: Database, scan: int, query: Query) -> Condition | None:
+    """The query as a condition on ``tally t``, if the counts that are kept per resource can tell."""
+    lookup = Lookup(database, scan)
+    columns = finding_columns(lookup)
+    try:
+        return _where(database, lookup, query, {key: columns[key] for key in _TALLIED})
+    except FilterError:
+        return None
 
 
 def _service(connection: sqlite3.Connection, scan: int, key: str) -> int:

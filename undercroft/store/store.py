@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         decisions,
         facts,
         feeds,
+        grouping,
         health,
         previews,
         read_bills,
@@ -71,6 +72,7 @@ else:
     decisions = Later("undercroft.store.decisions")
     facts = Later("undercroft.store.facts")
     feeds = Later("undercroft.store.feeds")
+    grouping = Later("undercroft.store.grouping")
     health = Later("undercroft.store.health")
     previews = Later("undercroft.store.previews")
     read_bills = Later("undercroft.store.read_bills")
@@ -297,7 +299,7 @@ class Store:
 
     def group_findings(self, scan_id: int, query: Query, by: str) -> list[GroupRow]:
         """The query's findings by rule, resource, service, account, layer, package, severity or status."""
-        return read_findings.groups(self._db, scan_id, query, by)
+        return grouping.groups(self._db, scan_id, query, by)
 
     # details
 

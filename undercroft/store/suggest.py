@@ -1,5 +1,7 @@
 """Values that occur in a scan, offered while somebody types a filter."""
 
+# ruff: noqa: S608  (only names of our own tables and columns are put together; values are bound)
+
 from __future__ import annotations
 
 from undercroft.filter import KEYS
@@ -8,7 +10,22 @@ from undercroft.store.connection import Database
 __all__ = ["values"]
 
 _BODIES = "FROM snapshot s JOIN body b ON b.id = s.body WHERE s.scan = :scan AND "
-_FINDINGS = "FROM finding f WHERE f.id IN (SELECT finding FROM state WHERE scan = :scan) AND "
+_SEEN = "EXISTS (SELECT 1 FROM state t WHERE t.finding = f.id AND t.scan = :scan)"
+# Few, each of many findings: from one to the next through the index.
+_PACKAGES = (
+    "WITH RECURSIVE p (value) AS (SELECT * FROM (SELECT n.package FROM finding n "
+    "WHERE n.package > '' COLLATE NOCASE ORDER BY n.package COLLATE NOCASE LIMIT 1) "
+    "UNION ALL SELECT (SELECT n.package FROM finding n WHERE n.package > p.value COLLATE NOCASE "
+    "ORDER BY n.package COLLATE NOCASE LIMIT 1) FROM p WHERE p.value IS NOT NULL) "
+    "SELECT value FROM p WHERE value LIKE :within ESCAPE '\\' "
+    f"AND EXISTS (SELECT 1 FROM finding f WHERE f.package = p.value COLLATE NOCASE AND {_SEEN}) "
+    "ORDER BY value NOT LIKE :start ESCAPE '\\', value LIMIT :limit"
+)
+# Very many: those that begin so come from the index, and others only where there are not enough.
+_CVES = (
+    "SELECT DISTINCT f.cve FROM finding f WHERE f.cve LIKE :pattern ESCAPE '\\' "
+    f"AND {_SEEN} ORDER BY f.cve COLLATE NOCASE LIMIT :limit"
+)
 _SOURCES = {
     "cloud": ("b.provider", _BODIES),
     "account": ("b.account", _BODIES),
@@ -27,8 +44,6 @@ _SOURCES = {
         ),
     ),
     "framework": ("(k.framework || ':' || k.control)", "FROM control k WHERE "),
-    "cve": ("f.cve", _FINDINGS),
-    "package": ("f.package", _FINDINGS),
     "owner": (
         "o.owner",
         (
@@ -50,6 +65,13 @@ def values(database: Database, scan_id: int, key: str, prefix: str, limit: int =
             "WHERE s.scan = :scan AND (:name IS NULL OR j.key = :name COLLATE NOCASE) AND "
         )
         return _ask(database, expr, source, {"scan": scan_id, "name": name}, typed, limit)
+    if key == "cve":
+        return _cves(database, scan_id, typed, limit)
+    if key == "package":
+        rows = database.connection().execute(
+            _PACKAGES, {"scan": scan_id, **_patterns(typed), "limit": max(limit, 0)}
+        )
+        return [str(row[0]) for row in rows.fetchall()]
     if key in _SOURCES:
         expr, source = _SOURCES[key]
         return _ask(database, expr, source, {"scan": scan_id}, typed, limit)
@@ -65,16 +87,26 @@ def _ask(
     typed: str,
     limit: int,
 ) -> list[str]:
-    escaped = typed.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     rows = database.connection().execute(
         f"SELECT DISTINCT {expr} AS value {source}"
         f"{expr} LIKE :within ESCAPE '\\' AND {expr} <> '' "
         f"ORDER BY {expr} NOT LIKE :start ESCAPE '\\', value LIMIT :limit",
-        {
-            **params,
-            "within": f"%{escaped}%",
-            "start": f"{escaped}%",
-            "limit": max(limit, 0),
-        },
+        {**params, **_patterns(typed), "limit": max(limit, 0)},
     )
     return [str(row[0]) for row in rows.fetchall()]
+
+
+def _cves(database: Database, scan_id: int, typed: str, limit: int) -> list[str]:
+    found: dict[str, None] = {}
+    for pattern in reversed(_patterns(typed).values()):
+        if len(found) < limit:
+            rows = database.connection().execute(
+                _CVES, {"scan": scan_id, "pattern": pattern, "limit": limit}
+            )
+            found.update(dict.fromkeys(str(row[0]) for row in rows.fetchall()))
+    return list(found)[:limit]
+
+
+def _patterns(typed: str) -> dict[str, str]:
+    escaped = typed.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return {"within": f"%{escaped}%", "start": f"{escaped}%"}

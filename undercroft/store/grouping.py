@@ -1,0 +1,162 @@
+"""Findings by what they have in common: rule, resource, service, account, layer, package, …"""
+
+# ruff: noqa: S608  (only names of our own tables and columns are put together; values are bound)
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+from undercroft.model import LAYERS, Severity
+from undercroft.store.choosing import kept_counts, where
+from undercroft.store.connection import Database
+from undercroft.store.encode import severity_of
+from undercroft.store.errors import StoreError
+from undercroft.store.fresh import ensure_fresh
+from undercroft.views import GroupRow, Query
+
+__all__ = ["groups"]
+
+_BY_FINDING = {
+    # Value, label: what the counts per resource do not know.
+    "rule": (
+        "u.name",
+        "CASE WHEN u.name = 'cve' THEN 'known vulnerabilities' ELSE max(o.title) END",
+        "JOIN rule u ON u.id = t.rule JOIN observation o ON o.id = t.observation",
+    ),
+    "package": (
+        "coalesce(f.package, '')",
+        "coalesce(max(f.package), 'no package')",
+        "JOIN finding f ON f.id = t.finding",
+    ),
+}
+_BY_COUNTS = {
+    "resource": "t.resource",
+    "service": "t.resource",
+    "account": "t.resource",
+    "layer": "t.layer",
+    "severity": "t.severity",
+    "status": "t.status",
+}
+"""Property → what findings are put together by at first; resources are told apart in any case."""
+_BODY = (
+    "coalesce((SELECT s.body FROM snapshot s WHERE s.scan = :scan AND s.resource = g.resource), "
+    # What this scan did not read keeps the body that was read last.
+    "(SELECT t.body FROM state t WHERE t.scan = :scan AND t.resource = g.resource LIMIT 1))"
+)
+_ABOVE = "temp.grouped g CROSS JOIN closure x ON x.scan = :scan AND x.resource = g.resource"
+_NAMED = {
+    # The value and label of a group, from what it was put together by.
+    "resource": (
+        "SELECT r.key, b.name FROM temp.grouped g JOIN resource r ON r.id = g.resource "
+        f"JOIN body b ON b.id = {_BODY} WHERE g.value = :value"
+    ),
+    "service": (
+        "SELECT r.key, b.name FROM service v JOIN resource r ON r.id = v.resource "
+        "JOIN body b ON b.id = v.body WHERE v.scan = :scan AND v.resource = :value"
+    ),
+}
+
+
+def groups(database: Database, scan_id: int, query: Query, by: str) -> list[GroupRow]:
+    """See ``Store.group_findings``; the largest groups of the worst severity come first."""
+    ensure_fresh(database, scan_id)
+    if by in _BY_FINDING:
+        return sorted(_by_finding(database, scan_id, query, by), key=_worst_first)
+    if by not in _BY_COUNTS:
+        known = ", ".join((*_BY_FINDING, *_BY_COUNTS))
+        msg = f"Findings cannot be grouped by {by!r}, only by {known}."
+        raise StoreError(msg)
+    connection = database.connection()
+    scan = {"scan": scan_id}
+    _gather(connection, database, scan_id, query, by)
+    try:
+        if by == "account":
+            connection.execute(
+                f"UPDATE temp.grouped AS g SET value = (SELECT b.account FROM body b WHERE b.id = {_BODY})",
+                scan,
+            )
+        if by == "service":
+            totals = connection.execute(
+                "SELECT x.service, sum(g.findings), max(g.worst), 1 "
+                f"FROM {_ABOVE} GROUP BY x.service",
+                scan,
+            ).fetchall()
+        else:
+            totals = connection.execute(
+                "SELECT g.value, sum(g.findings), max(g.worst), (SELECT count(*) "
+                "FROM (SELECT DISTINCT x.service FROM temp.grouped h CROSS JOIN closure x "
+                "ON x.scan = :scan AND x.resource = h.resource WHERE h.value = g.value)) "
+                "FROM temp.grouped g GROUP BY g.value",
+                scan,
+            ).fetchall()
+        found = [
+            GroupRow(*_words(connection, scan_id, by, value), n, severity_of(worst), services)
+            for value, n, worst, services in totals
+        ]
+    finally:
+        connection.execute("DROP TABLE temp.grouped")
+    return sorted(found, key=_worst_first)
+
+
+def _gather(
+    connection: sqlite3.Connection, database: Database, scan_id: int, query: Query, by: str
+) -> None:
+    """Count by property and resource, into a table of this connection's own."""
+    kept = kept_counts(database, scan_id, query)
+    if kept is not None:
+        asked, source, number = kept, "tally t", "sum(t.findings)"
+    else:
+        asked, source, number = where(database, scan_id, query), "state t", "count(*)"
+    connection.execute("DROP TABLE IF EXISTS temp.grouped")
+    connection.execute(
+        "CREATE TABLE temp.grouped (value, resource INTEGER, findings INTEGER, worst INTEGER)"
+    )
+    connection.execute(
+        f"INSERT INTO temp.grouped SELECT {_BY_COUNTS[by]}, t.resource, {number}, "
+        f"max(t.severity) FROM {source} WHERE {asked.text} GROUP BY 1, 2",
+        asked.params,
+    )
+    connection.execute("CREATE INDEX temp.grouped_value ON grouped (value, resource)")
+
+
+def _by_finding(database: Database, scan_id: int, query: Query, by: str) -> list[GroupRow]:
+    """Group by what only the findings themselves know."""
+    connection = database.connection()
+    value, label, joins = _BY_FINDING[by]
+    asked = where(database, scan_id, query)
+    found = connection.execute(
+        f"SELECT {value}, {label}, count(*), max(t.severity), group_concat(DISTINCT t.resource) "
+        f"FROM state t {joins} WHERE {asked.text} GROUP BY 1",
+        asked.params,
+    ).fetchall()
+    return [
+        GroupRow(
+            name,
+            words,
+            n,
+            severity_of(worst),
+            connection.execute(
+                "SELECT count(DISTINCT x.service) FROM json_each('[' || ? || ']') j "
+                "CROSS JOIN closure x ON x.scan = ? AND x.resource = j.value",
+                (resources, scan_id),
+            ).fetchone()[0],
+        )
+        for name, words, n, worst, resources in found
+    ]
+
+
+def _words(connection: sqlite3.Connection, scan_id: int, by: str, value: Any) -> tuple[str, str]:
+    """Value and label of a group."""
+    if by in _NAMED:
+        row = connection.execute(_NAMED[by], {"scan": scan_id, "value": value}).fetchone()
+        return str(row[0]), str(row[1])
+    if by == "layer":
+        value = LAYERS[value].value
+    elif by == "severity":
+        value = Severity.from_rank(value).value
+    return str(value), str(value)
+
+
+def _worst_first(row: GroupRow) -> tuple[int, int, str, str]:
+    return (-(row.worst.rank if row.worst else -1), -row.findings, row.label, row.value)
