@@ -31,10 +31,10 @@ __all__ = [
     "broken",
     "combined_among",
     "combo_of",
-    "dependants",
     "item_of",
     "settle",
     "settle_scan",
+    "unsettled",
 ]
 
 ALIVE = ("open", "reopened", "fix_claimed", "accepted")
@@ -48,13 +48,14 @@ ITEM_JOINS = (
     "JOIN finding f ON f.id = t.finding"
 )
 _PART = 400
+_LAYER_NAMES = [layer.value for layer in LAYERS]
 
 
 def item_of(row: Sequence[Any]) -> Item:
     """An item from ``ITEM_COLUMNS``."""
     finding, layer, hazard, rule, traits, vulnerability = row
     mend = _mend(rule, layer, traits, bool(vulnerability))
-    return Item(finding, LAYERS[layer].value, hazard, mend)
+    return Item(finding, _LAYER_NAMES[layer], hazard, mend)
 
 
 @lru_cache(maxsize=4096)
@@ -103,6 +104,10 @@ class Components:
                 for row in rows
             ]
         return self._known[key]
+
+    def knows(self, key: str) -> bool:
+        """Whether that resource was read already."""
+        return key in self._known
 
     def resource(self, key: str) -> int:
         """Number of the resource of that key, as far as it has living findings; else 0."""
@@ -169,19 +174,59 @@ def combo_of(finding: int, hazard: float, evidence: Iterable[Any], components: C
     return Combo(finding, hazard, needs, frozenset(repairs))
 
 
-def broken(evidence: Iterable[Any], components: Components) -> bool:
-    """Whether a combination has lost all living components of some ingredient."""
-    return not combo_of(0, 0.0, evidence, components).holds(())
+def broken(
+    evidence: Iterable[Any], components: Components, among: Collection[str] | None = None
+) -> bool:
+    """Whether a combination has lost all living components of some ingredient.
+
+    ``among``: only ingredients that something at these resources makes, too, are looked at.
+    """
+    slots: dict[int, list[tuple[str, Mapping[str, Any]]]] = {}
+    for key, value in evidence:
+        if isinstance(value, dict) and "slot" in value:
+            slots.setdefault(int(value["slot"]), []).append((key, value))
+    if among is not None:
+        slots = {s: parts for s, parts in slots.items() if any(key in among for key, _ in parts)}
+    # What was read already first: a role that thousands share is often the answer.
+    unread = {s: sum(not components.knows(key) for key, _ in parts) for s, parts in slots.items()}
+    return not all(
+        any("more" in value or all(components.groups(key, value)) for key, value in slots[slot])
+        for slot in sorted(slots, key=unread.__getitem__)
+    )
 
 
-def dependants(
+def unsettled(
     connection: sqlite3.Connection, scan_id: int, resources: Collection[int]
-) -> list[tuple[int, str, int, str]]:
-    """(row, finding id, service, evidence) of combinations at the services above some resources."""
-    found: dict[int, tuple[int, str, int, str]] = {}
+) -> list[tuple[int, str, str]]:
+    """(row, finding id, evidence) of combinations that may no longer be as they are, once findings of
+    some resources came to life or ended. Those that hold by what is left there are not among them.
+    """
+    components = Components(connection, scan_id)
+    keys = {
+        row[0]
+        for part in _parts(sorted(resources))
+        for row in connection.execute(
+            f"SELECT key FROM resource WHERE id IN ({_marks(part)})", part
+        ).fetchall()
+    }
+    found = []
+    for row, fid, _, text, status in _dependants(connection, scan_id, resources):
+        evidence = load(text)
+        if keys.isdisjoint(key for key, _ in evidence):
+            continue
+        if status not in ALIVE or broken(evidence, components, keys):
+            found.append((row, fid, text))
+    return found
+
+
+def _dependants(
+    connection: sqlite3.Connection, scan_id: int, resources: Collection[int]
+) -> list[tuple[int, str, int, str, str]]:
+    """(row, finding id, service, evidence, status) of combinations at the services above resources."""
+    found: dict[int, tuple[int, str, int, str, str]] = {}
     for part in _parts(sorted(resources)):
         for row in connection.execute(
-            "SELECT t.id, f.fid, t.resource, o.evidence FROM ("
+            "SELECT t.id, f.fid, t.resource, o.evidence, t.status FROM ("
             "SELECT DISTINCT service FROM closure WHERE scan = ? "
             f"AND resource IN ({_marks(part)})) c "
             "CROSS JOIN state t ON t.scan = ? AND t.resource = c.service AND t.combined "
@@ -246,8 +291,8 @@ def settle_scan(connection: sqlite3.Connection, scan_id: int) -> None:
             (scan_id,),
         )
     ]
-    found = dependants(connection, scan_id, resources)
-    settle(connection, scan_id, [(row, evidence) for row, _, _, evidence in found])
+    found = _dependants(connection, scan_id, resources)
+    settle(connection, scan_id, [(row, evidence) for row, _, _, evidence, _ in found])
 
 
 def _parts(numbers: Sequence[int]) -> Iterator[Sequence[int]]:

@@ -12,7 +12,7 @@ from typing import Any
 from undercroft.model import Outcome
 from undercroft.steps import Step, unwatched
 from undercroft.store import rollup
-from undercroft.store.combos import alive_among, combined_among, dependants, settle
+from undercroft.store.combos import alive_among, combined_among, settle, unsettled
 from undercroft.store.connection import Database, bump
 from undercroft.store.feeds import apply_to_rows
 from undercroft.store.fresh import stale
@@ -45,11 +45,11 @@ def refresh_findings(
     touched, turned, combined = _work_out(connection, findings, now, only, step)
     for scan_id, resources in turned.items():
         # What came to life or ended may complete or break combinations of the services above.
-        found = dependants(connection, scan_id, resources)
-        above, _, _ = _work_out(connection, [fid for _, fid, _, _ in found], now, scan_id)
+        found = unsettled(connection, scan_id, resources)
+        above, _, _ = _work_out(connection, [fid for _, fid, _ in found], now, scan_id)
         touched.setdefault(scan_id, set()).update(above.get(scan_id, ()))
         rows = combined.setdefault(scan_id, {})
-        rows.update((row, evidence) for row, _, _, evidence in found)
+        rows.update((row, evidence) for row, _, evidence in found)
     for scan_id, rows in combined.items():
         settle(connection, scan_id, rows.items())
     for number, (scan_id, resources) in enumerate(touched.items()):
