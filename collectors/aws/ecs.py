@@ -44,15 +44,20 @@ _THINGS_PER_CALL = 100
 _GONE = "MISSING"
 _VOLATILE = frozenset(
     {
+        "computedDesiredCount",
         "currentServiceDeployment",
         "deployments",
+        "desiredCount",
         "events",
         "pendingCount",
         "runningCount",
+        "stabilityStatus",
+        "stabilityStatusAt",
         "tags",
+        "updatedAt",
     }
 )
-"""What changes while nobody changes anything."""
+"""What of a service or a task set changes while nobody changes anything."""
 _INSTANCE = ec2("instance", Layer.VM)
 
 
@@ -158,7 +163,9 @@ class EcsAiServices(AwsCollector):
         place = unit.place
         arn = str(service["serviceArn"])
         cluster = str(service.get("clusterArn") or "").rpartition("/")[2]
-        config = {name: value for name, value in service.items() if name not in _VOLATILE}
+        config = _settled(service)
+        if sets := [_settled(item) for item in mappings(service.get("taskSets"))]:
+            config["taskSets"] = [*sets]
         facts: dict[str, Json] = {}
         unknown: dict[str, str] = {}
         running = _running(client, unit.meter, service)
@@ -239,6 +246,10 @@ class _Running:
     """Ids of the machines of ours that they run on."""
     images: tuple[str, ...] = ()
     """References by digest to what they really run."""
+
+
+def _settled(thing: Mapping[str, Json]) -> dict[str, Json]:
+    return {name: value for name, value in thing.items() if name not in _VOLATILE}
 
 
 def _definitions_of(service: Mapping[str, Json]) -> list[str]:

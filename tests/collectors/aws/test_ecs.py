@@ -83,6 +83,7 @@ def service(name: str, task: str, **more: Any) -> Record:
         "taskDefinition": f"{ARN}task-definition/{task}",
         "tags": [{"key": "team", "value": "search"}],
         "runningCount": 2,
+        "desiredCount": 2,
     }
     return Record("ecs", "Service", REGION, {**data, **more}, {"cluster": f"{ARN}cluster/ml"})
 
@@ -164,7 +165,13 @@ def test_ai_services_with_what_they_stand_on_and_nothing_else(cloud: ModelCloud)
     row = read.named("gpu", "ecs:service")
     assert row.service
     assert row.tags == {"team": "search"}
-    assert "runningCount" not in row.config
+    assert set(row.config) == {
+        "serviceArn",
+        "serviceName",
+        "clusterArn",
+        "status",
+        "taskDefinition",
+    }
     assert row.facts == {"instances": ["i-0abc"]}
     assert read.links("gpu", "ecs:service") == {
         ("same_workload", "ecs/task-definition/gpu"),
@@ -250,6 +257,8 @@ def test_a_role_that_may_call_models_marks_it_too(aws: Proxy, seed: Any) -> None
     assert coverage.lists == ()
 
 
+_OF_SETS = {"computedDesiredCount", "stabilityStatus", "stabilityStatusAt", "updatedAt"}
+
 FIELDS = {
     "ListClusters": ["clusterArns[]"],
     "ListServices": ["serviceArns[]"],
@@ -272,7 +281,8 @@ FIELDS = {
                 "tags[].value",
                 "taskSets[].taskDefinition",
                 "capacityProviderStrategy[].capacityProvider",
-                *sorted(_VOLATILE),
+                *sorted(_VOLATILE - _OF_SETS),
+                *(f"taskSets[].{name}" for name in sorted(_OF_SETS)),
                 *(ref.path for ref in SERVICE),
             )
         ),
