@@ -25,7 +25,7 @@ from tests.undercroft.test_filter_parse import lines
 from undercroft.filter import FilterError
 from undercroft.model import CoverageStatus, Layer, Severity
 from undercroft.relations import Relation
-from undercroft.store import Store, choosing, lookup
+from undercroft.store import GivenUpError, Store, choosing, connection, lookup
 from undercroft.views import FindingRow, Query
 
 
@@ -162,6 +162,26 @@ def test_whatever_is_typed_is_asked_or_refused_in_words(
         with suppress(FilterError):
             read(scan, Query(line, sort if read == opened.findings else ""))
     assert (connection.total_changes, len(opened.findings(scan, Query()))) == before
+
+
+def test_what_nobody_waits_for_any_more_is_given_up(
+    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scan = save(store, estate(), clock)
+    monkeypatch.setattr(connection, "_STEPS", 20)
+    asked: list[bool] = []
+
+    def when() -> bool:
+        asked.append(True)
+        return len(asked) > 3
+
+    for read in (store.findings, store.count_findings, store.services):
+        asked.clear()
+        with pytest.raises(GivenUpError), store.giving_up(when):
+            read(scan.id, Query("lib3 or tag.team:t1"))
+        with store.giving_up(lambda: False):
+            assert read(scan.id, Query("lib3 or tag.team:t1"))
+    assert store.count_findings(scan.id, Query("lib3 or tag.team:t1")) > 10
 
 
 def test_what_a_scan_could_not_read_is_found_by_its_name_all_the_same(

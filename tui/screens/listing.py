@@ -116,6 +116,11 @@ class ListingScreen(ActingScreen, Generic[RowT]):
             show(start + len(rows), rows, counting=True)
 
         def work(store: Store, scan_id: int) -> tuple[int, Sequence[RowT]]:
+            # Whoever types on asks anew with every letter.
+            with store.giving_up(lambda: self._asked["list"] != generation):
+                return read(store, scan_id)
+
+        def read(store: Store, scan_id: int) -> tuple[int, Sequence[RowT]]:
             rows = self.read_rows(store, scan_id, query, start, page)
             if start == 0 and len(rows) < page:
                 return len(rows), rows

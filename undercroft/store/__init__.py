@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from undercroft.store.errors import (
     AmbiguousError,
     BusyError,
+    GivenUpError,
     NewerSchemaError,
     NotFoundError,
     ReadOnlyError,
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AmbiguousError",
     "BusyError",
+    "GivenUpError",
     "NewerSchemaError",
     "NotFoundError",
     "ReadOnlyError",

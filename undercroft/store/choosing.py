@@ -139,7 +139,7 @@ def first(database: Database, scan: int, query: Query, most: int, skip: int = 0)
     walked = where(database, scan, query, near=0 <= most <= NEAR)
     statement = _statement(query, walked, order)
     if walked.is_all or (0 <= most <= NEAR and _walks(database, query, walked, statement)):
-        found = _patiently(connection, statement, (*walked.params, most, skip), walked.is_all)
+        found = _patiently(database, statement, (*walked.params, most, skip), walked.is_all)
         if found is not None:
             return iter(found)
     chosen = where(database, scan, query) if walked.is_near else walked
@@ -225,19 +225,21 @@ def _plan(database: Database, statement: str, asked: Condition) -> str:
 
 
 def _patiently(
-    connection: sqlite3.Connection, statement: str, params: tuple[Any, ...], to_the_end: bool
+    database: Database, statement: str, params: tuple[Any, ...], to_the_end: bool
 ) -> list[int] | None:
     """The rows, or None if that takes too long."""
+    connection = database.connection()
     if not to_the_end:
         connection.set_progress_handler(lambda: 1, _PATIENCE)
     try:
         return [row[0] for row in connection.execute(statement, params)]
     except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+        if to_the_end or error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
             raise
         return None
     finally:
-        connection.set_progress_handler(None, 0)
+        if not to_the_end:
+            database.look_up_now_and_then()
 
 
 def _statement(query: Query, asked: Condition, order: str) -> str:

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from undercroft.store.errors import (
     BusyError,
+    GivenUpError,
     NewerSchemaError,
     NotFoundError,
     ReadOnlyError,
@@ -26,6 +27,8 @@ __all__ = ["Database", "in_words"]
 _BUSY_SECONDS = 30.0
 _CACHE_KIB = 8_000
 _BULK_CACHE_KIB = 96_000
+_STEPS = 50_000
+"""Steps of SQLite's machine, some 3 ms, between two questions whether to go on."""
 _CHECKPOINT_PAGES = 1_000
 _BULK_CHECKPOINT_PAGES = 16_000
 _NO_ROOM = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN})
@@ -155,6 +158,33 @@ class Database:
         finally:
             connection.execute(f"PRAGMA cache_size = {-_CACHE_KIB}")
             connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+
+    @contextlib.contextmanager
+    def giving_up(self, when: Callable[[], bool]) -> Iterator[None]:
+        """What this thread reads in here ends as soon as ``when`` says so, which it is asked often.
+
+        Raises:
+            GivenUpError: it did.
+        """
+        self._local.when = when
+        self.look_up_now_and_then()
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            if primary_code(error) != sqlite3.SQLITE_INTERRUPT:
+                raise
+            msg = "Nobody waits for this answer any more."
+            raise GivenUpError(msg) from error
+        finally:
+            self._local.when = None
+            self.look_up_now_and_then()
+
+    def look_up_now_and_then(self) -> None:
+        """Have this thread's connection ask whether to give up, if somebody said when."""
+        when: Callable[[], bool] | None = getattr(self._local, "when", None)
+        self.connection().set_progress_handler(
+            None if when is None else lambda: int(when()), _STEPS
+        )
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[sqlite3.Connection]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 __all__ = [
     "AmbiguousError",
     "BusyError",
+    "GivenUpError",
     "NewerSchemaError",
     "NotFoundError",
     "ReadOnlyError",
@@ -32,6 +33,10 @@ class AmbiguousError(StoreError):
 
 class BusyError(StoreError):
     """Somebody else has been writing for longer than one would wait."""
+
+
+class GivenUpError(StoreError):
+    """Nobody waits for the answer any more."""
 
 
 class NewerSchemaError(StoreError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path as FilePath
@@ -263,6 +264,10 @@ class Store:
         return combine_again(self._db, judge, criticality_tag)
 
     # lists
+
+    def giving_up(self, when: Callable[[], bool]) -> AbstractContextManager[None]:
+        """What this thread reads inside ends with GivenUpError as soon as ``when`` says so."""
+        return self._db.giving_up(when)
 
     def services(
         self, scan_id: int, query: Query, offset: int = 0, limit: int | None = None
