@@ -31,6 +31,7 @@ TRAITS = frozenset(
         "cred",
         "egress",
         "exploit",
+        "exploited",
         "exposed",
         "feeds",
         "mutable",

@@ -278,6 +278,23 @@ def test_a_public_exploit_of_a_report_outweighs_a_low_estimate(tmp_path: Path) -
         assert told[1] == "EPSS 0.5 of 2026-11-19"
 
 
+@pytest.mark.parametrize("decided", [False, True])
+def test_a_report_that_knows_of_exploitation_is_evidence(tmp_path: Path, decided: bool) -> None:
+    clock, estate, nb = Clock(), Estate(), notebook()
+    estate.add(nb, fail(nb, "cve", cve=OTHER, traits=("vuln", "exploit", "exploited")))
+    with Store.open(tmp_path / "u.db", clock=clock) as store:
+        scan = save(store, estate, clock)
+        store.import_feed(epss(tmp_path))
+        if decided:
+            accept(store, store.findings(scan.id, Query())[0].id, clock)
+            scan = save(store, estate, clock)
+        (row,) = store.findings(scan.id, Query())
+        (line,) = store.explain_service(scan.id, nb.key).inherent.lines
+        assert line.hazard.factors["T"] == (1.0, "known exploited")
+        assert line.hazard.factors == dict(store.finding(scan.id, row.id).hazard)
+        assert math.isclose(row.score, 100 * (1 - math.exp(-line.hazard.value)))
+
+
 def test_filters_know_the_feeds(tmp_path: Path, saved: tuple[Store, ScanRow, Clock]) -> None:
     store, scan, _ = saved
     store.import_feed(read_feed(written(tmp_path / "kev.json", json.dumps(KEV))))

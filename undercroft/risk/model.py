@@ -23,6 +23,7 @@ __all__ = [
     "COMBINATION",
     "DEPTH",
     "IN_LAYER",
+    "KNOWN_EXPLOITED",
     "PUBLIC_EXPLOIT",
     "RISK_MODEL",
     "Criticality",

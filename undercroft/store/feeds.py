@@ -27,6 +27,7 @@ from undercroft.feeds import (
 )
 from undercroft.model import Severity
 from undercroft.store.connection import Database, bump
+from undercroft.store.exploits import EXPLOIT_SQL, EXPLOITED
 from undercroft.store.scans import FINISHED
 from undercroft.triage.scopes import scope_of
 
@@ -50,7 +51,7 @@ EXPLOITABLE_SQL = (
 """Whether ``vulnerability v`` of ``observation o`` counts as exploitable: as ``Exploitable.mark``."""
 _ROWS = (
     "SELECT t.id, t.severity, o.severity, o.cvss, o.vector, t.exposure, t.criticality, "
-    "instr(o.traits, '\"exploit\"') > 0, v.epss, v.kev IS NOT NULL, t.hazard FROM "
+    f"{EXPLOIT_SQL}, v.epss, v.kev IS NOT NULL, t.hazard FROM "
 )
 
 
@@ -191,8 +192,11 @@ def dated(hazard: risk.Hazard, what: Known | None, feeds: Sequence[FeedInfo]) ->
     """A vulnerability's hazard with what feeds know, each reason with the day of the feed."""
     if what is None:
         return hazard
+    known = hazard.factors["T"][0]
+    if known == risk.KNOWN_EXPLOITED and what.kev is None:
+        return hazard
     # Without feeds only a public exploit gives this.
-    exploit = hazard.factors["T"][0] == risk.PUBLIC_EXPLOIT
+    exploit = known == risk.PUBLIC_EXPLOIT
     value, reason = risk.exploitation(what.epss, kev=what.kev is not None, exploit=exploit)
     day = {feed.name: feed.dated for feed in feeds}
     if what.kev is not None:
@@ -260,8 +264,8 @@ def _rated(
         cvss if severity == rated else None,
         vector,
         epss,
-        bool(kev),
+        bool(kev) or exploit == EXPLOITED,
         risk.Criticality(criticality),
-        exploit=bool(exploit),
+        exploit=exploit > 0,
     )
     return hazard.value, risk.finding_score(hazard)

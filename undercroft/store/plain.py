@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 
 from undercroft.store.criticality import NORMAL, levels
+from undercroft.store.exploits import EXPLOIT_SQL
 from undercroft.store.scans import FINISHED
 from undercroft.store.statuses import rate
 
@@ -42,7 +43,7 @@ _EXPOSURE = "CASE WHEN instr(o.traits, '\"egress\"') THEN 'open' ELSE e.exposure
 """A way out is open itself, but lets nobody in to what else is wrong with its resource."""
 _RATED = (
     f"o.severity, o.threat, f.cve IS NOT NULL, o.cvss, o.vector, o.weight, {_EXPOSURE}, "
-    "e.criticality, instr(o.traits, '\"exploit\"') > 0"
+    f"e.criticality, {EXPLOIT_SQL}"
 )
 _INSERT = (
     f"INSERT INTO state ({_COLUMNS}) SELECT s.scan, f.id, s.resource, s.body, o.id, f.rule, "

@@ -17,6 +17,7 @@ from undercroft.store import feeds, read_details, read_services, scans
 from undercroft.store.connection import Database
 from undercroft.store.encode import REF_COLUMNS, ref_of, severity_of
 from undercroft.store.errors import NotFoundError
+from undercroft.store.exploits import EXPLOIT_SQL
 from undercroft.store.fresh import ensure_fresh
 from undercroft.store.reach import path_to
 from undercroft.store.rollup import Item, score_items
@@ -155,7 +156,7 @@ def _parts(
         rows = connection.execute(
             "SELECT f.fid, u.name, o.title, t.severity, t.status, t.resource, c.attenuation, c.scale, "
             "o.severity, o.threat, o.cvss, o.vector, o.weight, f.cve, t.exposure, t.criticality, "
-            f"instr(o.traits, '\"exploit\"') > 0, {REF_COLUMNS} FROM finding f "
+            f"{EXPLOIT_SQL}, {REF_COLUMNS} FROM finding f "
             # CROSS JOIN keeps this order: the other way round reads the whole scan.
             "CROSS JOIN state t ON t.finding = f.id AND t.scan = ? "
             "JOIN rule u ON u.id = t.rule JOIN observation o ON o.id = t.observation "
@@ -189,7 +190,7 @@ def _parts(
                 rule_version=None,
                 owner_tag="",
                 criticality=criticality,
-                exploit=bool(exploit),
+                exploit=exploit,
             )
             found[fid] = _Part(
                 rule,

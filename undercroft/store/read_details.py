@@ -23,6 +23,7 @@ from undercroft.store.encode import (
     resource_of,
 )
 from undercroft.store.errors import AmbiguousError, NotFoundError
+from undercroft.store.exploits import exploit_of
 from undercroft.store.fresh import ensure_fresh
 from undercroft.store.reach import path_to
 from undercroft.store.read_findings import COLUMNS, JOINS, finding_row
@@ -88,7 +89,7 @@ def finding(database: Database, scan_id: int, finding_id: str) -> FindingDetail:
             rule_version=None,
             owner_tag="",
             criticality=criticality,
-            exploit="exploit" in load(traits),
+            exploit=exploit_of(traits),
         )
         book = book_for(connection, [finding_id])
         names = book.aliases(finding_id)

@@ -14,6 +14,7 @@ from undercroft.steps import Step, unwatched
 from undercroft.store import rollup
 from undercroft.store.combos import alive_among, combined_among, settle, unsettled
 from undercroft.store.connection import Database, bump
+from undercroft.store.exploits import EXPLOIT_SQL
 from undercroft.store.feeds import apply_to_rows
 from undercroft.store.fresh import stale
 from undercroft.store.scans import FINISHED
@@ -135,7 +136,7 @@ def states_of(
         "SELECT t.scan, t.id, t.resource, s.uid, t.collected_at, t.outcome, "
         "t.incarnation, t.reason, o.severity, o.threat, o.cvss, o.vector, o.weight, f.cve, "
         "t.exposure, t.criticality, o.evidence_hash, u.name, b.owner, t.body, "
-        "instr(o.traits, '\"exploit\"') > 0, v.kev IS NOT NULL, v.epss "
+        f"{EXPLOIT_SQL}, v.kev IS NOT NULL, v.epss "
         "FROM finding f LEFT JOIN vulnerability v ON v.cve = f.cve "
         "JOIN state t ON t.finding = f.id JOIN scan s ON s.id = t.scan "
         "JOIN observation o ON o.id = t.observation JOIN body b ON b.id = t.body "
@@ -187,7 +188,7 @@ def states_of(
                     kev=bool(known[0]) or None,
                     epss=known[1],
                     criticality=criticality,
-                    exploit=bool(exploit),
+                    exploit=exploit,
                 ),
             )
         )

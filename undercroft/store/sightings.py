@@ -13,6 +13,7 @@ from undercroft.model import Outcome, Presence
 from undercroft.store.coverage import Absence, Units
 from undercroft.store.criticality import level_of
 from undercroft.store.encode import load
+from undercroft.store.exploits import exploit_of
 from undercroft.store.feeds import NOTHING_KNOWN, Known, known
 from undercroft.store.scans import FINISHED
 from undercroft.store.scoped import place
@@ -89,7 +90,7 @@ class _Fail(NamedTuple):
     weight: float | None
     evidence_hash: str
     open_itself: bool
-    exploit: bool
+    exploit: int
 
 
 class _Finding(NamedTuple):
@@ -158,8 +159,7 @@ class _Step:
             ):
                 exposed = '"exposed"' in traits
                 open_itself = exposed or '"egress"' in traits
-                exploit = '"exploit"' in traits
-                self._fails[finding] = _Fail._make((*fail, open_itself, exploit))
+                self._fails[finding] = _Fail._make((*fail, open_itself, exploit_of(traits)))
                 # A combination tells of others' exposure; only what a resource itself shows counts.
                 if exposed and column == "judgement":
                     self._exposed.add(resource)
@@ -390,4 +390,4 @@ class _Step:
         ).fetchone()
         traits = set(load(row[-1]))
         open_itself = not traits.isdisjoint({"exposed", "egress"})
-        return _Fail._make((*row[:-1], open_itself, "exploit" in traits))
+        return _Fail._make((*row[:-1], open_itself, exploit_of(row[-1])))

@@ -16,6 +16,7 @@ from undercroft.clock import stamp
 from undercroft.model import Outcome, Severity, Threat
 from undercroft.store.criticality import NORMAL
 from undercroft.store.encode import load
+from undercroft.store.exploits import EXPLOITED
 from undercroft.triage.book import WHOLE_LOG_TYPES, Book
 from undercroft.triage.events import Event, FindingFacts
 from undercroft.triage.resolve import Resolved
@@ -102,8 +103,8 @@ class Seen:
     epss: float | None = None
     criticality: str = NORMAL
     """What the resource's tags say."""
-    exploit: bool = False
-    """Whether the report knows of a public exploit."""
+    exploit: int = 0
+    """What the report knows of exploits: see ``store.exploits``."""
 
 
 def weigh(seen: Seen, severity: Severity) -> risk.Hazard:
@@ -148,7 +149,7 @@ def rate(
         weight,
         exposure,
         criticality,
-        bool(exploit),
+        exploit,
     ).value
     return hazard, risk.finding_score(hazard)
 
@@ -163,7 +164,7 @@ def _weight(
     weight: float | None,
     exposure: str,
     criticality: str,
-    exploit: bool,
+    exploit: int,
 ) -> risk.Hazard:
     # A large estate has millions of findings and a few hundred different weights.
     if weight is not None:
@@ -175,7 +176,8 @@ def _weight(
         cvss,
         vector,
         criticality=risk.Criticality(criticality),
-        exploit=exploit,
+        kev=exploit == EXPLOITED,
+        exploit=exploit > 0,
     )
 
 
