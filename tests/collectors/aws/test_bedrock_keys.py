@@ -129,7 +129,7 @@ def test_rights_that_may_not_be_read_are_unknown(aws: Proxy) -> None:
     assert coverage.status is CoverageStatus.COMPLETE
     assert "iam:GetAccountAuthorizationDetails" in coverage.reason
     assert findings(read) == {"app": {"aws-bedrock-api-key-long-term"}}
-    assert unknowns(read) == {"app": {"aws-bedrock-api-key-admin"}}
+    assert unknowns(read) == {"app": {"aws-bedrock-api-key-admin", "aws-ai-resource-untagged"}}
 
 
 def test_keys_that_may_not_be_listed_are_a_gap(aws: Proxy) -> None:
