@@ -24,7 +24,8 @@ _TEMPLATE = """\
 # [service_level]                           # days in which a finding is to be fixed
 # critical = 7
 # high = 30
-# kev = 14                                  # known to be exploited; the shorter counts
+# kev = 14                                  # known to be exploited; the shorter counts.
+#                                           # "catalogue": the day that KEV itself names
 
 [keys]                                      # binding id = keys; `?` in the app lists the ids
 # "finding.accept" = "A"

@@ -263,7 +263,7 @@ class AcceptDialog(DecisionDialog[Accept | AcceptRule]):
         self._sure = True
         self.query_one(".fields").add_class("-sure")
         self.query_one("#services").focus()
-        self.complain("Press enter once more to accept it for all of them, escape to go back.")
+        self.complain("Press enter once more to accept it all the same, escape to go back.")
 
     @on(TextArea.Changed)
     def _say_reason(self) -> None:
