@@ -245,6 +245,7 @@ async def test_history_lists_filters_and_undoes(tmp_path: Path) -> None:
         await pilot.press("slash", *"administrator", "enter")
         await settle(pilot)
         assert app.screen.table.total == 1
+        assert "one of 2 decided together" in screen_text(app), "whatever the filter leaves"
         await pilot.press("escape")
         await settle(pilot)
         assert app.screen.table.total == 2

@@ -24,6 +24,7 @@ from tui.widgets.table import VirtualTable
 from undercroft.model import Json
 from undercroft.triage.events import verify
 from undercroft.triage.previewing import Consequences, undo_consequences
+from undercroft.triage.undoing import Log
 from undercroft.views import EventRow
 
 if TYPE_CHECKING:
@@ -81,6 +82,10 @@ def event_words(row: EventRow) -> str:
     return f"{word} {joiner} {str(value).replace('_', ' ')}"
 
 
+_MANY = 500
+"""Events of one action from which on working out its undo takes more than a moment."""
+
+
 class HistoryScreen(ReadingScreen):
     """Newest first."""
 
@@ -124,6 +129,8 @@ class HistoryScreen(ReadingScreen):
         super().__init__()
         self._filter = ""
         self._rows: list[EventRow] = []
+        self._sizes: dict[str, int] = {}
+        """Batch → how many decisions of it still hold."""
 
     def body(self) -> ComposeResult:
         """The table with its filter line, and the selected decision in full."""
@@ -154,17 +161,20 @@ class HistoryScreen(ReadingScreen):
         """Read again; the cursor stays on its decision."""
         text = self._filter
 
-        def work(store: Store) -> tuple[list[EventRow], str]:
+        def work(store: Store) -> tuple[list[EventRow], dict[str, int], str]:
             try:
-                return store.history(text=text, limit=LIMIT), ""
+                rows = store.history(text=text, limit=LIMIT)
             except ValueError as error:
                 # Half a filter is wrong for as long as it is being typed.
-                return [], str(error)
+                return [], {}, str(error)
+            log = Log(store, self.undercroft.actor)
+            batches = {row.batch for row in rows if row.batch is not None}
+            return rows, {batch: log.live(batch) for batch in batches}, ""
 
         self.read("history", work, self._show)
 
-    def _show(self, answer: tuple[list[EventRow], str]) -> None:
-        rows, problem = answer
+    def _show(self, answer: tuple[list[EventRow], dict[str, int], str]) -> None:
+        rows, self._sizes, problem = answer
         here = self.table.row
         self._rows = rows
         at = next((i for i, row in enumerate(rows) if here and row.id == here.id), 0)
@@ -218,7 +228,7 @@ class HistoryScreen(ReadingScreen):
             if value and key not in _SAID and value != row.reason
         ]
         if (together := self._together(row)) > 1:
-            lines.append(styled(f"one of {together} decided together", "$muted"))
+            lines.append(styled(f"one of {together:,} decided together", "$muted"))
         if row.finding:
             lines.append(styled(f"finding {row.finding}", "$faint"))
         words.update(Content("\n").join(lines))
@@ -247,7 +257,7 @@ class HistoryScreen(ReadingScreen):
             return
         batch, event = row.batch, row.id
         options = (
-            Choice("batch", f"all {together}", "everything that was decided together"),
+            Choice("batch", f"all {together:,}", "everything that was decided together"),
             Choice("one", "only this one", row.title),
         )
 
@@ -266,6 +276,8 @@ class HistoryScreen(ReadingScreen):
         if app.read_only:
             app.say_why("This cache was opened for reading only; start without --read-only.")
             return
+        if self._sizes.get(target, 1) >= _MANY:
+            self.notify("Working out what undoing it would change…", markup=False)
         self.run_slow(
             "consequences",
             lambda: undo_consequences(triage, target),
@@ -305,10 +317,8 @@ class HistoryScreen(ReadingScreen):
         self.undercroft.go("scopes")
 
     def _together(self, row: EventRow) -> int:
-        """How many live decisions of the list were made in the same action."""
-        if row.batch is None:
-            return 1
-        return sum(other.batch == row.batch and other.live for other in self._rows)
+        """How many live decisions were made in the same action, listed here or not."""
+        return self._sizes.get(row.batch or "", 1)
 
     # The filter line
 

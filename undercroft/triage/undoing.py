@@ -68,6 +68,10 @@ class Log:
             self._named[target] = list(self._lines.event_lines(name=target))[::-1]
         return self._named[target]
 
+    def live(self, target: str) -> int:
+        """How many events of an action still hold."""
+        return sum(not self._is_dead(line) for line in self.named(target))
+
     def origin(self, target: str) -> tuple[list[Line], int]:
         """The decisions that an undo, an undo of an undo, … is about, and how many undos lie between."""
         events, turns = self.named(target), 0
