@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -578,6 +579,20 @@ def test_an_answer_is_used_again_only_for_the_same_body_and_pack(
     assert [judged(nb, "p1"), judged(nb, "p1"), judged(nb, "p2")] == [False, True, False]
     assert judged(notebook(config={"RootAccess": "Enabled", "x": 1}), "p2") is False
     assert judged(nb, "p1") is True
+
+
+def test_keys_that_no_file_can_hold_do_not_stop_a_scan(store: Store, clock: Clock) -> None:
+    keys = ["nb\ud800", "nb\ud801", "plain"]
+    with store.write_scan(name="", kind="live", scope={}, rules={}, pack="p") as writer:
+        writer.add([replace(notebook(config={"n": key[:2]}), key=key) for key in keys])
+        for key in keys:
+            found = writer.resource(key)
+            assert found is not None
+            assert found.config["n"] == key[:2]
+            assert found.config == {"n": key[:2]}
+            assert (repr(found.facts), len(found.config)) == ("{}", 1)
+        assert writer.resource("nowhere") is None
+        assert writer.commit(calls=0, throttled=0, now=clock.now).resources == 2
 
 
 def test_answers_given_one_by_one_add_up(store: Store, clock: Clock) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
 from undercroft.model import Json, Resource
-from undercroft.store.encode import BODY_COLUMNS, load, resource_of
+from undercroft.store.encode import BODY_COLUMNS, clean, load, resource_of
 
 __all__ = ["LazyResources"]
 
@@ -60,7 +60,7 @@ class LazyResources:
             "s.collected_at FROM resource r "
             "JOIN snapshot s ON s.scan = ? AND s.resource = r.id JOIN body b ON b.id = s.body "
             "JOIN content c ON c.body = s.body WHERE r.key = ?",
-            (self._scan, key),
+            (self._scan, clean(key)),
         ).fetchone()
         if row is None:
             return None

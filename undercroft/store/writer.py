@@ -352,18 +352,19 @@ class ScanWriter:
                 self._write_answers(connection)
 
     def _resource_ids(self, connection: sqlite3.Connection, keys: Iterable[str]) -> None:
-        wanted = {clean(key): key for key in keys if key not in self._keys}
-        stored = list(wanted)
+        wanted = [(key, clean(key)) for key in keys if key not in self._keys]
+        stored = list({name: None for _, name in wanted})
+        numbers: dict[str, int] = {}
         for start in range(0, len(stored), _PART):
             part = stored[start : start + _PART]
             connection.executemany(
                 "INSERT OR IGNORE INTO resource (key) VALUES (?)", [(name,) for name in part]
             )
             marks = ",".join("?" * len(part))
-            for name, number in connection.execute(
-                f"SELECT key, id FROM resource WHERE key IN ({marks})", part
-            ):
-                self._keys[wanted[name]] = number
+            numbers.update(
+                connection.execute(f"SELECT key, id FROM resource WHERE key IN ({marks})", part)
+            )
+        self._keys.update((key, numbers[name]) for key, name in wanted)
 
     def _body_ids(
         self, connection: sqlite3.Connection, bodies: Mapping[bytes, Body]
