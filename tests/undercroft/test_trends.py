@@ -17,6 +17,7 @@ from tests.undercroft.store_kit import (
     Clock,
     Estate,
     accept,
+    bucket,
     covered,
     fail,
     key,
@@ -177,6 +178,16 @@ def unlisted(estate: Estate) -> Estate:
     return estate
 
 
+def wider() -> Estate:
+    """The notebook's tower and a bucket in a region that the other scans do not ask for."""
+    estate = tower_estate()
+    far = bucket("far", region="eu-west-1")
+    estate.add(far, fail(far, "bucket-public"))
+    estate.link(estate.resources[0], far, Relation.READS_DATA_FROM, "config.Far")
+    estate.coverage = [*ALL_COVERED, covered("aws.s3", lists=(), location="eu-west-1")]
+    return estate
+
+
 def clean(estate: Estate, name: str) -> Estate:
     """Nothing is wrong with the resource of that name."""
     estate.answers[next(key for key in estate.answers if key.endswith(name))] = []
@@ -193,6 +204,7 @@ def clean(estate: Estate, name: str) -> Estate:
         (tower_estate(), without(tower_estate(), "exec"), {"structure": 1}),
         (unanswered(tower_estate()), tower_estate(), {"coverage": 1}),
         (unlisted(tower_estate()), tower_estate(), {"coverage": 1}),
+        (tower_estate(), wider(), {"coverage": 1}),
         # A combination moved by what it is made of.
         (clean(poisoned(), "train"), poisoned(), {"new": 2}),
         (without(poisoned(), "train"), poisoned(), {"structure": 2}),

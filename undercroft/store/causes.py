@@ -153,14 +153,17 @@ class Compared:
             return bool(row[0])
         place = self._connection.execute(
             "SELECT coalesce(u.provider, b.provider), coalesce(u.scope, b.account), "
-            "coalesce(u.location, b.region), coalesce(u.collector, b.collector), b.type "
+            "coalesce(u.location, b.region), coalesce(u.collector, b.collector), b.type, u.id "
             "FROM snapshot s JOIN body b ON b.id = s.body LEFT JOIN unit u ON u.id = s.unit "
             "WHERE s.scan = ? AND s.resource = ?",
             (self._after, now.resource),
         ).fetchone()
         if place is None:
             return False
-        return self._units.absence(place[:4], place[4]).outcome is Outcome.UNKNOWN
+        outcome = self._units.absence(place[:4], place[4]).outcome
+        # Not asked for at all, as far as it is known which part of a scan reads it.
+        not_asked = outcome is None and place[5] is not None
+        return not_asked or outcome is Outcome.UNKNOWN
 
     # Combinations: what completed or broke them
 
