@@ -10,7 +10,13 @@ from pathlib import Path
 
 from tui.saved_views import columns_path, read_views, views_path
 from undercroft.model import Severity
-from undercroft.triage.limits import KEV, MAX_DAYS, UNCONFIRMED_DAYS, ServiceLevel
+from undercroft.triage.limits import (
+    CRITICALITY_TAG,
+    KEV,
+    MAX_DAYS,
+    UNCONFIRMED_DAYS,
+    ServiceLevel,
+)
 
 __all__ = ["Settings", "SettingsError", "default_path", "load"]
 
@@ -48,7 +54,7 @@ class Settings:
     """Chosen columns by table: ``"title=40 -account region"``; kept in a file of their own."""
     actor: str = ""
     """Who decides: name and mail, as it is written into each decision."""
-    criticality_tag: str = "criticality"
+    criticality_tag: str = CRITICALITY_TAG
     """Name of the tag that says how critical a service or resource is; empty: none does."""
     service_level: ServiceLevel = field(default_factory=ServiceLevel)
     """Days in which findings are to be fixed, by severity, and for what is known to be exploited."""

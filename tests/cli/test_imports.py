@@ -81,6 +81,7 @@ def test_looking_at_findings_loads_nothing_that_saves_decides_or_exports() -> No
     assert "undercroft.store.read_findings" in ours
     assert not ours & {
         "undercroft.exchange.records",
+        "undercroft.risk.model",
         "undercroft.store.decisions",
         "undercroft.store.writer",
         "undercroft.triage.resolve",

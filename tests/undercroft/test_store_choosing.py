@@ -187,13 +187,16 @@ def test_what_nobody_waits_for_any_more_is_given_up(
 def test_what_a_scan_could_not_read_is_found_by_its_name_all_the_same(
     store: Store, clock: Clock
 ) -> None:
-    save(store, estate(3), clock)
+    first = save(store, estate(3), clock)
     clock.forward(hours=1)
     blind = Estate(coverage=(covered(status=CoverageStatus.DENIED, reason="no"),))
     scan = save(store, blind, clock)
-    for line in ("resource:nb-1", "resource:nb-1*", "nb-1", "type:sagemaker:* nb-1"):
-        rows = store.findings(scan.id, Query(line), 0, 10)
-        assert [(row.resource_name, row.unconfirmed) for row in rows] == [("nb-1", True)], line
+    for pruned in (False, True):
+        if pruned:  # not even the scan that read it is there
+            store.delete_scan(first.id)
+        for line in ("resource:nb-1", "resource:nb-1*", "nb-1", "type:sagemaker:* nb-1"):
+            rows = store.findings(scan.id, Query(line), 0, 10)
+            assert [(row.resource_name, row.unconfirmed) for row in rows] == [("nb-1", True)], line
 
 
 def test_lists_are_read_by_index(store: Store, clock: Clock) -> None:

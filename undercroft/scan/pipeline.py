@@ -34,9 +34,9 @@ from undercroft.scan.estate import Estate
 from undercroft.scan.journal import Journal, journal_path
 from undercroft.scan.turns import take_turns
 from undercroft.scan.unit import failed
-from undercroft.store.criticality import DEFAULT_TAG
 from undercroft.store.recall import Again
 from undercroft.text import count
+from undercroft.triage.limits import CRITICALITY_TAG
 
 if TYPE_CHECKING:
     from undercroft.store import ScanWriter, Store
@@ -61,7 +61,7 @@ def run_scan(
     keep: bool = False,
     resume: bool = False,
     full: bool = False,
-    criticality_tag: str = DEFAULT_TAG,
+    criticality_tag: str = CRITICALITY_TAG,
     progress: Callable[[Progress], None] | None = None,
     cancelled: threading.Event | None = None,
     clock: Callable[[], datetime] = utc_now,

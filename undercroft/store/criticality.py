@@ -8,9 +8,8 @@ from functools import lru_cache
 from undercroft.risk import Criticality, criticality_there
 from undercroft.store.encode import load
 
-__all__ = ["DEFAULT_TAG", "NORMAL", "level_of", "levels", "spread"]
+__all__ = ["NORMAL", "level_of", "levels", "spread"]
 
-DEFAULT_TAG = "criticality"
 NORMAL = Criticality.NORMAL.value
 _LEVELS = frozenset(level.value for level in Criticality)
 

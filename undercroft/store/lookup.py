@@ -88,9 +88,7 @@ class Lookup:
             return place, bound
         # There is an index by resource and none by body.
         owners = self._few(
-            f"SELECT DISTINCT s.resource FROM snapshot s WHERE s.body IN ({_marks(found)}) "
-            "AND s.scan = ?",
-            [*found, self.scan],
+            f"SELECT DISTINCT s.resource FROM snapshot s WHERE s.body IN ({_marks(found)})", found
         )
         if owners is None:
             return place, bound
@@ -111,8 +109,15 @@ class Lookup:
         return [row[0] for row in rows]
 
     def _strays(self) -> list[int] | None:
-        """Resources with findings in this scan that it did not read; None if they are many."""
+        """Resources with findings in this scan whose body no scan in this cache may have read any
+        more; None if they are many.
+        """
         strays = self._database.strays
+        (deleted,) = self._connection.execute(
+            "SELECT (SELECT seq FROM sqlite_sequence WHERE name = 'scan') > count(*) FROM scan"
+        ).fetchone()
+        if not deleted:
+            return []
         if self.scan not in strays:
             rows = self._connection.execute(
                 "SELECT DISTINCT resource FROM tally WHERE scan = ?1 AND resource NOT IN "

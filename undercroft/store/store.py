@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Self
 from undercroft.clock import utc_now
 from undercroft.steps import Step, unwatched
 from undercroft.store.connection import Database, in_words
-from undercroft.store.criticality import DEFAULT_TAG
 from undercroft.store.errors import StoreError
-from undercroft.triage.limits import UNCONFIRMED_DAYS
+from undercroft.triage.limits import CRITICALITY_TAG, UNCONFIRMED_DAYS
 
 if TYPE_CHECKING:
     from undercroft.comparison import Comparison
@@ -208,7 +207,7 @@ class Store:
         rules: Mapping[str, str],
         pack: str,
         frameworks: Frameworks | None = None,
-        criticality_tag: str = DEFAULT_TAG,
+        criticality_tag: str = CRITICALITY_TAG,
     ) -> ScanWriter:
         """Begin a scan. ``rules``: id → logic version of every enabled rule; ``pack``: its version.
 
@@ -254,7 +253,7 @@ class Store:
         """The vulnerabilities that the imported feeds make an ingredient of combinations."""
         return feeds.exploitable(self._db)
 
-    def combine_again(self, judge: Judge, criticality_tag: str = DEFAULT_TAG) -> Recombined:
+    def combine_again(self, judge: Judge, criticality_tag: str = CRITICALITY_TAG) -> Recombined:
         """Evaluate the combinations of the newest scan anew, with what feeds say now.
 
         Nothing is evaluated if ``judge`` has other rules than the scan. ReadOnlyError.

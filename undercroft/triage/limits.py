@@ -1,4 +1,4 @@
-"""How long things may take: what a policy says, without what works out whether it is kept."""
+"""What a policy says, mostly how long things may take, without what works out whether it is kept."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from undercroft.text import count
 if TYPE_CHECKING:
     from undercroft.triage.ageing import Ageing
 
-__all__ = ["KEV", "MAX_DAYS", "UNCONFIRMED_DAYS", "ServiceLevel"]
+__all__ = ["CRITICALITY_TAG", "KEV", "MAX_DAYS", "UNCONFIRMED_DAYS", "ServiceLevel"]
 
 KEV: Final = "kev"
 """Name of the service level of what is known to be exploited."""
+CRITICALITY_TAG: Final = "criticality"
+"""Name of the tag that says what a resource is worth, unless another is set."""
 MAX_DAYS: Final = 365
 """Policy: an acceptance never runs longer, and there is no "forever"."""
 UNCONFIRMED_DAYS: Final = 30
