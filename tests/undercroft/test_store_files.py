@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
 import shutil
 import signal
@@ -32,6 +34,7 @@ from undercroft.store import (
     NewerSchemaError,
     NotFoundError,
     ReadOnlyError,
+    ScanWriter,
     Store,
     StoreError,
     health,
@@ -604,3 +607,17 @@ def test_scans_by_name(store: Store, clock: Clock) -> None:
         store.rename_scan(99, "x")
     with pytest.raises(NotFoundError):
         store.delete_scan(99)
+
+
+def test_garbage_is_looked_for_as_before_after_scans(store: Store) -> None:
+    before = gc.get_threshold()
+
+    def begun() -> ScanWriter:
+        return store.write_scan(name="", kind="live", scope={}, rules={}, pack="p")
+
+    with begun():
+        assert gc.get_threshold()[0] > before[0]
+        with contextlib.suppress(ZeroDivisionError), begun():
+            raise ZeroDivisionError
+        assert gc.get_threshold()[0] > before[0]
+    assert gc.get_threshold() == before

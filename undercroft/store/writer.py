@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from undercroft.clock import stamp
+from undercroft.garbage import seldom
 from undercroft.model import (
     Coverage,
     CoverageStatus,
@@ -143,6 +144,7 @@ class ScanWriter:
 
     def __enter__(self) -> Self:
         self._room.enter_context(self._db.roomy())
+        self._room.enter_context(seldom())
         return self
 
     def __exit__(
