@@ -86,9 +86,14 @@ class DecidingApp(App[None]):
 
     # Deciding
 
-    def decide(self, answer: Decide, selection: Selection) -> None:
-        """Record a dialog's answer for a selection, in a worker; every screen then reloads."""
-        self._act(lambda store, triage: answer.apply(triage, selection.resolve(store)))
+    def decide(
+        self, answer: Decide, selection: Selection, then: Callable[[], None] | None = None
+    ) -> None:
+        """Record a dialog's answer for a selection, in a worker; every screen then reloads.
+
+        ``then``: called once it is recorded, not if it was refused or stopped.
+        """
+        self._act(lambda store, triage: answer.apply(triage, selection.resolve(store)), then)
 
     def undo(self, target: str | None = None) -> None:
         """Take back the last decision, or a given event or batch."""
@@ -98,7 +103,9 @@ class DecidingApp(App[None]):
         """Take the last undo back."""
         self._act(lambda _, triage: triage.redo())
 
-    def _act(self, work: Callable[[Store, Triage], Action]) -> None:
+    def _act(
+        self, work: Callable[[Store, Triage], Action], then: Callable[[], None] | None = None
+    ) -> None:
         store, triage = self.store, self.triage
         if store is None or triage is None:
             self.say_why("The cache is not open yet.")
@@ -129,7 +136,7 @@ class DecidingApp(App[None]):
             except Exception as error:  # noqa: BLE001  (a refusal or a failure is a sentence on screen)
                 self.post_message(DecisionFailed(str(error) or type(error).__name__))
             else:
-                self.post_message(DecisionMade(action))
+                self.post_message(DecisionMade(action, then))
                 # Reads the whole log: the decision is on screen before.
                 self.post_message(UndoNamed(triage.next_undo(dated=False) or ""))
 
@@ -160,6 +167,8 @@ class DecidingApp(App[None]):
 
     @on(DecisionMade)
     def _decision_made(self, event: DecisionMade) -> None:
+        if event.then is not None:
+            event.then()
         summary = shown(event.action.summary)
         hint = f"{self.key_of('app.undo', 'u')} undoes it"
         if any(item.type == "undo" for item in event.action.events):

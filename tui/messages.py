@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -95,9 +96,11 @@ class DataChanged(Message, bubble=False):
 class DecisionMade(Message, bubble=False):
     """A decision was recorded (or undone). Reload in place."""
 
-    def __init__(self, action: Action) -> None:
+    def __init__(self, action: Action, then: Callable[[], None] | None = None) -> None:
         super().__init__()
         self.action = action
+        self.then = then
+        """What whoever asked for it does next."""
 
 
 class Recording(Message):

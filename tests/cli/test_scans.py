@@ -91,6 +91,8 @@ def test_feeds(undercroft: Command, tmp_path: Path) -> None:
     assert "EPSS v1 of 2026-11-19: 1 vulnerability" in undercroft("feeds", "import", file).err
     (row,) = undercroft("feeds", "list", "--format", "json").json["feeds"]
     assert (row["name"], row["dated"], row["entries"]) == ("epss", "2026-11-19", 1)
+    (later,) = undercroft("feeds", "list", "--as-of", "2026-11-29").out.splitlines()[1:]
+    assert "\t10 d\t" in later
     assert undercroft("findings", "--format", "json").json["feeds"][0].startswith("EPSS v1")
     file.write_text("nonsense")
     done = undercroft("feeds", "import", file, status=2)

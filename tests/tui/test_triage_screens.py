@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -353,7 +354,8 @@ async def test_a_long_decision_says_how_far_it_is_and_can_be_stopped(tmp_path: P
         assert app.store is not None
         app.PATIENCE = 0.01  # type: ignore[misc]  # of this app only
         for stop in (True, False):
-            app.decide(Patient("seen"), Selection((ROOT,)))
+            served: list[bool] = []
+            app.decide(Patient("seen"), Selection((ROOT,)), partial(served.append, True))
             while not isinstance(app.screen, RecordingDialog):
                 await pilot.pause(0.01)
             await pilot.pause(0.05)
@@ -365,7 +367,7 @@ async def test_a_long_decision_says_how_far_it_is_and_can_be_stopped(tmp_path: P
             go.set()
             await settle(pilot)
             at(app, FindingsScreen)
-            assert len(app.store.events()) == (0 if stop else 1)
+            assert len(app.store.events()) == len(served) == (0 if stop else 1)
             said = [notification.message for notification in app._notifications]
             assert ("Stopped: nothing was recorded." in said) is stop
             app.clear_notifications()

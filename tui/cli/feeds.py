@@ -10,8 +10,8 @@ import click
 
 from tui.cli.common import db_option, debug_option, open_store, say
 from tui.cli.errors import CommandError
+from tui.cli.moment import as_of_option, now
 from tui.cli.output import print_json, print_rows
-from undercroft.clock import utc_now
 from undercroft.text import count, minute, shown
 
 if TYPE_CHECKING:
@@ -34,12 +34,13 @@ def feeds_command(ctx: click.Context, db: Path | None) -> None:
 
 
 @feeds_command.command("list")
+@as_of_option
 @db_option
 @debug_option
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
 def list_command(db: Path | None, form: str) -> None:
     """Show which feeds are there, of which day."""
-    now = utc_now()
+    moment = now()
     with open_store(db, read_only=True) as store:
         feeds = store.feeds()
     if form == "json":
@@ -53,7 +54,7 @@ def list_command(db: Path | None, form: str) -> None:
                         "dated": feed.dated,
                         "imported_at": feed.imported_at,
                         "entries": feed.entries,
-                        "age_days": feed.age(now),
+                        "age_days": feed.age(moment),
                     }
                     for feed in feeds
                 ],
@@ -69,7 +70,7 @@ def list_command(db: Path | None, form: str) -> None:
                 feed.name,
                 feed.version,
                 feed.dated,
-                f"{feed.age(now)} d",
+                f"{feed.age(moment)} d",
                 str(feed.entries),
                 minute(feed.imported_at),
             )

@@ -59,7 +59,12 @@ class ActingScreen(BaseScreen):
         return Selection((row.id,), label, 1, scan.id if scan else None)
 
     def decided(self) -> None:
-        """A decision about the selection is on its way: the selection has served."""
+        """A decision about the selection is recorded: the selection has served."""
+
+    def _served(self) -> None:
+        # Whoever decided may have left the screen meanwhile.
+        if self.is_attached:
+            self.decided()
 
     @on(FilterLine.ValuesWanted)
     def _values_wanted(self, event: FilterLine.ValuesWanted) -> None:
@@ -89,8 +94,7 @@ class ActingScreen(BaseScreen):
         else:
             from tui.dialogs.results import AcceptAgain
 
-            app.decide(AcceptAgain(), selection)
-            self.decided()
+            app.decide(AcceptAgain(), selection, self._served)
 
     def action_fixed(self) -> None:
         """Claim a fix."""
@@ -133,8 +137,7 @@ class ActingScreen(BaseScreen):
 
         def answered(answer: object) -> None:
             if answer is not None:
-                app.decide(answer, selection)  # type: ignore[arg-type]  # what the dialog returns
-                self.decided()
+                app.decide(answer, selection, self._served)  # type: ignore[arg-type]  # what the dialog returns
 
         today = app.clock().astimezone().date()
         dialog = decision_dialog(
