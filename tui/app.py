@@ -16,29 +16,25 @@ from textual.screen import Screen
 
 from tui import garbage
 from tui.keymap import checked
-from tui.messages import DataChanged, Lapses, Opened, OpenFailed, Preparing
-from tui.saved_views import remember_opened
+from tui.messages import DataChanged, Opened, OpenFailed, Preparing
 from tui.settings import Settings
 from tui.themes import THEMES, role_defaults
 from tui.viewing import ViewingApp
 from tui.widgets import scrollbar
-from undercroft.clock import stamp, utc_now
+from undercroft.clock import utc_now
 from undercroft.model import Layer
-from undercroft.views import FindingRow, Query, ScanRow
+from undercroft.views import ScanRow
 
 if TYPE_CHECKING:
     from rules import Pack
     from tui.scanning import Discovery, ScanRequest, ScanRun, ScanStarter
     from tui.widgets.columns import Run
-    from undercroft.store import Store
 
 __all__ = ["PLACES", "UndercroftApp"]
 
 _NO_SCAN = "no scan yet"
 _STARTED = 2.0
 """Seconds after which everything that is there from the start is there."""
-_LAPSES = 10_000
-"""So many findings are marked whose acceptance ended since a person was here."""
 
 PLACES: dict[str, tuple[str, str]] = {
     "services": ("tui.screens.services", "ServicesScreen"),
@@ -119,8 +115,6 @@ class UndercroftApp(ViewingApp):
         self.state_text = "opening…"
         """What to say while there is no scan."""
         self.open_error = ""
-        self.lapses = Lapses()
-        """What has lapsed since this person was here."""
         self._scan_ref = scan
         self._start_at = (screen, filter)
         self._prepare = prepare
@@ -182,27 +176,11 @@ class UndercroftApp(ViewingApp):
                 if ref is not None:
                     raise
                 scan = None
-            lapses = self._lapsed_since(store, scan)
+            lapses = self.lapsed_since(store, scan)
         except Exception as error:  # noqa: BLE001  (shown in the middle of the screen, with what to do)
             self.post_message(OpenFailed(turn, str(error) or type(error).__name__))
         else:
             self.post_message(Opened(turn, store, scan, version, lapses))
-
-    def _lapsed_since(self, store: Store, scan: ScanRow | None) -> Lapses:
-        """In a worker: what ended since this person was here, who is here again now."""
-        if self.demo or self.settings.path is None:
-            return Lapses()
-        # A clock that was set to another moment says nothing about when somebody was here.
-        now = stamp(min(self.clock(), utc_now()))
-        since = remember_opened(self.settings.path, store.path, now)
-        if not since or scan is None:
-            return Lapses(since)
-        rows = store.findings(scan.id, Query(Lapses(since).filter), 0, _LAPSES)
-        return Lapses(since, frozenset(row.id for row in rows))
-
-    def lapsed_lately(self, row: FindingRow) -> bool:
-        """Whether the acceptance of a finding ended since this person was here."""
-        return row.cause == "expired" and row.id in self.lapses.findings
 
     def _report(self, turn: int, text: str) -> None:
         self.post_message(Preparing(turn, text))

@@ -39,7 +39,8 @@ def remember_opened(settings: Path, cache: Path, moment: str) -> str:
     known = read_views(path)
     before = known.pop(name, "")
     with contextlib.suppress(OSError):
-        write_views(path, dict([*known.items(), (name, moment)][-_CACHES:]))
+        # Whoever looks at an earlier moment was here later all the same.
+        write_views(path, dict([*known.items(), (name, max(before, moment))][-_CACHES:]))
     return before
 
 
