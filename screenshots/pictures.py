@@ -84,6 +84,8 @@ PICTURES: tuple[Picture, ...] = (
     Picture("false-positive", "A false positive", (*FINDING, "p")),
     Picture("fixed", "Claim a fix", (*FINDING, "f")),
     Picture("note", "A note", (*FINDING, "c")),
+    Picture("assign", "Assign", (*FINDING, "@")),
+    Picture("rate", "Rate otherwise", (*FINDING, "!")),
     Picture("reopen", "Reopen", ("F", "/", "=status:accepted", "enter", "o")),
     Picture("export", "Export what is shown", ("F", "/", "=severity:critical", "enter", "e")),
     Picture("scan-setup", "Set up a scan", ("C", "n", "enter")),
