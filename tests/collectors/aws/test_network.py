@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any
 
 import pytest
@@ -229,11 +230,16 @@ def network(clients: Clients, subnets: list[str], groups: list[str] | None = Non
     return Found(collector.collect(target, Meter()))
 
 
+@cache
+def _engine() -> Engine:
+    return Engine(load_pack())
+
+
 def fails(found: Found) -> dict[str, set[str]]:
     """Last part of the key → ids of the rules it fails."""
-    engine, answer = Engine(load_pack()), dict[str, set[str]]()
+    answer = dict[str, set[str]]()
     for key, resource in found.resources.items():
-        for seen in engine.judge(resource, "2026-06-01T00:00:00Z"):
+        for seen in _engine().judge(resource, "2026-06-01T00:00:00Z"):
             if seen.outcome is Outcome.FAIL:
                 answer.setdefault(key.rpartition("/")[2], set()).add(seen.rule)
     return answer
