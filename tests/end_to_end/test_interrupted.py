@@ -28,9 +28,12 @@ for finding in sys.argv[1:]:
 
 @pytest.fixture
 def slow_cloud(cloud: Cloud, shell: Shell) -> Iterator[FaultyProxy]:
-    """The estate behind a proxy that stops answering about models."""
+    """The estate behind a proxy that stops answering about models.
+
+    One call each region: more of them would take all that may be in flight, and nothing would end.
+    """
     with FaultyProxy(cloud.endpoint) as proxy:
-        proxy.break_(Fault(503, "ServiceUnavailable", "sagemaker", "DescribeModel", delay=60))
+        proxy.break_(Fault(503, "ServiceUnavailable", "sagemaker", "ListModels", delay=60))
         shell.endpoint = proxy.endpoint
         yield proxy
 
