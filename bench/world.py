@@ -79,10 +79,10 @@ class World:
     def rounds(self, preferred: int, *, grows: bool = False) -> int:
         """How often to repeat a measurement.
 
-        Once where the work ``grows`` with the findings and there are many: the longer something
-        takes, the less a moment's disturbance weighs in it.
+        Once where the work ``grows`` with the findings and there are many, whatever was asked for:
+        the longer something takes, the less a moment's disturbance weighs in it.
         """
-        return self._rounds or (1 if grows and self.size.findings > _MANY else preferred)
+        return 1 if grows and self.size.findings > _MANY else self._rounds or preferred
 
     def items(self, *, changed: float = 0.0) -> list[Collected]:
         """The whole estate, collected."""
