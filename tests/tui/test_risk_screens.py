@@ -44,6 +44,7 @@ async def test_what_if_leaves_no_trace(tmp_path: Path, size: tuple[int, int]) ->
         assert isinstance(app.screen, FixFirstScreen)
         before = total(app)
         assert "Close train to outsiders" in screen_text(app)
+        assert "space plan  " in screen_text(app).splitlines()[-1]
         assert f"risk over all services {before:.1f}" in text_of(app, "#total")
         await pilot.press("space")
         await settle(pilot)

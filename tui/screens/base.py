@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from textual import on
@@ -76,6 +76,9 @@ class BaseScreen(Screen[None]):
 
     QUIET: ClassVar[frozenset[str]] = frozenset()
     """Binding ids that have nothing to act on here: not in the footer, and pressed they say why."""
+
+    WORDS: ClassVar[Mapping[str, str]] = {}
+    """Binding id → what the key does here, where its usual word does not say it."""
 
     trail: reactive[tuple[str, ...]] = reactive(())
     """Crumbs; outermost first."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -66,6 +66,7 @@ class FixFirstScreen(ActingScreen):
     QUIET: ClassVar[frozenset[str]] = frozenset(
         {"finding.copy", "finding.console", "table.sort", "table.reverse"}
     )
+    WORDS: ClassVar[Mapping[str, str]] = {"table.mark": "Plan", "view.export": "Checklist"}
     BINDINGS: ClassVar[list[BindingType]] = bind("view.export")
     CSS = """
     FixFirstScreen #total { height: 1; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }

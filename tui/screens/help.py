@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from textwrap import wrap
 from typing import ClassVar
@@ -65,8 +65,13 @@ class Entry:
     enabled: bool = True
 
 
-def entries(active: Iterable[ActiveBinding], key_display: dict[Binding, str]) -> list[Entry]:
-    """One entry per id (or per action where there is no id), all keys together."""
+def entries(
+    active: Iterable[ActiveBinding], key_display: dict[Binding, str], words: Mapping[str, str]
+) -> list[Entry]:
+    """One entry per id (or per action where there is no id), all keys together.
+
+    ``words``: what a screen calls its keys otherwise, by id.
+    """
     found: dict[str, Entry] = {}
     for one in active:
         binding = one.binding
@@ -76,7 +81,8 @@ def entries(active: Iterable[ActiveBinding], key_display: dict[Binding, str]) ->
         key = key_display.get(binding, binding.key)
         known = found.get(name)
         keys = (*known.keys, key) if known else (key,)
-        found[name] = Entry(tuple(dict.fromkeys(keys)), binding.description, name, one.enabled)
+        said = words.get(name, binding.description)
+        found[name] = Entry(tuple(dict.fromkeys(keys)), said, name, one.enabled)
     return list(found.values())
 
 
@@ -148,7 +154,7 @@ class HelpScreen(ModalScreen[None]):
         below = self.app.screen_stack[-2]
         active = list(below.active_bindings.values())
         display = {one.binding: self.app.get_key_display(one.binding) for one in active}
-        self._entries = entries(active, display)
+        self._entries = entries(active, display, getattr(below, "WORDS", {}))
         self._draw("")
         close = next(
             (b for b in self.BINDINGS if isinstance(b, Binding) and b.id == "help.close"), None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.cells import cell_len
 from textual.content import Content
@@ -118,6 +118,7 @@ class KeyBar(Static):
 
     def _entries(self) -> Sequence[tuple[str, str, str, bool]]:
         quiet: frozenset[str] = getattr(self.screen, "QUIET", frozenset())
+        words: Mapping[str, str] = getattr(self.screen, "WORDS", {})
         # Where somebody types, letters are letters: only the line's own keys do something.
         typing = self.screen.focused if isinstance(self.screen.focused, Input) else None
         found: dict[str, tuple[str, str, str, bool]] = {}
@@ -132,7 +133,8 @@ class KeyBar(Static):
             first = name in KEYS and binding.key == KEYS[name].keys.split(",")[0]
             if name not in found or first:
                 key = self.app.get_key_display(binding)
-                found[name] = (key, binding.description.lower(), name, active.enabled)
+                said = words.get(name, binding.description)
+                found[name] = (key, said.lower(), name, active.enabled)
         return sorted(found.values(), key=lambda entry: _RANK.get(entry[2], _UNRANKED))
 
     def _draw(self, entries: Sequence[tuple[str, str, str, bool]]) -> Content:
