@@ -29,7 +29,7 @@ AREAS: dict[str, tuple[str, str]] = {
     "services": ("reading:towers", "opening a service against bare SQL"),
     "scoring": ("scoring:scoring", "scores of all services against one SQL aggregation"),
     "rescoring": ("scoring:rescoring", "one decision on the role that most services share"),
-    "bulk": ("deciding:bulk", "accepting every finding at once, and undoing it"),
+    "bulk": ("deciding:bulk", "accepting up to 100,000 findings at once, and undoing it"),
     "planning": ("scoring:planning", "what to repair first, and one repair marked as planned"),
     "combining": ("scoring:combining", "a feed imported, and all combinations evaluated anew"),
     "export": ("exporting:exporting", "CSV and JSON Lines against sqlite3 -csv"),
