@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from typing import Any, ClassVar
 
 import pytest
+from textual import events
 from textual.app import App
 from textual.pilot import Pilot
 from textual.screen import Screen
@@ -22,8 +23,8 @@ from tui.dialogs.context import Context
 from tui.dialogs.decision import FalsePositiveDialog, NoteDialog, ReopenDialog
 from tui.dialogs.fixed import FixedDialog
 from tui.dialogs.prompts import ChooseDialog, ConfirmDialog, PromptDialog
-from tui.dialogs.rating import RateDialog
-from tui.dialogs.results import Accept, FalsePositive, Fixed, Note, Rate, Reopen
+from tui.dialogs.rating import AssignDialog, RateDialog
+from tui.dialogs.results import Accept, Assign, FalsePositive, Fixed, Note, Rate, Reopen
 from tui.themes import THEMES
 from undercroft.model import Layer, Presence, Severity
 from undercroft.views import DecisionView, ResourceRef
@@ -352,3 +353,14 @@ async def test_rating_starts_from_what_holds_and_wants_a_reason_and_a_day() -> N
     dialog = RateDialog("The role", 1, today=TODAY, max_days=365, load=lambda: context)
     app = await run(dialog, keys)
     assert app.answer == Rate(Severity.LOW, REASON, date(2027, 5, 23))
+
+
+async def test_enter_does_not_overtake_letters_that_come_with_it() -> None:
+    async def keys(pilot: Pilot[None]) -> None:
+        for letter in "ml-platform":
+            pilot.app.post_message(events.Key(letter, letter))
+        for _ in range(2):
+            pilot.app.post_message(events.Key("enter", "\r"))
+
+    app = await run(AssignDialog("The role", 1), keys)
+    assert app.answer == Assign("ml-platform")
