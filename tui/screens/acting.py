@@ -124,7 +124,7 @@ class ActingScreen(BaseScreen):
         app = self.undercroft
         store, scan = app.store, app.scan
         if store is None or scan is None:
-            app.say_why("The cache is not open yet.")
+            app.say_why("There is no scan yet." if store else "The cache is not open yet.")
             return
         if app.read_only:
             app.say_why("This cache was opened for reading only; decisions need --read-only off.")
