@@ -16,7 +16,8 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from collectors.aws.images import image_stub, parse_image
 from collectors.references import Target
 from undercroft.identity import aws_key
-from undercroft.model import Layer, Presence, Resource
+from undercroft.model import Certainty, Edge, Layer, Presence, Resource
+from undercroft.relations import Relation
 
 __all__ = [
     "Arn",
@@ -32,6 +33,7 @@ __all__ = [
     "file_system",
     "function",
     "image",
+    "in_region",
     "kms_key",
     "log_group",
     "model",
@@ -320,6 +322,12 @@ def account_region(place: Place) -> Resource:
     key = place.key("account", "region", place.region)
     native = f"arn:{place.partition}:account::{place.account}:region/{place.region}"
     return place.stub("account:region", Layer.SERVICE, key, place.region, native)
+
+
+def in_region(key: str, place: Place) -> tuple[Resource, Edge]:
+    """The share of its region that a service of an account lies in, and that it lies there."""
+    region = account_region(place)
+    return region, Edge(key, region.key, Relation.CONTAINED_IN, "region", Certainty.DEFAULT)
 
 
 def account(place: Place) -> Resource:

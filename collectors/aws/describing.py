@@ -10,7 +10,7 @@ from typing import Any
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
-from collectors.aws.arns import Arn, Place, account_region, settings
+from collectors.aws.arns import Arn, Place, in_region, settings
 from collectors.aws.errors import CallError
 from collectors.aws.hosts import hosts
 from collectors.aws.kinds import ARN, Child, Kind, Read
@@ -113,11 +113,13 @@ class Reader:
             *link(self._place, resource.key, config, kind.references),
         ]
         if kind.service:
-            region = account_region(self._place)
-            found += [region, _lies_in(resource, region)]
+            found += in_region(resource.key, self._place)
         if kind.settings:
             shared = settings(self._place, kind.settings)
-            found += [shared, _lies_in(resource, shared)]
+            lies = Edge(
+                resource.key, shared.key, Relation.CONTAINED_IN, "region", Certainty.DEFAULT
+            )
+            found += [shared, lies]
         if kind.hosts:
             found += hosts(resource, kind.hosts(config))
         if kind.more:
@@ -321,10 +323,6 @@ class Reader:
                         yield Edge(resource.key, one.key, child.relation, child.via)
         except CallError as error:
             self.lost.append(error)
-
-
-def _lies_in(resource: Resource, whole: Resource) -> Edge:
-    return Edge(resource.key, whole.key, Relation.CONTAINED_IN, "region", Certainty.DEFAULT)
 
 
 def policy_facts(

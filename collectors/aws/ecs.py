@@ -12,7 +12,7 @@ from typing import Any
 
 from botocore.client import BaseClient
 
-from collectors.aws.arns import Arn, Place, account_region, ec2, image
+from collectors.aws.arns import Arn, Place, ec2, image, in_region
 from collectors.aws.ecs_workloads import SERVICE, TASK_DEFINITION, ai_marker, fargate_host
 from collectors.aws.errors import CallError
 from collectors.aws.hosts import hosts
@@ -31,7 +31,7 @@ from collectors.aws.units import (
 )
 from collectors.aws.values import jsonable, mappings
 from collectors.references import link
-from undercroft.model import Certainty, CoverageStatus, Edge, Json, Layer, Resource
+from undercroft.model import CoverageStatus, Edge, Json, Layer, Resource
 from undercroft.protocols import Collected, Meter
 from undercroft.relations import Relation
 
@@ -192,10 +192,8 @@ class EcsAiServices(AwsCollector):
             service=True,
             collector=self.name,
         )
-        region = account_region(place)
         yield row
-        yield region
-        yield Edge(row.key, region.key, Relation.CONTAINED_IN, "region", Certainty.DEFAULT)
+        yield from in_region(row.key, place)
         for definition in _definitions_of(service):
             if definition in keys:
                 yield Edge(row.key, keys[definition], Relation.SAME_WORKLOAD, "taskDefinition")

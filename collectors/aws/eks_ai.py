@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping
 
 from botocore.client import BaseClient
 
-from collectors.aws.arns import account_region, named
+from collectors.aws.arns import in_region, named
 from collectors.aws.ec2 import ACCELERATED_FAMILY
 from collectors.aws.errors import CallError
 from collectors.aws.session import call, pages
 from collectors.aws.units import AwsCollector, Ended, Gaps, Reading, Unit, once, side_by_side
-from undercroft.model import Certainty, Edge, Json, Layer, Resource
+from undercroft.model import Edge, Json, Layer, Resource
 from undercroft.protocols import Collected
 from undercroft.relations import Relation
 
@@ -73,7 +73,6 @@ class EksAiWorkloads(AwsCollector):
         target = _CLUSTER(place, cluster)
         if target is None:
             return
-        region = account_region(place)
         row = Resource(
             key=place.key("eks", "workload", cluster),
             provider="aws",
@@ -91,8 +90,7 @@ class EksAiWorkloads(AwsCollector):
         yield row
         yield target.stub
         yield Edge(row.key, target.stub.key, Relation.RUNS_ON, "name")
-        yield region
-        yield Edge(row.key, region.key, Relation.CONTAINED_IN, "region", Certainty.DEFAULT)
+        yield from in_region(row.key, place)
 
 
 def is_accelerated(group: Mapping[str, Json]) -> bool:

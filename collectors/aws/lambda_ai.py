@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from botocore.client import BaseClient
 
-from collectors.aws.arns import Arn, Place, account_region, function
+from collectors.aws.arns import Arn, Place, function, in_region
 from collectors.aws.ecs_workloads import AI_NAMES
 from collectors.aws.errors import CallError
 from collectors.aws.images import is_ai_name, parse_image
@@ -26,7 +26,7 @@ from collectors.aws.units import (
     side_by_side,
 )
 from collectors.aws.values import jsonable, mappings
-from undercroft.model import Certainty, Edge, Json, Layer, Resource
+from undercroft.model import Edge, Json, Layer, Resource
 from undercroft.protocols import Collected
 from undercroft.relations import Relation
 
@@ -87,7 +87,6 @@ class LambdaAiFunctions(AwsCollector):
             tags = tag_map(call(unit.meter, client, "list_tags", Resource=arn).get("Tags"))
         except CallError as error:
             unknown["tags"] = error.unknown
-        region = account_region(place)
         row = Resource(
             key=_key(place, str(config["FunctionName"])),
             provider="aws",
@@ -107,8 +106,7 @@ class LambdaAiFunctions(AwsCollector):
         yield row
         yield target.stub
         yield Edge(row.key, target.stub.key, Relation.SAME_WORKLOAD, "FunctionArn")
-        yield region
-        yield Edge(row.key, region.key, Relation.CONTAINED_IN, "region", Certainty.DEFAULT)
+        yield from in_region(row.key, place)
 
 
 def marker(config: Mapping[str, Json]) -> str:
