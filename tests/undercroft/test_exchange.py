@@ -8,7 +8,6 @@ import json
 import os
 import re
 import unicodedata
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
@@ -47,17 +46,6 @@ from undercroft.views import (
 )
 
 HOSTILE = "[bold red]x[/]\x1b[31m=cmd()"
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:
-    with Store.open(tmp_path / "cache.db", clock=clock) as opened:
-        yield opened
 
 
 SCAN = ScanRow(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -27,17 +26,6 @@ from undercroft.model import CoverageStatus, Layer, Severity
 from undercroft.relations import Relation
 from undercroft.store import GivenUpError, Store, choosing, connection, lookup
 from undercroft.views import FindingRow, Query
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:
-    with Store.open(tmp_path / "cache.db", clock=clock) as opened:
-        yield opened
 
 
 def estate(services: int = 30) -> Estate:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,17 +27,6 @@ from undercroft.model import CoverageStatus, Outcome, Severity
 from undercroft.store import Store
 from undercroft.triage.compare import FAILS_AFTER, FAILS_BEFORE, Kind, Side, classify
 from undercroft.views import Query, ScanRow
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:
-    with Store.open(tmp_path / "cache.db", clock=clock) as opened:
-        yield opened
 
 
 def one(

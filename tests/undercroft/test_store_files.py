@@ -48,11 +48,6 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "private" / "cache.db"
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -35,18 +33,6 @@ from undercroft.store.choosing import SORTS as FINDING_SORTS
 from undercroft.store.read_services import _SORTS as SERVICE_SORTS
 from undercroft.store.recall import Again
 from undercroft.views import Query, ScanRow
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:
-    with Store.open(tmp_path / "cache.db", clock=clock) as opened:
-        yield opened
-
 
 ODD = "[bold red]x[/]\x1b[31m=cmd()%_\\"
 

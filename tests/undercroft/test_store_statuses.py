@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,17 +28,6 @@ from undercroft.risk import combination_hazard, finding_score, hazard
 from undercroft.store import Store
 from undercroft.store.statuses import Seen, weigh
 from undercroft.views import Query
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:
-    with Store.open(tmp_path / "cache.db", clock=clock) as opened:
-        yield opened
 
 
 def one(*, failing: bool = True) -> Estate:

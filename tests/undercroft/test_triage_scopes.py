@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -19,17 +17,6 @@ from undercroft.views import Query, ScanRow
 
 REASON = "only the lab, which is closed"
 LAB = key("sagemaker:notebook-instance", "lab-")
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:
-    with Store.open(tmp_path / "cache.db", clock=clock) as opened:
-        yield opened
 
 
 @pytest.fixture
