@@ -295,12 +295,12 @@ def _served(folder: Path) -> Iterator[Callable[[float], None]]:
         gone = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION")
         before = {name: os.environ.pop(name, None) for name in (*wanted, *gone)}
         os.environ.update(wanted)
-        pipe = server.stdin
+        pipe, answers = server.stdin, server.stdout
 
         def delay(seconds: float) -> None:
             pipe.write(f"{seconds}\n")
             pipe.flush()
-            time.sleep(0.2)  # it has to be read
+            answers.readline()
 
         try:
             yield delay

@@ -73,6 +73,7 @@ def main() -> None:
         print(json.dumps({"endpoint": server.endpoint}), flush=True)
         for line in sys.stdin:
             server.model.delay = float(line)
+            print("so", flush=True)
 
 
 if __name__ == "__main__":
