@@ -6,7 +6,7 @@ facts that need it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -16,6 +16,8 @@ from collectors.aws.errors import CallError
 from collectors.aws.network_facts import (
     RouteTables,
     Way,
+    acl_lets_in,
+    addresses,
     endpoint_service,
     is_watched,
     open_egress,
@@ -91,6 +93,26 @@ class Surroundings:
             {*hosting, *self.read_subnets},
             "Filter",
         )
+        opened = [name for name, group in self.read_groups.items() if open_ingress(group)]
+        self._interfaces = self._all(
+            "describe_network_interfaces", "NetworkInterfaces", "group-id", opened
+        )
+        self._acls = self._guards(_or_none(self._interfaces))
+
+    def _guards(self, interfaces: Iterable[Config]) -> Mapping[str, Config]:
+        """The network ACL of each subnet in which one of ``interfaces`` is known outside."""
+        facing = [i for i in interfaces if addresses(i, v6=False) or addresses(i, v6=True)]
+        acls = self._all(
+            "describe_network_acls",
+            "NetworkAcls",
+            "association.subnet-id",
+            _named(facing, "SubnetId"),
+        )
+        return {
+            str(association.get("SubnetId")): acl
+            for acl in _or_none(acls)
+            for association in mappings(acl.get("Associations"))
+        }
 
     @property
     def read_subnets(self) -> Mapping[str, Config]:
@@ -137,9 +159,20 @@ class Surroundings:
         """``open_ingress``, ``open_egress``, and the ``ways_out`` of where the group is used.
 
         That is, of the subnets of its VPC that AI services stand in; if none is known, of every
-        route table of the VPC.
+        route table of the VPC. What is open but surely reached by nobody says in ``closed_by`` why;
+        ``interfaces`` is how many stand behind the group now.
         """
-        said = Said({"open_ingress": open_ingress(group), "open_egress": open_egress(group)})
+        opened = open_ingress(group)
+        said = Said({"open_ingress": opened, "open_egress": open_egress(group)})
+        if opened and isinstance(self._interfaces, CallError):
+            said.doubt(self._interfaces.unknown, "interfaces")
+        elif opened:
+            behind = self._behind(str(group.get("GroupId")))
+            said.facts["interfaces"] = len(behind)
+            told = ((entry, self._closed_by(entry, behind)) for entry in mappings(opened))
+            said.facts["open_ingress"] = [
+                {**entry, "closed_by": why} if why else dict(entry) for entry, why in told
+            ]
         vpc = str(group.get("VpcId") or "")
         if vpc not in self._out:
             self._out[vpc] = self._ways_of_vpc(vpc)
@@ -149,6 +182,26 @@ class Surroundings:
         else:
             self._say_ways(said, ways)
         return said
+
+    def _behind(self, group: str) -> list[Config]:
+        """The interfaces that a group stands before."""
+        return [
+            interface
+            for interface in _or_none(self._interfaces)
+            if any(g.get("GroupId") == group for g in mappings(interface.get("Groups")))
+        ]
+
+    def _closed_by(self, entry: Config, behind: Sequence[Config]) -> str:
+        """Why nobody outside gets to what a group opens; empty if somebody may, or nothing is there."""
+        v6 = ":" in str(entry.get("cidr"))
+        facing = [interface for interface in behind if addresses(interface, v6=v6)]
+        if not facing:
+            return "no interface behind it has a public address" if behind else ""
+        acls = [self._acls.get(str(interface.get("SubnetId"))) for interface in facing]
+        if any(acl is None or acl_lets_in(acl, entry) for acl in acls):
+            return ""
+        names = sorted({str(acl.get("NetworkAclId")) for acl in acls if acl})
+        return f"network ACL {', '.join(names)}"
 
     def _ways_of_vpc(self, vpc: str) -> list[Way] | str:
         """Ways out of the subnets read of a VPC, or why they are unknown."""

@@ -213,6 +213,8 @@ READS: dict[str, frozenset[str]] = {
             "DescribeVpcs",
             "DescribeVpcEndpoints",
             "DescribeFlowLogs",
+            "DescribeNetworkInterfaces",
+            "DescribeNetworkAcls",
             "DescribeSnapshots",
             "DescribeSnapshotAttribute",
         }
@@ -230,7 +232,7 @@ READS: dict[str, frozenset[str]] = {
             "ListTagsForResource",
         }
     ),
-    "inspector2": frozenset({"BatchGetAccountStatus", "ListFindings"}),
+    "inspector2": frozenset({"BatchGetAccountStatus", "ListFindings", "ListCoverage"}),
     "s3": frozenset(
         {
             "HeadBucket",

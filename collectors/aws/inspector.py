@@ -15,6 +15,9 @@ __all__ = ["Inspector"]
 _AT_ONCE = 10
 """Values that one filter criterion takes."""
 _OFF = "Inspector does not scan instances here, so nobody knows"
+_NOT_COVERED = "Inspector does not scan this instance"
+_NOT_YET = ("PENDING", "NO_INVENTORY", "SCAN_IN_PROGRESS")
+"""How the reasons begin for which a resource that is being watched has not been looked at yet."""
 
 
 class Inspector:
@@ -28,7 +31,8 @@ class Inspector:
     def of_instances(self, identifiers: Iterable[str]) -> dict[str, list[dict[str, Json]] | str]:
         """Instance id → its active vulnerabilities, or why they are unknown.
 
-        An empty list is only ever the answer of an Inspector that is on.
+        An empty list is only ever the answer of an Inspector that is on and looks at this instance:
+        of one without its agent it knows nothing, and says nothing.
         """
         found: dict[str, list[dict[str, Json]] | str] = {}
         for batch in batches(sorted(set(identifiers)), _AT_ONCE):
@@ -37,10 +41,44 @@ class Inspector:
                 found.update(dict.fromkeys(batch, off))
                 continue
             try:
-                found.update(self._listed(batch))
+                listed = self._listed(batch)
             except CallError as error:
                 found.update(dict.fromkeys(batch, error.unknown))
+                continue
+            found.update(listed)
+            silent = [name for name in batch if not listed[name]]
+            found.update(self._unsaid(silent) if silent else {})
         return found
+
+    def _unsaid(self, identifiers: list[str]) -> dict[str, str]:
+        """Why it says nothing about instances that it does not look at, or has not yet."""
+        client = self._clients.client("inspector2", self._unit.place.region)
+        criteria = {"resourceId": [{"comparison": "EQUALS", "value": i} for i in identifiers]}
+        try:
+            covered = list(
+                pages(
+                    self._unit.meter,
+                    client,
+                    "list_coverage",
+                    "coveredResources",
+                    filterCriteria=criteria,
+                )
+            )
+        except CallError as error:
+            return dict.fromkeys(identifiers, error.unknown)
+        why = dict.fromkeys(identifiers, _NOT_COVERED)
+        for resource in covered:
+            name = str(resource.get("resourceId") or "").rpartition("/")[2]
+            # Whether its ports are open is watched on its own.
+            if name not in identifiers or resource.get("scanType", "PACKAGE") != "PACKAGE":
+                continue
+            state = resource.get("scanStatus") or {}
+            reason = str(state.get("reason") or "")
+            if state.get("statusCode") == "ACTIVE" and not reason.startswith(_NOT_YET):
+                why.pop(name, None)
+            elif name in why:
+                why[name] = f"{_NOT_COVERED}: {reason}" if reason else _NOT_COVERED
+        return why
 
     def _listed(self, identifiers: list[str]) -> dict[str, list[dict[str, Json]]]:
         known: dict[str, list[dict[str, Json]]] = {name: [] for name in identifiers}

@@ -18,6 +18,8 @@ __all__ = [
     "AI_SERVICES",
     "RouteTables",
     "Way",
+    "acl_lets_in",
+    "addresses",
     "endpoint_service",
     "is_watched",
     "open_egress",
@@ -97,6 +99,63 @@ def _open(permissions: Json) -> list[Json]:
             if cidr in _WORLD
         ]
     return found
+
+
+_PROTOCOLS = {"icmp": "1", "tcp": "6", "udp": "17", "icmpv6": "58"}
+"""How security groups call what network ACLs number."""
+_EVERY = "-1"
+_PORTED = ("6", "17")
+_PORTS = (0, 65535)
+
+
+def addresses(interface: Mapping[str, Json], *, v6: bool) -> list[str]:
+    """The addresses of a network interface that are known outside, of one version of IP."""
+    if v6:
+        held = (a.get("Ipv6Address") for a in mappings(interface.get("Ipv6Addresses")))
+    else:
+        private = mappings(interface.get("PrivateIpAddresses"))
+        given = [interface.get("Association"), *(a.get("Association") for a in private)]
+        held = (a.get("PublicIp") for a in mappings(given))
+    return list(dict.fromkeys(str(address) for address in held if address))
+
+
+def acl_lets_in(acl: Mapping[str, Json], entry: Mapping[str, Json]) -> bool:
+    """Whether a network ACL lets anybody outside come in by an entry of ``open_ingress``.
+
+    In doubt it does: only what surely keeps all of the entry out counts as closed. The rules are
+    asked in the order of their numbers, the first that fits decides.
+    """
+    v6 = ":" in str(entry.get("cidr"))
+    protocol = _numbered(entry.get("protocol"))
+    ports = (entry.get("from_port"), entry.get("to_port")) if protocol in _PORTED else _PORTS
+    rules = [r for r in mappings(acl.get("Entries")) if r.get("Egress") is not True]
+    for rule in sorted(rules, key=lambda r: int(str(r.get("RuleNumber") or 0))):
+        source = rule.get("Ipv6CidrBlock" if v6 else "CidrBlock")
+        of = _numbered(rule.get("Protocol"))
+        if not source or (of != protocol and _EVERY not in (of, protocol)):
+            continue
+        reach = rule.get("PortRange")
+        first, last = _PORTS
+        if isinstance(reach, Mapping) and of in _PORTED:
+            first, last = int(str(reach.get("From"))), int(str(reach.get("To")))
+        low, high = int(str(ports[0])), int(str(ports[1]))
+        if rule.get("RuleAction") == "allow":
+            if first <= high and low <= last and not _is_inside(str(source)):
+                return True
+        elif str(source) in _WORLD and of in (_EVERY, protocol) and first <= low and high <= last:
+            return False
+    return False
+
+
+def _numbered(protocol: Json) -> str:
+    return _PROTOCOLS.get(str(protocol), str(protocol))
+
+
+def _is_inside(cidr: str) -> bool:
+    try:
+        return ipaddress.ip_network(cidr).is_private
+    except ValueError:
+        return False
 
 
 class RouteTables:

@@ -468,6 +468,9 @@ class _Builder:
             ],
             **entry.request(clean),
         )["Instances"][0]
+        status = {"statusCode": "ACTIVE", "reason": "SUCCESSFUL"}
+        covered = {"resourceId": made["InstanceId"], "scanType": "PACKAGE", "scanStatus": status}
+        self._record("inspector2", "Coverage", entry.region, covered)
         if entry.get("public_snapshot"):
             volume = made["BlockDeviceMappings"][0]["Ebs"]["VolumeId"]
             ec2.modify_snapshot_attribute(

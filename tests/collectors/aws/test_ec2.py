@@ -36,6 +36,13 @@ def inspector(aws: Proxy) -> None:
     aws.always["POST /findings/list"] = Answer.json({"findings": []})
 
 
+def covered(aws: Proxy, machine: str, code: str = "ACTIVE", reason: str = "SUCCESSFUL") -> None:
+    """Let Inspector look at an instance, or say why it does not."""
+    status = {"statusCode": code, "reason": reason}
+    resource = {"resourceId": machine, "scanType": "PACKAGE", "scanStatus": status}
+    aws.always["POST /coverage/list"] = Answer.json({"coveredResources": [resource]})
+
+
 def run(seed: Any, instance_type: str, image: str = "", **kwargs: Any) -> str:
     ec2 = seed("ec2")
     image = image or ec2.register_image(Name="plain", RootDeviceName="/dev/sda1")["ImageId"]
@@ -71,6 +78,7 @@ def test_an_accelerated_instance_is_an_ai_service(clients: Clients, aws: Proxy, 
         TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],
     )
     ordinary = run(seed, "t3.micro")
+    covered(aws, machine)
     aws.seen.clear()
     meter = Meter()
     found = ai_instances(clients, meter)
@@ -110,7 +118,7 @@ def test_an_accelerated_instance_is_an_ai_service(clients: Clients, aws: Proxy, 
     assert {edge.dst for edge in found.edges} <= {*found.stubs, *found.resources}
     assert found.coverage.status is CoverageStatus.COMPLETE
     assert found.coverage.lists == ("ec2:ai-instance", "ec2:instance")
-    # Two instances: one list, one call each for images and types, one script, one profile; Inspector twice.
+    # Two instances: one list, one call each for images and types, one script, one profile; Inspector thrice.
     assert sorted(aws.seen) == [
         "DescribeImages",
         "DescribeInstanceAttribute",
@@ -118,6 +126,7 @@ def test_an_accelerated_instance_is_an_ai_service(clients: Clients, aws: Proxy, 
         "DescribeInstances",
         "GetCallerIdentity",
         "GetInstanceProfile",
+        "POST /coverage/list",
         "POST /findings/list",
         "POST /status/batch/get",
     ]
@@ -133,10 +142,11 @@ def test_a_deep_learning_image_is_an_ai_service(clients: Clients, seed: Any) -> 
     assert instance.facts["roles"] == []
 
 
-def test_an_image_that_is_gone(clients: Clients, seed: Any) -> None:
+def test_an_image_that_is_gone(clients: Clients, aws: Proxy, seed: Any) -> None:
     image = deep_learning_image(seed)
     machine = run(seed, "p3.2xlarge", image)
     seed("ec2").deregister_image(ImageId=image)
+    covered(aws, machine)
     instance = ai_instances(clients).resources[f"{HERE}/ec2/instance/{machine}"]
     assert instance.facts["ami_found"] is False
     assert "Image" not in instance.config
@@ -195,6 +205,7 @@ def test_types_that_may_not_be_read_are_told_by_name(
 def test_a_profile_that_may_not_be_read(clients: Clients, aws: Proxy, seed: Any) -> None:
     seed("iam").create_instance_profile(InstanceProfileName="p")
     machine = run(seed, "p3.2xlarge", IamInstanceProfile={"Name": "p"})
+    covered(aws, machine)
     aws.always["GetInstanceProfile"] = Answer.xml_error("AccessDenied", 403)
     instance = ai_instances(clients).resources[f"{HERE}/ec2/instance/{machine}"]
     assert instance.unknown == {"facts.roles": "denied: needs iam:GetInstanceProfile"}
@@ -351,6 +362,7 @@ def test_what_inspector_knows_of_an_instance(clients: Clients, aws: Proxy, seed:
     instance = ai_instances(clients).resources[f"{HERE}/ec2/instance/{machine}"]
     listed: Any = instance.facts["vulnerabilities"]
     assert [(v["id"], v["severity"]) for v in listed] == [("CVE-2025-23266", "critical")]
+    assert "POST /coverage/list" not in aws.seen, "what it reports it has looked at"
     aws.always["POST /findings/list"] = Answer.error("AccessDeniedException", 403)
     instance = ai_instances(clients).resources[f"{HERE}/ec2/instance/{machine}"]
     assert instance.unknown["facts.vulnerabilities"] == "denied: needs inspector2:ListFindings"
@@ -359,3 +371,29 @@ def test_what_inspector_knows_of_an_instance(clients: Clients, aws: Proxy, seed:
     instance = ai_instances(clients).resources[f"{HERE}/ec2/instance/{machine}"]
     assert "vulnerabilities" not in instance.facts, "nothing reported is not nothing there"
     assert "does not scan" in instance.unknown["facts.vulnerabilities"]
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "unknown"),
+    [
+        ("ACTIVE", "SUCCESSFUL", ""),
+        ("ACTIVE", "PENDING_INITIAL_SCAN", "does not scan this instance: PENDING_INITIAL_SCAN"),
+        ("INACTIVE", "UNMANAGED_EC2_INSTANCE", "does not scan this instance: UNMANAGED"),
+    ],
+)
+def test_silence_of_inspector_counts_where_it_looks(
+    clients: Clients, aws: Proxy, seed: Any, code: str, reason: str, unknown: str
+) -> None:
+    machine = run(seed, "g5.xlarge")
+    covered(aws, machine, code, reason)
+    instance = ai_instances(clients).resources[f"{HERE}/ec2/instance/{machine}"]
+    assert (instance.facts.get("vulnerabilities") == []) is (unknown == "")
+    assert unknown in instance.unknown.get("facts.vulnerabilities", "")
+    if unknown:
+        for answer, said in (
+            (Answer.json({"coveredResources": []}), "Inspector does not scan this instance"),
+            (Answer.error("AccessDenied", 403), "denied: needs inspector2:ListCoverage"),
+        ):
+            aws.always["POST /coverage/list"] = answer
+            instance = ai_instances(clients).resources[f"{HERE}/ec2/instance/{machine}"]
+            assert instance.unknown["facts.vulnerabilities"] == said

@@ -99,6 +99,12 @@ FIELDS = {
     ("ecr", "GetSigningConfiguration"): ["signingConfiguration.rules"],
     ("ecr", "DescribeImageSigningStatus"): ["signingStatuses[].status"],
     ("inspector2", "BatchGetAccountStatus"): ["accounts[].resourceState.ec2.status"],
+    ("inspector2", "ListCoverage"): [
+        "coveredResources[].resourceId",
+        "coveredResources[].scanType",
+        "coveredResources[].scanStatus.statusCode",
+        "coveredResources[].scanStatus.reason",
+    ],
     ("inspector2", "ListFindings"): [
         "findings[].severity",
         "findings[].status",

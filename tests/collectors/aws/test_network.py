@@ -11,6 +11,8 @@ import pytest
 from collectors.aws.ec2_network import Ec2Network
 from collectors.aws.network_facts import (
     RouteTables,
+    acl_lets_in,
+    addresses,
     endpoint_service,
     is_watched,
     open_egress,
@@ -47,6 +49,61 @@ def test_everything_open() -> None:
     ]
     assert open_egress(config) == [{**whole, "cidr": "::/0"}]
     assert open_ingress({}) == []
+
+
+JUPYTER: dict[str, Any] = {
+    "protocol": "tcp",
+    "from_port": 8888,
+    "to_port": 8890,
+    "cidr": "0.0.0.0/0",
+}
+
+
+def rule(number: int, action: str, source: str = "0.0.0.0/0", of: str = "6", *ports: int) -> Any:
+    found: dict[str, Any] = {"RuleNumber": number, "RuleAction": action, "Protocol": of}
+    found["Ipv6CidrBlock" if ":" in source else "CidrBlock"] = source
+    return {**found, "PortRange": {"From": ports[0], "To": ports[1]}} if ports else found
+
+
+REST = rule(32767, "deny", of="-1")
+
+
+@pytest.mark.parametrize(
+    ("rules", "entry", "let_in"),
+    [
+        ([rule(100, "allow", of="-1"), REST], {}, True),
+        ([REST], {}, False),
+        ([rule(100, "allow"), REST], {}, True),
+        ([rule(100, "allow", of="17"), REST], {}, False),
+        ([rule(100, "allow", of="17"), REST], {"protocol": "-1"}, True),
+        ([rule(100, "allow", "10.0.0.0/8"), REST], {}, False),
+        ([rule(100, "allow", "203.0.0.0/8"), REST], {}, True),
+        ([rule(100, "allow", "0.0.0.0/0", "6", 443, 443), REST], {}, False),
+        ([rule(100, "allow", "0.0.0.0/0", "6", 8890, 9000), REST], {}, True),
+        ([rule(90, "deny", "0.0.0.0/0", "6", 8888, 8890), rule(100, "allow")], {}, False),
+        ([rule(90, "deny", "0.0.0.0/0", "6", 8888, 8889), rule(100, "allow")], {}, True),
+        ([rule(100, "allow"), rule(110, "deny", of="-1")], {}, True),
+        ([rule(90, "deny", "203.0.113.0/24"), rule(100, "allow")], {}, True),
+        ([rule(90, "deny", of="6"), rule(100, "allow", of="-1")], {"protocol": "-1"}, True),
+        ([rule(100, "allow"), REST], {"cidr": "::/0"}, False),
+        ([rule(101, "allow", "::/0"), REST], {"cidr": "::/0"}, True),
+        ([{**rule(100, "allow"), "Egress": True}, REST], {}, False),
+    ],
+)
+def test_whom_a_network_acl_lets_in(rules: Any, entry: Any, let_in: bool) -> None:
+    assert acl_lets_in({"Entries": rules}, {**JUPYTER, **entry}) is let_in
+
+
+def test_addresses_that_are_known_outside() -> None:
+    elastic = {"Association": {"PublicIp": "198.51.100.7"}}
+    interface: Any = {
+        **elastic,
+        "PrivateIpAddresses": [elastic, {"Association": {"PublicIp": "198.51.100.8"}}, {}],
+        "Ipv6Addresses": [{"Ipv6Address": "2001:db8::7"}],
+    }
+    assert addresses(interface, v6=False) == ["198.51.100.7", "198.51.100.8"]
+    assert addresses(interface, v6=True) == ["2001:db8::7"]
+    assert addresses({}, v6=False) == addresses({}, v6=True) == []
 
 
 @pytest.mark.parametrize(
@@ -312,6 +369,38 @@ def test_a_private_nat_gateway_is_no_way_out(clients: Clients, seed: Any) -> Non
     found = network(clients, [behind], [net.group("g")])
     assert found.resources[f"{HERE}/ec2/subnet/{behind}"].facts == {"public": False, "ways_out": []}
     assert "aws-sg-egress-open" not in set().union(*fails(found).values())
+
+
+def test_what_is_open_and_reached_by_nobody(clients: Clients, aws: Proxy, seed: Any) -> None:
+    net = Network(seed("ec2"))
+    group, subnet = net.group("jupyter"), net.subnet(GatewayId=net.gateway())
+    open_to = [{"IpProtocol": "tcp", "FromPort": 8888, "ToPort": 8888, "IpRanges": WORLD}]
+    net.ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=open_to)
+    face = net.ec2.create_network_interface(SubnetId=subnet, Groups=[group])["NetworkInterface"]
+
+    def seen() -> tuple[Any, Any, str]:
+        found = network(clients, [subnet], [group])
+        read = found.resources[f"{HERE}/ec2/security-group/{group}"]
+        opened: Any = read.facts["open_ingress"]
+        (entry,) = opened
+        judged = _engine().judge(read, "2026-06-01T00:00:00Z")
+        (problem,) = [one for one in judged if one.rule == "aws-sg-ai-port-open"]
+        told = read.facts.get("interfaces", read.unknown.get("facts.interfaces"))
+        assert ("exposed" in problem.traits) is ("closed_by" not in entry)
+        return told, entry.get("closed_by", ""), problem.severity
+
+    assert seen() == (1, "no interface behind it has a public address", "medium")
+    address = net.ec2.allocate_address(Domain="vpc")["AllocationId"]
+    net.ec2.associate_address(AllocationId=address, NetworkInterfaceId=face["NetworkInterfaceId"])
+    assert seen() == (1, "", "critical")
+    acl = net.ec2.describe_network_acls(Filters=[{"Name": "vpc-id", "Values": [net.vpc]}])
+    name = acl["NetworkAcls"][0]["NetworkAclId"]
+    net.ec2.delete_network_acl_entry(NetworkAclId=name, RuleNumber=100, Egress=False)
+    assert seen() == (1, f"network ACL {name}", "medium")
+    aws.always["DescribeNetworkAcls"] = DENIED
+    assert seen() == (1, "", "critical"), "what is not known to be closed is open"
+    aws.always["DescribeNetworkInterfaces"] = DENIED
+    assert seen() == ("denied: needs ec2:DescribeNetworkInterfaces", "", "critical")
 
 
 def test_groups_and_what_is_open_to_the_world(clients: Clients, aws: Proxy, seed: Any) -> None:

@@ -320,6 +320,33 @@ EC2_FIELDS = {
         ),
     ),
     "describe_flow_logs": ("FlowLogs[].ResourceId", "FlowLogs[].FlowLogStatus"),
+    "describe_network_interfaces": tuple(
+        f"NetworkInterfaces[].{name}"
+        for name in (
+            "SubnetId",
+            "Groups[].GroupId",
+            "Association.PublicIp",
+            "PrivateIpAddresses[].Association.PublicIp",
+            "Ipv6Addresses[].Ipv6Address",
+        )
+    ),
+    "describe_network_acls": (
+        "NetworkAcls[].NetworkAclId",
+        "NetworkAcls[].Associations[].SubnetId",
+        *(
+            f"NetworkAcls[].Entries[].{name}"
+            for name in (
+                "Egress",
+                "RuleNumber",
+                "RuleAction",
+                "Protocol",
+                "CidrBlock",
+                "Ipv6CidrBlock",
+                "PortRange.From",
+                "PortRange.To",
+            )
+        ),
+    ),
     "describe_volumes": (
         "Volumes[].VolumeId",
         *(f"Volumes[].{ref.path}" for ref in references.VOLUME),
@@ -349,6 +376,8 @@ def test_ec2_operations_are_in_the_read_list(operation: str, ec2: Any) -> None:
         (f"describe_{name}", "Filters")
         for name in (
             "internet_gateways",
+            "network_acls",
+            "network_interfaces",
             "route_tables",
             "security_groups",
             "snapshots",
