@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from collectors.aws.arns import Place, account, bucket, log_group, role
+from collectors.aws.arns import Place, account, bucket, kms_key, log_group, role
 from collectors.aws.kinds import Each, Kind, Read, constant
 from collectors.aws.watch_reads import OF_ACCOUNT, OF_REGION, OPT_OUT_NEEDS, opt_out_facts
 from collectors.references import Reference
@@ -115,6 +115,7 @@ BEDROCK_SETTINGS = Kind(
             bucket,
             Relation.WRITES_TO,
         ),
+        Reference("TokenVault.kmsConfiguration.kmsKeyArn", kms_key, Relation.ENCRYPTED_WITH),
     ),
 )
 

@@ -1,12 +1,33 @@
-"""The Bedrock AgentCore types that are read: runtimes, gateways, memories, tools, identities."""
+"""The Bedrock AgentCore types that are read: runtimes, gateways, memories, tools, harnesses."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from collectors.aws.arns import Place, bucket, by_arn, function, image, kms_key, model, role
+from collectors.aws.agentcore_shared_kinds import (
+    AUTHORIZER,
+    CAPACITY,
+    CLIENT,
+    ENGINE,
+    PREFIX,
+    PROVIDER,
+    TAGS,
+    WORKER,
+    jwt_facts,
+)
+from collectors.aws.arns import (
+    Place,
+    bucket,
+    by_arn,
+    function,
+    image,
+    kms_key,
+    model,
+    named,
+    role,
+)
 from collectors.aws.hosts import session_host
-from collectors.aws.kinds import ARN, Child, Kind, Read, Tags
+from collectors.aws.kinds import ARN, Child, Kind, Read
 from collectors.aws.references import SECRET, vpc
 from collectors.aws.values import mappings
 from collectors.references import Reference
@@ -15,8 +36,6 @@ from undercroft.relations import Relation
 
 __all__ = ["KINDS"]
 
-_CLIENT = "bedrock-agentcore-control"
-_PREFIX = "bedrock-agentcore"
 _ROLE = Relation.USES_IDENTITY
 _KEY = Relation.ENCRYPTED_WITH
 _READS = Relation.READS_DATA_FROM
@@ -24,19 +43,22 @@ _WRITES = Relation.WRITES_TO
 _LOADS = Relation.LOADS_ARTIFACT_FROM
 _CALLS = Relation.INVOKES_TOOL
 
-_TAGS = Tags("list_tags_for_resource", "resourceArn", "tags")
 
-
-_RUNTIME = by_arn(_PREFIX, "runtime", "bedrock-agentcore:runtime", Layer.SERVICE)
-_GATEWAY = by_arn(_PREFIX, "gateway", "bedrock-agentcore:gateway", Layer.SERVICE)
-_MEMORY = by_arn(_PREFIX, "memory", "bedrock-agentcore:memory", Layer.STORAGE)
-_BROWSER = by_arn(_PREFIX, "browser-custom", "bedrock-agentcore:browser", Layer.SERVICE)
+_RUNTIME = by_arn(PREFIX, "runtime", "bedrock-agentcore:runtime", Layer.SERVICE)
+_GATEWAY = by_arn(PREFIX, "gateway", "bedrock-agentcore:gateway", Layer.SERVICE)
+_MEMORY = by_arn(PREFIX, "memory", "bedrock-agentcore:memory", Layer.STORAGE)
+_BROWSER = by_arn(PREFIX, "browser-custom", "bedrock-agentcore:browser", Layer.SERVICE)
 _INTERPRETER = by_arn(
-    _PREFIX, "code-interpreter-custom", "bedrock-agentcore:code-interpreter", Layer.SERVICE
+    PREFIX, "code-interpreter-custom", "bedrock-agentcore:code-interpreter", Layer.SERVICE
 )
-_PROVIDER = by_arn(_PREFIX, "token-vault", "bedrock-agentcore:credential-provider", Layer.IDENTITY)
 _ACCESS_POINT = by_arn("elasticfilesystem", "access-point", "efs:access-point", Layer.STORAGE)
+_REST_API = named("apigateway", "restapis", "apigateway:rest-api")
+_FIREWALL = by_arn("wafv2", "webacl", "wafv2:web-acl", Layer.NETWORK)
+_STREAM = by_arn("kinesis", "stream", "kinesis:stream", Layer.STORAGE)
 _S3_FILES = by_arn("s3files", "file-system", "s3files:file-system", Layer.STORAGE)
+
+
+_STRATEGY = "strategies[].configuration"
 
 
 def _policy(*actions: str) -> Read:
@@ -52,16 +74,6 @@ def _policy(*actions: str) -> Read:
 
 def _network(at: str = "networkConfiguration.vpcConfig") -> tuple[Reference, ...]:
     return vpc(at, "subnets", "securityGroups")
-
-
-def _jwt(_place: Place, config: Mapping[str, Json]) -> dict[str, Json]:
-    """Whether tokens are checked for whom they were made; nothing if no tokens are asked for."""
-    authorizer = config.get("authorizerConfiguration")
-    jwt = authorizer.get("customJWTAuthorizer") if isinstance(authorizer, Mapping) else None
-    if not isinstance(jwt, Mapping):
-        return {"jwt_open": False}
-    limits = ("allowedAudience", "allowedClients", "allowedScopes", "customClaims")
-    return {"jwt_open": not any(jwt.get(name) for name in limits)}
 
 
 def _external(_place: Place, config: Mapping[str, Json]) -> dict[str, Json]:
@@ -100,8 +112,8 @@ _TARGET = Kind(
     name="gateway-target",
     type="bedrock-agentcore:gateway-target",
     segment="gateway-target",
-    client=_CLIENT,
-    prefix=_PREFIX,
+    client=CLIENT,
+    prefix=PREFIX,
     list_operation="list_gateway_targets",
     list_key="items",
     describe_operation="get_gateway_target",
@@ -116,20 +128,25 @@ _TARGET = Kind(
         Reference("targetConfiguration.mcp.lambda.toolSchema.s3.uri", bucket, _LOADS),
         Reference("targetConfiguration.mcp.openApiSchema.s3.uri", bucket, _LOADS),
         Reference("targetConfiguration.mcp.smithyModel.s3.uri", bucket, _LOADS),
+        Reference("targetConfiguration.mcp.mcpServer.mcpToolSchema.s3.uri", bucket, _LOADS),
+        Reference("targetConfiguration.mcp.apiGateway.restApiId", _REST_API, _CALLS),
         Reference("targetConfiguration.http.agentcoreRuntime.arn", _RUNTIME, _CALLS),
+        Reference("targetConfiguration.http.agentcoreRuntime.schema.source.s3.uri", bucket, _LOADS),
+        Reference("targetConfiguration.http.passthrough.schema.source.s3.uri", bucket, _LOADS),
         Reference(
             "credentialProviderConfigurations[].credentialProvider.oauthCredentialProvider"
             ".providerArn",
-            _PROVIDER,
+            PROVIDER,
             _ROLE,
         ),
         Reference(
             "credentialProviderConfigurations[].credentialProvider.apiKeyCredentialProvider"
             ".providerArn",
-            _PROVIDER,
+            PROVIDER,
             _ROLE,
         ),
         Reference("certificateConfigurations[].secretsManager.secretArn", SECRET, _ROLE),
+        Reference("certificateConfigurations[].s3.uri", bucket, _LOADS),
         *vpc("privateEndpoint.managedVpcResource", "subnetIds", "securityGroupIds"),
     ),
 )
@@ -144,7 +161,17 @@ _RUNS_WITH: tuple[Reference, ...] = (
     Reference("agentRuntimeArtifact.codeConfiguration.code.s3.bucket", bucket, _LOADS),
     Reference("filesystemConfigurations[].efsAccessPoint.accessPointArn", _ACCESS_POINT, _READS),
     Reference("filesystemConfigurations[].s3FilesAccessPoint.accessPointArn", _S3_FILES, _READS),
+    # Machines of one's own, in place of those that AWS starts for each session.
+    Reference("capacityProviderConfiguration.capacityProviderArn", CAPACITY, Relation.RUNS_ON),
+    Reference("workloadIdentityDetails.workloadIdentityArn", WORKER, _ROLE),
     *_network("networkConfiguration.networkModeConfig"),
+    *AUTHORIZER,
+)
+
+
+_FILES: tuple[Reference, ...] = (
+    Reference("filesystemConfigurations[].efsConfiguration.accessPointArn", _ACCESS_POINT, _READS),
+    Reference("filesystemConfigurations[].s3FilesConfiguration.accessPointArn", _S3_FILES, _READS),
 )
 
 
@@ -158,8 +185,8 @@ _SERVED = Kind(
     name="runtime-endpoint",
     type="bedrock-agentcore:runtime-endpoint",
     segment="runtime-endpoint",
-    client=_CLIENT,
-    prefix=_PREFIX,
+    client=CLIENT,
+    prefix=PREFIX,
     list_operation="list_agent_runtime_endpoints",
     list_key="runtimeEndpoints",
     keep=_is_apart,
@@ -171,10 +198,12 @@ _SERVED = Kind(
     title="name",
     created="",
     hosts=session_host,
-    facts=_jwt,
+    facts=jwt_facts,
     derived=("jwt_open",),
     references=_RUNS_WITH,
 )
+
+_ITS_RUNTIME = "environment.agentCoreRuntimeEnvironment"
 
 KINDS: tuple[Kind, ...] = (
     Kind(
@@ -182,8 +211,8 @@ KINDS: tuple[Kind, ...] = (
         name="runtime",
         type="bedrock-agentcore:runtime",
         segment="runtime",
-        client=_CLIENT,
-        prefix=_PREFIX,
+        client=CLIENT,
+        prefix=PREFIX,
         list_operation="list_agent_runtimes",
         list_key="agentRuntimes",
         describe_operation="get_agent_runtime",
@@ -193,9 +222,9 @@ KINDS: tuple[Kind, ...] = (
         created="createdAt",
         service=True,
         settings="bedrock",
-        tags=_TAGS,
+        tags=TAGS,
         hosts=session_host,
-        facts=_jwt,
+        facts=jwt_facts,
         derived=("jwt_open",),
         reads=(_policy("bedrock-agentcore:InvokeAgentRuntime"),),
         children=(
@@ -213,8 +242,8 @@ KINDS: tuple[Kind, ...] = (
         name="gateway",
         type="bedrock-agentcore:gateway",
         segment="gateway",
-        client=_CLIENT,
-        prefix=_PREFIX,
+        client=CLIENT,
+        prefix=PREFIX,
         list_operation="list_gateways",
         list_key="items",
         describe_operation="get_gateway",
@@ -225,8 +254,8 @@ KINDS: tuple[Kind, ...] = (
         created="createdAt",
         service=True,
         settings="bedrock",
-        tags=_TAGS,
-        facts=_jwt,
+        tags=TAGS,
+        facts=jwt_facts,
         derived=("jwt_open",),
         reads=(_policy("bedrock-agentcore:InvokeGateway"),),
         children=(Child(_TARGET, {"gatewayIdentifier": "gatewayId"}, _CALLS, "Targets"),),
@@ -235,6 +264,10 @@ KINDS: tuple[Kind, ...] = (
             Reference("kmsKeyArn", kms_key, _KEY),
             Reference("interceptorConfigurations[].interceptor.lambda.arn", function, _CALLS),
             Reference("customTransformConfiguration.lambda.arn", function, _CALLS),
+            Reference("policyEngineConfiguration.arn", ENGINE, Relation.PROTECTED_BY),
+            Reference("webAclArn", _FIREWALL, Relation.PROTECTED_BY),
+            Reference("workloadIdentityDetails.workloadIdentityArn", WORKER, _ROLE),
+            *AUTHORIZER,
         ),
     ),
     Kind(
@@ -242,8 +275,8 @@ KINDS: tuple[Kind, ...] = (
         name="memory",
         type="bedrock-agentcore:memory",
         segment="memory",
-        client=_CLIENT,
-        prefix=_PREFIX,
+        client=CLIENT,
+        prefix=PREFIX,
         layer=Layer.STORAGE,
         list_operation="list_memories",
         list_key="memories",
@@ -257,6 +290,21 @@ KINDS: tuple[Kind, ...] = (
         references=(
             Reference("encryptionKeyArn", kms_key, _KEY),
             Reference("memoryExecutionRoleArn", role, _ROLE),
+            Reference(
+                "streamDeliveryResources.resources[].kinesis.dataStreamArn", _STREAM, _WRITES
+            ),
+            Reference(
+                f"{_STRATEGY}.selfManagedConfiguration.invocationConfiguration"
+                ".payloadDeliveryBucketName",
+                bucket,
+                _WRITES,
+            ),
+            *(
+                Reference(
+                    f"{_STRATEGY}.{step}.custom*Configuration.*Override.modelId", model, _LOADS
+                )
+                for step in ("extraction", "consolidation", "reflection")
+            ),
         ),
     ),
     Kind(
@@ -264,8 +312,8 @@ KINDS: tuple[Kind, ...] = (
         name="browser",
         type="bedrock-agentcore:browser",
         segment="browser-custom",
-        client=_CLIENT,
-        prefix=_PREFIX,
+        client=CLIENT,
+        prefix=PREFIX,
         list_operation="list_browsers",
         list_key="browserSummaries",
         list_arguments={"type": "CUSTOM"},
@@ -276,15 +324,13 @@ KINDS: tuple[Kind, ...] = (
         created="createdAt",
         service=True,
         settings="bedrock",
-        tags=_TAGS,
+        tags=TAGS,
         references=(
             Reference("executionRoleArn", role, _ROLE),
             Reference("recording.s3Location.bucket", bucket, _WRITES),
             Reference("enterprisePolicies[].location.s3.bucket", bucket, _LOADS),
             Reference("certificates[].location.secretsManager.secretArn", SECRET, _ROLE),
-            Reference(
-                "filesystemConfigurations[].efsConfiguration.accessPointArn", _ACCESS_POINT, _READS
-            ),
+            *_FILES,
             *_network(),
         ),
     ),
@@ -293,8 +339,8 @@ KINDS: tuple[Kind, ...] = (
         name="code-interpreter",
         type="bedrock-agentcore:code-interpreter",
         segment="code-interpreter-custom",
-        client=_CLIENT,
-        prefix=_PREFIX,
+        client=CLIENT,
+        prefix=PREFIX,
         list_operation="list_code_interpreters",
         list_key="codeInterpreterSummaries",
         list_arguments={"type": "CUSTOM"},
@@ -305,13 +351,11 @@ KINDS: tuple[Kind, ...] = (
         created="createdAt",
         service=True,
         settings="bedrock",
-        tags=_TAGS,
+        tags=TAGS,
         references=(
             Reference("executionRoleArn", role, _ROLE),
             Reference("certificates[].location.secretsManager.secretArn", SECRET, _ROLE),
-            Reference(
-                "filesystemConfigurations[].efsConfiguration.accessPointArn", _ACCESS_POINT, _READS
-            ),
+            *_FILES,
             *_network(),
         ),
     ),
@@ -320,8 +364,8 @@ KINDS: tuple[Kind, ...] = (
         name="harness",
         type="bedrock-agentcore:harness",
         segment="harness",
-        client=_CLIENT,
-        prefix=_PREFIX,
+        client=CLIENT,
+        prefix=PREFIX,
         list_operation="list_harnesses",
         list_key="harnesses",
         describe_operation="get_harness",
@@ -332,11 +376,29 @@ KINDS: tuple[Kind, ...] = (
         created="createdAt",
         service=True,
         settings="bedrock",
-        tags=_TAGS,
-        facts=_external,
-        derived=("external_tools",),
+        tags=TAGS,
+        facts=lambda place, config: {**_external(place, config), **jwt_facts(place, config)},
+        derived=("external_tools", "jwt_open"),
         references=(
             Reference("executionRoleArn", role, _ROLE),
+            *AUTHORIZER,
+            Reference("model.*ModelConfig.apiKeyArn", PROVIDER, _ROLE),
+            Reference(
+                "tools[].config.agentCoreGateway.outboundAuth.oauth.providerArn", PROVIDER, _ROLE
+            ),
+            Reference("skills[].git.auth.credentialArn", PROVIDER, _ROLE),
+            Reference("hooks[].*.target.lambda.arn", function, _CALLS),
+            *_network(f"{_ITS_RUNTIME}.networkConfiguration.networkModeConfig"),
+            Reference(
+                f"{_ITS_RUNTIME}.filesystemConfigurations[].efsAccessPoint.accessPointArn",
+                _ACCESS_POINT,
+                _READS,
+            ),
+            Reference(
+                f"{_ITS_RUNTIME}.filesystemConfigurations[].s3FilesAccessPoint.accessPointArn",
+                _S3_FILES,
+                _READS,
+            ),
             Reference("model.bedrockModelConfig.modelId", model, _LOADS),
             Reference("tools[].config.agentCoreBrowser.browserArn", _BROWSER, _CALLS),
             Reference("tools[].config.agentCoreGateway.gatewayArn", _GATEWAY, _CALLS),
@@ -345,7 +407,7 @@ KINDS: tuple[Kind, ...] = (
             ),
             Reference("skills[].s3.uri", bucket, _LOADS),
             Reference(
-                "environment.agentCoreRuntimeEnvironment.agentRuntimeArn",
+                f"{_ITS_RUNTIME}.agentRuntimeArn",
                 _RUNTIME,
                 Relation.RUNS_ON,
             ),
@@ -358,57 +420,5 @@ KINDS: tuple[Kind, ...] = (
             Reference("memory.managedMemoryConfiguration.arn", _MEMORY, _WRITES),
             Reference("memory.managedMemoryConfiguration.encryptionKeyArn", kms_key, _KEY),
         ),
-    ),
-    Kind(
-        family="agentcore",
-        name="oauth-provider",
-        type="bedrock-agentcore:credential-provider",
-        segment="token-vault",
-        client=_CLIENT,
-        prefix=_PREFIX,
-        layer=Layer.IDENTITY,
-        list_operation="list_oauth2_credential_providers",
-        list_key="credentialProviders",
-        describe_operation="get_oauth2_credential_provider",
-        identifiers=("name",),
-        by_arn=True,
-        arn="credentialProviderArn",
-        title="name",
-        created="createdTime",
-        references=(Reference("clientSecretArn.secretArn", SECRET, _ROLE),),
-    ),
-    Kind(
-        family="agentcore",
-        name="api-key-provider",
-        type="bedrock-agentcore:credential-provider",
-        segment="token-vault",
-        client=_CLIENT,
-        prefix=_PREFIX,
-        layer=Layer.IDENTITY,
-        list_operation="list_api_key_credential_providers",
-        list_key="credentialProviders",
-        describe_operation="get_api_key_credential_provider",
-        identifiers=("name",),
-        by_arn=True,
-        arn="credentialProviderArn",
-        title="name",
-        created="createdTime",
-        references=(Reference("apiKeySecretArn.secretArn", SECRET, _ROLE),),
-    ),
-    Kind(
-        family="agentcore",
-        name="workload-identity",
-        type="bedrock-agentcore:workload-identity",
-        segment="workload-identity-directory",
-        client=_CLIENT,
-        prefix=_PREFIX,
-        layer=Layer.IDENTITY,
-        list_operation="list_workload_identities",
-        list_key="workloadIdentities",
-        describe_operation="",
-        identifiers=("name",),
-        by_arn=True,
-        arn="workloadIdentityArn",
-        title="name",
     ),
 )

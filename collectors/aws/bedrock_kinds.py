@@ -1,4 +1,4 @@
-"""The Bedrock types that are read: models, jobs, guardrails, agents, knowledge bases, flows, prompts."""
+"""The Bedrock types that are read: models, jobs, guardrails, agents, knowledge bases."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from collections.abc import Mapping
 
 from collectors.aws.arns import (
     Place,
-    agent,
     bucket,
     by_arn,
+    ec2,
     function,
     kms_key,
     model,
     named,
     role,
 )
+from collectors.aws.bedrock_flow_kinds import KINDS as FLOWS
 from collectors.aws.bedrock_served_kinds import (
     AGENT,
     DRAFT,
@@ -23,7 +24,7 @@ from collectors.aws.bedrock_served_kinds import (
     guardrails_used,
 )
 from collectors.aws.kinds import ARN, Child, Facts, Kind, Read, Tags, constant
-from collectors.aws.references import SECRET, vpc
+from collectors.aws.references import SECRET, vector_index, vpc
 from collectors.aws.values import find
 from collectors.references import Reference
 from undercroft.model import Json, Layer
@@ -44,7 +45,8 @@ _AGENT_TAGS = Tags("list_tags_for_resource", "resourceArn", "tags")
 _NO_POLICY = frozenset({"ResourceNotFoundException"})
 
 _BASE = named("bedrock", "knowledge-base", "bedrock:knowledge-base")
-_PROMPT = named("bedrock", "prompt", "bedrock:prompt", colon=True)
+_REVIEW = named("sagemaker", "flow-definition", "sagemaker:flow-definition")
+_VPC_ID = ec2("vpc", Layer.NETWORK)
 _COLLECTION = by_arn("aoss", "collection", "aoss:collection", Layer.STORAGE)
 _DOMAIN = by_arn("es", "domain", "opensearch:domain", Layer.STORAGE)
 _VECTORS = named("s3vectors", "bucket", "s3vectors:vector-bucket", Layer.STORAGE, colon=True)
@@ -55,6 +57,7 @@ _ENDPOINT = by_arn("sagemaker", "endpoint", "sagemaker:endpoint", Layer.SERVICE)
 
 _VPC = vpc("vpcConfig", "subnetIds", "securityGroupIds")
 _RFT = "customizationConfig.rftConfig.graderConfig.lambdaGrader.lambdaArn"
+_TEACHER = "customizationConfig.distillationConfig.teacherModelConfig.teacherModelIdentifier"
 _TRAINING = (
     Reference("trainingDataConfig.s3Uri", bucket, _READS),
     Reference("trainingDataConfig.invocationLogsConfig.invocationLogSource.s3Uri", bucket, _READS),
@@ -62,6 +65,7 @@ _TRAINING = (
     Reference("outputDataConfig.s3Uri", bucket, _WRITES),
     Reference("baseModelArn", model, _LOADS),
     Reference(_RFT, function, _CALLS),
+    Reference(_TEACHER, model, _LOADS),
 )
 
 
@@ -386,6 +390,37 @@ KINDS: tuple[Kind, ...] = (
             Reference("customerEncryptionKeyId", kms_key, _KEY),
             Reference("roleArn", role, _ROLE),
             Reference("inferenceConfig.models[].bedrockModel.modelIdentifier", model, _LOADS),
+            Reference(
+                "evaluationConfig.*.datasetMetricConfigs[].dataset.datasetLocation.s3Uri",
+                bucket,
+                _READS,
+            ),
+            Reference(
+                "evaluationConfig.automated.evaluatorModelConfig.bedrockEvaluatorModels[]"
+                ".modelIdentifier",
+                model,
+                _LOADS,
+            ),
+            Reference(
+                "evaluationConfig.human.humanWorkflowConfig.flowDefinitionArn", _REVIEW, _SAME
+            ),
+            Reference(
+                "inferenceConfig.ragConfigs[].knowledgeBaseConfig.retrieveConfig.knowledgeBaseId",
+                _BASE,
+                _READS,
+            ),
+            Reference(
+                "inferenceConfig.ragConfigs[].knowledgeBaseConfig.retrieveAndGenerateConfig"
+                ".knowledgeBaseConfiguration.knowledgeBaseId",
+                _BASE,
+                _READS,
+            ),
+            Reference(
+                "inferenceConfig.ragConfigs[].knowledgeBaseConfig.retrieveAndGenerateConfig"
+                ".knowledgeBaseConfiguration.modelArn",
+                model,
+                _LOADS,
+            ),
         ),
     ),
     Kind(
@@ -463,12 +498,23 @@ KINDS: tuple[Kind, ...] = (
         arn="knowledgeBaseArn",
         title="name",
         created="createdAt",
-        reads=(_policy("get_resource_policy", "policy", "bedrock:Retrieve"),),
+        reads=(
+            _policy("get_resource_policy", "policy", "bedrock:Retrieve"),
+            # Networks that it reaches its documents through.
+            Read(
+                "VpcConfigurations",
+                "list_vpc_configurations",
+                {"knowledgeBaseId": "knowledgeBaseId"},
+                pick="items",
+                listed=True,
+            ),
+        ),
         children=(
             Child(_DATA_SOURCE, {"knowledgeBaseId": "knowledgeBaseId"}, _READS, "DataSources"),
         ),
         references=(
             Reference("roleArn", role, _ROLE),
+            Reference("VpcConfigurations[].vpcId", _VPC_ID, Relation.PROTECTED_BY),
             Reference(
                 "storageConfiguration.opensearchServerlessConfiguration.collectionArn",
                 _COLLECTION,
@@ -483,6 +529,7 @@ KINDS: tuple[Kind, ...] = (
                 "storageConfiguration.s3VectorsConfiguration.vectorBucketArn", _VECTORS, _READS
             ),
             Reference("storageConfiguration.s3VectorsConfiguration.indexArn", _VECTORS, _READS),
+            Reference("storageConfiguration.s3VectorsConfiguration.indexArn", vector_index, _READS),
             Reference("storageConfiguration.rdsConfiguration.resourceArn", _CLUSTER, _READS),
             Reference(
                 "storageConfiguration.neptuneAnalyticsConfiguration.graphArn", _GRAPH, _READS
@@ -514,64 +561,6 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind(
         family="bedrock",
-        name="flow",
-        type="bedrock:flow",
-        segment="flow",
-        client="bedrock-agent",
-        prefix="bedrock",
-        list_operation="list_flows",
-        list_key="flowSummaries",
-        describe_operation="get_flow",
-        identifiers=("id",),
-        arguments={"flowIdentifier": "id"},
-        arn="arn",
-        title="name",
-        created="createdAt",
-        service=True,
-        settings="bedrock",
-        more=guardrails_used,
-        tags=_AGENT_TAGS,
-        references=(
-            Reference("executionRoleArn", role, _ROLE),
-            Reference("customerEncryptionKeyArn", kms_key, _KEY),
-            *(
-                Reference(f"definition.nodes[].configuration.{path}", to, relation)
-                for path, to, relation in (
-                    ("lambdaFunction.lambdaArn", function, _CALLS),
-                    ("knowledgeBase.knowledgeBaseId", _BASE, _READS),
-                    ("knowledgeBase.modelId", model, _LOADS),
-                    ("agent.agentAliasArn", agent, _CALLS),
-                    ("prompt.sourceConfiguration.resource.promptArn", _PROMPT, _SAME),
-                    ("prompt.sourceConfiguration.inline.modelId", model, _LOADS),
-                    ("storage.serviceConfiguration.s3.bucketName", bucket, _WRITES),
-                    ("retrieval.serviceConfiguration.s3.bucketName", bucket, _READS),
-                )
-            ),
-        ),
-    ),
-    Kind(
-        family="bedrock",
-        name="prompt",
-        type="bedrock:prompt",
-        segment="prompt",
-        client="bedrock-agent",
-        prefix="bedrock",
-        list_operation="list_prompts",
-        list_key="promptSummaries",
-        describe_operation="get_prompt",
-        identifiers=("id",),
-        arguments={"promptIdentifier": "id"},
-        arn="arn",
-        title="name",
-        created="createdAt",
-        references=(
-            Reference("customerEncryptionKeyArn", kms_key, _KEY),
-            Reference("variants[].modelId", model, _LOADS),
-            Reference("variants[].genAiResource.agent.agentIdentifier", agent, _CALLS),
-        ),
-    ),
-    Kind(
-        family="bedrock",
         name="data-automation-project",
         type="bedrock:data-automation-project",
         segment="data-automation-project",
@@ -590,4 +579,5 @@ KINDS: tuple[Kind, ...] = (
         created="creationTime",
         references=(Reference("kmsKeyId", kms_key, _KEY),),
     ),
+    *FLOWS,
 )

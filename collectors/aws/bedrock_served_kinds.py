@@ -13,7 +13,15 @@ from collectors.references import Reference
 from undercroft.model import Edge, Json, Layer, Resource
 from undercroft.relations import Relation
 
-__all__ = ["AGENT", "DRAFT", "GUARDRAIL_VERSION", "agent_parts", "alias", "guardrails_used"]
+__all__ = [
+    "AGENT",
+    "DRAFT",
+    "GUARDRAIL_VERSION",
+    "agent_parts",
+    "alias",
+    "guardrails_used",
+    "version_stub",
+]
 
 DRAFT = "DRAFT"
 _GUARDRAIL = named("bedrock", "guardrail", "bedrock:guardrail")
@@ -60,24 +68,23 @@ def guardrails_used(place: Place, resource: Resource) -> Iterator[Resource | Edg
             continue
         guardrail, version = target.stub, str(used.get("guardrailVersion") or DRAFT)
         if version != DRAFT:
-            name = f"{guardrail.key.rpartition('/')[2]}/{version}"
-            guardrail = place.stub(
-                "bedrock:guardrail-version",
-                Layer.SERVICE,
-                place.key(
-                    "bedrock",
-                    "guardrail-version",
-                    name,
-                    account=guardrail.account,
-                    region=guardrail.region,
-                ),
-                name.replace("/", ":"),
-                f"{guardrail.native_id}:{version}",
-                account=guardrail.account,
-                region=guardrail.region,
-            )
+            guardrail = version_stub(place, guardrail, "guardrail", version)
         yield guardrail
         yield Edge(resource.key, guardrail.key, Relation.PROTECTED_BY, f"{at}.guardrailIdentifier")
+
+
+def version_stub(place: Place, of: Resource, segment: str, version: str) -> Resource:
+    """One version of a guardrail or a prompt (``segment``), which stays as it is."""
+    name = f"{of.key.rpartition('/')[2]}/{version}"
+    where = {"account": of.account, "region": of.region}
+    return place.stub(
+        f"bedrock:{segment}-version",
+        Layer.SERVICE,
+        place.key("bedrock", f"{segment}-version", name, **where),
+        name.replace("/", ":"),
+        f"{of.native_id}:{version}",
+        **where,
+    )
 
 
 def _configurations(value: Json, at: str) -> Iterator[tuple[str, Mapping[str, Json]]]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collectors.aws import (
     agentcore_kinds,
+    agentcore_shared_kinds,
     bedrock_kinds,
+    comprehend_kinds,
     managed_kinds,
     sagemaker_asset_kinds,
     sagemaker_job_kinds,
@@ -13,6 +15,8 @@ from collectors.aws import (
     store_kinds,
 )
 from collectors.aws.account_kinds import ACCOUNT, ACCOUNT_REGION, BEDROCK_SETTINGS
+from collectors.aws.agentcore_shared_kinds import INSTANCE_PROFILE
+from collectors.aws.bedrock_flow_kinds import PROMPT_VERSION
 from collectors.aws.bedrock_served_kinds import GUARDRAIL_VERSION
 from collectors.aws.kinds import Kind
 from collectors.aws.secret_kinds import SECRET
@@ -25,7 +29,9 @@ LISTED: tuple[Kind, ...] = (
     *sagemaker_asset_kinds.KINDS,
     *bedrock_kinds.KINDS,
     *agentcore_kinds.KINDS,
+    *agentcore_shared_kinds.KINDS,
     *search_kinds.KINDS,
+    *comprehend_kinds.KINDS,
     *managed_kinds.KINDS,
 )
 """Kinds that are listed in every region."""
@@ -33,6 +39,8 @@ LISTED: tuple[Kind, ...] = (
 NAMED: tuple[Kind, ...] = (
     BEDROCK_SETTINGS,
     GUARDRAIL_VERSION,
+    PROMPT_VERSION,
+    INSTANCE_PROFILE,
     SECRET,
     *store_kinds.KINDS,
 )

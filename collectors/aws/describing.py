@@ -151,7 +151,8 @@ class Reader:
         """Key and name of an item of a list."""
         parsed = Arn.parse(str(arn)) if kind.by_arn else None
         name = "/".join(str(item[field]) for field in kind.identifiers)
-        name = parsed.name if parsed else name
+        if parsed:
+            name = parsed.resource if kind.typed else parsed.name
         return self._place.key(kind.prefix, kind.segment, name), name
 
     def together(self, kind: Kind, names: Sequence[str]) -> dict[str, Json]:
@@ -214,7 +215,8 @@ class Reader:
             region=self._place.region,
             type=kind.type,
             layer=kind.layer,
-            name=str(config.get(kind.title) or item.get(kind.title) or name),
+            # An alias is called as its list says, not like what it leads to.
+            name=str(item.get(kind.title) or config.get(kind.title) or name),
             native_id=arn,
             incarnation=created if isinstance(created, str) else None,
             service=kind.service,

@@ -159,8 +159,11 @@ READS: dict[str, frozenset[str]] = {
             "GetKnowledgeBase",
             "ListDataSources",
             "GetDataSource",
+            "ListVpcConfigurations",
             "ListFlows",
             "GetFlow",
+            "ListFlowAliases",
+            "GetFlowVersion",
             "ListPrompts",
             "GetPrompt",
             "GetResourcePolicy",
@@ -187,6 +190,11 @@ READS: dict[str, frozenset[str]] = {
             "GetCodeInterpreter",
             "ListHarnesses",
             "GetHarness",
+            "ListPolicyEngines",
+            "ListCapacityProviders",
+            "GetCapacityProvider",
+            "ListRegistries",
+            "GetRegistry",
             "ListWorkloadIdentities",
             "ListOauth2CredentialProviders",
             "GetOauth2CredentialProvider",
@@ -284,7 +292,7 @@ READS: dict[str, frozenset[str]] = {
         }
     ),
     "opensearch": frozenset({"DescribeDomains"}),
-    "s3vectors": frozenset({"GetVectorBucket", "GetVectorBucketPolicy"}),
+    "s3vectors": frozenset({"GetVectorBucket", "GetVectorBucketPolicy", "GetIndex"}),
     "efs": frozenset({"DescribeFileSystems", "DescribeFileSystemPolicy"}),
     "fsx": frozenset({"DescribeFileSystems"}),
     "ecs": frozenset(
@@ -343,6 +351,9 @@ READS: dict[str, frozenset[str]] = {
         {
             "ListEntityRecognizers",
             "ListDocumentClassifiers",
+            "ListEndpoints",
+            "ListFlywheels",
+            "DescribeFlywheel",
             "DescribeResourcePolicy",
             "ListTagsForResource",
         }

@@ -115,8 +115,12 @@ def variant_hosts(config: Mapping[str, Json]) -> Iterator[Host]:
 
 
 def session_host(config: Mapping[str, Json]) -> Iterator[Host]:
-    """The small virtual machine that an AgentCore runtime gets for each session."""
-    yield Host("", "agentRuntimeArtifact", only(config, _AGENT_FIELDS))
+    """The small virtual machine that an AgentCore runtime gets for each session.
+
+    None where it is told to run on machines of the account instead.
+    """
+    if not config.get("capacityProviderConfiguration"):
+        yield Host("", "agentRuntimeArtifact", only(config, _AGENT_FIELDS))
 
 
 def training_hosts(config: Mapping[str, Json]) -> Iterator[Host]:

@@ -148,6 +148,8 @@ class Kind:
     """Member of the answer that is the resource; empty: the whole answer."""
     by_arn: bool = False
     """Its id is what its ARN says, since no field holds it."""
+    typed: bool = False
+    """The type in its ARN is part of that id, since one list holds several types."""
     history: str = ""
     """Argument that limits the list by time: jobs are history, only the young ones are read."""
     created: str = "CreationTime"

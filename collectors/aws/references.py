@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collectors.aws.arns import (
+    Arn,
+    Place,
     bucket,
     by_arn,
     code_repository,
@@ -14,7 +16,7 @@ from collectors.aws.arns import (
     role,
     sagemaker,
 )
-from collectors.references import Reference
+from collectors.references import Reference, Target
 from undercroft.model import Layer
 from undercroft.relations import Relation
 
@@ -31,6 +33,7 @@ __all__ = [
     "TRAINING_JOB",
     "USER_PROFILE",
     "VOLUME",
+    "vector_index",
     "vpc",
 ]
 
@@ -65,6 +68,27 @@ def vpc(
         Reference(f"{at}.{subnets}[]", SUBNET, _NETWORK),
         Reference(f"{at}.{groups}[]", GROUP, _NETWORK),
     )
+
+
+def vector_index(place: Place, text: str) -> Target | None:
+    """An index of a vector bucket by its ARN: ``…:bucket/<bucket>/index/<index>``."""
+    arn = Arn.parse(text)
+    parts = arn.resource.split("/") if arn else []
+    if arn is None or arn.service != "s3vectors" or parts[::2] != ["bucket", "index"]:
+        return None
+    key = place.key(
+        "s3vectors", "index", f"{parts[1]}/{parts[3]}", account=arn.account, region=arn.region
+    )
+    stub = place.stub(
+        "s3vectors:index",
+        Layer.STORAGE,
+        key,
+        f"{parts[1]}/{parts[3]}",
+        text,
+        account=arn.account,
+        region=arn.region,
+    )
+    return Target(stub)
 
 
 NOTEBOOK_INSTANCE = (

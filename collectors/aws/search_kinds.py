@@ -1,9 +1,9 @@
-"""Kendra, Q Business and Comprehend: what answers from documents, and what they are read from."""
+"""Kendra and Q Business: what answers from documents, and what they are read from."""
 
 from __future__ import annotations
 
 from collectors.aws.arns import bucket, kms_key, role
-from collectors.aws.kinds import ARN, Child, Kind, Read, Tags
+from collectors.aws.kinds import Child, Kind, Tags
 from collectors.aws.q_kinds import APPLICATION, documents
 from collectors.aws.references import SECRET, vpc
 from collectors.references import Reference
@@ -41,44 +41,6 @@ _KENDRA_SOURCE = Kind(
 )
 
 
-def _comprehend(name: str, listed: str, key: str, arn: str) -> Kind:
-    """A custom model: the list says all that a description would."""
-    return Kind(
-        family="comprehend",
-        name=name,
-        type="comprehend:model",
-        segment=name,
-        client="comprehend",
-        prefix="comprehend",
-        list_operation=listed,
-        list_key=key,
-        describe_operation="",
-        identifiers=(arn,),
-        by_arn=True,
-        arn=arn,
-        title="",
-        created="SubmitTime",
-        service=True,
-        tags=Tags("list_tags_for_resource", "ResourceArn", "Tags"),
-        reads=(
-            Read(
-                "ResourcePolicy",
-                "describe_resource_policy",
-                {"ResourceArn": ARN},
-                pick="ResourcePolicy",
-                answers=frozenset({"ResourceNotFoundException"}),
-                grants=("comprehend:ImportModel",),
-            ),
-        ),
-        references=(
-            Reference("DataAccessRoleArn", role, _ROLE),
-            Reference("ModelKmsKeyId", kms_key, _KEY),
-            Reference("VolumeKmsKeyId", kms_key, _KEY),
-            *vpc("VpcConfig"),
-        ),
-    )
-
-
 KINDS: tuple[Kind, ...] = (
     Kind(
         family="kendra",
@@ -103,16 +65,4 @@ KINDS: tuple[Kind, ...] = (
         ),
     ),
     APPLICATION,
-    _comprehend(
-        "entity-recognizer",
-        "list_entity_recognizers",
-        "EntityRecognizerPropertiesList",
-        "EntityRecognizerArn",
-    ),
-    _comprehend(
-        "document-classifier",
-        "list_document_classifiers",
-        "DocumentClassifierPropertiesList",
-        "DocumentClassifierArn",
-    ),
 )

@@ -275,6 +275,28 @@ _VECTORS = Kind(
 )
 
 
+_VECTOR_INDEX = Kind(
+    family="s3vectors",
+    name="index",
+    type="s3vectors:index",
+    segment="index",
+    client="s3vectors",
+    prefix="s3vectors",
+    layer=Layer.STORAGE,
+    list_operation="",
+    list_key="",
+    describe_operation="get_index",
+    answer="index",
+    identifiers=(),
+    arguments={"indexArn": ARN},
+    arn="indexArn",
+    title="indexName",
+    created="creationTime",
+    # It may be encrypted with another key than its bucket.
+    references=(Reference("encryptionConfiguration.kmsKeyArn", kms_key, _KEY),),
+)
+
+
 # ----------------------------------------------------------------------------------- file systems
 
 _EFS = Kind(
@@ -436,4 +458,13 @@ _EKS = Kind(
     ),
 )
 
-KINDS: tuple[Kind, ...] = (_FUNCTION, _COLLECTION, _DOMAIN, _VECTORS, _EFS, _FSX, _EKS)
+KINDS: tuple[Kind, ...] = (
+    _FUNCTION,
+    _COLLECTION,
+    _DOMAIN,
+    _VECTORS,
+    _VECTOR_INDEX,
+    _EFS,
+    _FSX,
+    _EKS,
+)

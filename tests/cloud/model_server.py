@@ -295,6 +295,7 @@ _SERVICES = (
     "bedrock-agent",
     "bedrock-agentcore-control",
     "bedrock-data-automation",
+    "comprehend",
     "kendra",
     "qbusiness",
     "glue",
@@ -540,8 +541,9 @@ def _xml(shape: Any, value: Any) -> Iterator[str]:
         for item in value:
             yield f"<member>{''.join(_xml(shape.member, item))}</member>"
     elif shape.type_name == "timestamp":
-        moment = value if isinstance(value, str) else value.isoformat()
-        yield escape(moment)
+        # A number is made up, for a time that must be there.
+        moment = datetime.fromtimestamp(value).astimezone() if isinstance(value, int) else value
+        yield escape(str(moment))
     else:
         yield escape(str(value).lower() if isinstance(value, bool) else str(value))
 

@@ -47,6 +47,8 @@ FAILS = {
     "imported-bad": {"aws-bedrock-imported-model-no-cmk"},
     "batch-bad": {"aws-bedrock-batch-unowned-bucket"},
     "flow-bad": {"aws-bedrock-flow-no-guardrail", "aws-bedrock-prompt-no-cmk"},
+    "live-bad": {"aws-bedrock-flow-no-guardrail"},
+    "registry-bad": {"aws-agentcore-jwt-unrestricted"},
     "prompt-bad": {"aws-bedrock-prompt-secret", "aws-bedrock-prompt-no-cmk"},
     "runtime-bad": {
         "aws-agentcore-runtime-public-network",
@@ -109,7 +111,10 @@ def test_an_agent_stands_on_its_tools_bases_and_models(clients: Clients) -> None
     }
     assert ("protected_by", "bedrock/guardrail/gbad") in read.links("agent-three")
     assert ("loads_artifact_from", _TUNED) in read.links("agent-clean")
-    assert ("reads_data_from", "aoss/collection/coll1") in read.links("docs-clean")
+    assert read.links("docs-clean") >= {
+        ("reads_data_from", "aoss/collection/coll1"),
+        ("protected_by", "ec2/vpc/vpc-1"),
+    }
     assert ("reads_data_from", "bedrock/data-source/KB1/WEB") in read.links("docs-bad")
     assert read.links("serving") == {("same_workload", _TUNED)}
     assert ("produces", _TUNED) in read.links("tuning-bad")
@@ -121,12 +126,30 @@ _TUNED = "bedrock/custom-model/amazon.titan-text-lite-v1:0:4k/aaaa"
 
 def test_a_flow_stands_on_what_its_steps_name(clients: Clients) -> None:
     assert listed(clients, "bedrock").links("flow-bad") >= {
-        ("same_workload", "bedrock/prompt/PR1"),
+        ("same_workload", "bedrock/prompt-version/PR1/2"),
+        ("same_workload", "bedrock/flow-alias/FLOWBAD/FLPROD"),
         ("reads_data_from", "bedrock/knowledge-base/KB1"),
         ("invokes_tool", "lambda/function/tools"),
         ("invokes_tool", "bedrock/agent/AGCLEAN"),
         ("writes_to", "s3/bucket/flow-results"),
         ("protected_by", "bedrock/guardrail-version/gclean/1"),
+        ("invokes_tool", "lex/bot/BOTBAD"),
+    }
+
+
+def test_what_a_flow_has_in_use_is_read_and_not_what_is_worked_on(clients: Clients) -> None:
+    read = listed(clients, "bedrock")
+    assert read.links("live-bad") == {
+        ("uses_identity", "iam/role/flow-old"),
+        ("loads_artifact_from", "bedrock/foundation-model/anthropic.claude-2"),
+    }
+    aliases = [r.name for r in read.resources.values() if r.type == "bedrock:flow-alias"]
+    assert aliases == ["live-bad"], "what leads to the draft is the draft"
+    (used,) = (stub for stub in read.stubs if stub.type == "bedrock:prompt-version")
+    versions = named(clients, used)
+    assert findings(versions) == {"prompt-two-bad": {"aws-bedrock-prompt-secret"}}
+    assert versions.links("prompt-two-bad") == {
+        ("loads_artifact_from", "bedrock/provisioned-model/pm1")
     }
 
 
@@ -171,6 +194,26 @@ def test_agentcore_stands_on_images_code_and_secrets(clients: Clients) -> None:
     assert ("uses_identity", provider) in read.links("target-bad")
     assert read.links("key") == {("uses_identity", "secretsmanager/secret/key-AbCdEf")}
     assert ("invokes_tool", "bedrock-agentcore/gateway/gwclean") in read.links("harness-bad")
+    assert ("protected_by", "bedrock-agentcore/policy-engine/pe1") in read.links("gateway-clean")
+    assert read.links("engine") == {("encrypted_with", "kms/key/k1")}
+
+
+def test_a_runtime_on_machines_of_the_account_has_no_host_of_aws(clients: Clients) -> None:
+    read = listed(clients, "agentcore")
+    machines = "bedrock-agentcore/capacity-provider/machines-0123456789"
+    on = [
+        to
+        for how, to in read.links("runtime-clean", "bedrock-agentcore:runtime")
+        if how == "runs_on"
+    ]
+    assert on == [machines]
+    assert read.links("machines") == {
+        ("uses_identity", "iam/role/operator"),
+        ("uses_identity", "iam/instance-profile/machines"),
+        ("protected_by", "ec2/subnet/subnet-1"),
+        ("protected_by", "ec2/security-group/sg-1"),
+        ("encrypted_with", "kms/key/k1"),
+    }
 
 
 def test_what_may_not_be_described_is_unknown_and_not_fine(

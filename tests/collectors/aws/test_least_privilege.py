@@ -37,7 +37,7 @@ SAMPLE = (
     "sagemaker:ListNotebookInstances",
     "s3:GetBucketPolicyStatus",
 )
-MODEL_SAMPLE = ("bedrock:GetAgent",)
+MODEL_SAMPLE = ("bedrock:GetAgent", "comprehend:DescribeFlywheel")
 FREE = {"sts:GetCallerIdentity"}
 
 
@@ -302,7 +302,8 @@ def modelled(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Scanner:
     region = "us-east-1"
-    aws_model.add(load_records("bedrock", region))
+    for name in ("bedrock", "managed"):
+        aws_model.add(load_records(name, region))
     return Scanner(engine, tmp_path / "cache.db", _aws_model[1], (region,), monkeypatch)
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from collectors.aws.agentcore_shared_kinds import instance_profile
 from collectors.aws.arns import account_region, by_arn, file_system, function, named
-from collectors.aws.references import SECRET
+from collectors.aws.references import SECRET, vector_index
 from collectors.aws.session import Clients
 from tests.cloud.model_server import ModelCloud, Record, load_records
 from tests.collectors.aws import modelled
@@ -42,6 +43,12 @@ def stubs(*states: str) -> list[Resource]:
             for state in states
         ),
         *((cluster, ARN.format("eks", f"cluster/gpu-{state}")) for state in states),
+        *(
+            (vector_index, ARN.format("s3vectors", f"bucket/embeddings-{state}/index/i"))
+            for state in states
+            if state != "bad"
+        ),
+        (instance_profile, "arn:aws:iam::123456789012:instance-profile/team/machines"),
         (file_system("efs"), "fs-0bad0bad"),
         (file_system("efs"), "fs-0c1ea0c1"),
         (file_system("fsx"), "fs-0123456789abcdef0"),
@@ -88,6 +95,8 @@ def test_what_is_named_is_read_and_judged(clients: Clients) -> None:
         ("uses_identity", "iam/role/fargate"),
         ("protected_by", "ec2/subnet/subnet-2"),
     }
+    assert read.links("i") == {("encrypted_with", "kms/key/k1")}
+    assert read.links("machines") == {("uses_identity", "iam/role/machines")}
     assert read.links("wiki/login-bad") == {
         ("encrypted_with", "kms/alias/wiki"),
         ("invokes_tool", "lambda/function/rotate"),
@@ -122,6 +131,7 @@ def test_what_does_not_exist_is_absent(clients: Clients) -> None:
         "aoss:collection",
         "opensearch:domain",
         "s3vectors:vector-bucket",
+        "s3vectors:index",
         "eks:cluster",
     }
 
@@ -190,6 +200,44 @@ def test_smaller_managed_services(clients: Clients, cloud: ModelCloud) -> None:
     }
     assert read.links("patients-clean") == {("encrypted_with", "kms/key/key-1")}
     assert read.named("patients-bad").key.endswith("healthlake/datastore/fhir/0123")
+
+
+def test_language_models_their_endpoints_and_what_trains_them(
+    clients: Clients, cloud: ModelCloud
+) -> None:
+    cloud.add(load_records("managed", REGION))
+    read = modelled.listed(clients, "comprehend")
+    assert {c.status for c in read.coverage} == {CoverageStatus.COMPLETE}
+    assert findings(read) == {
+        "letters-bad": {"aws-comprehend-no-kms", "aws-comprehend-no-vpc"},
+        "wheel-bad": {"aws-comprehend-no-kms", "aws-comprehend-no-vpc"},
+    }
+    model = "comprehend/entity-recognizer/parts/version/v2"
+    assert read.links("parts/version/v2") >= {
+        ("reads_data_from", "s3/bucket/letters"),
+        ("reads_data_from", "s3/bucket/labels"),
+    }
+    assert read.links("letters-bad") >= {
+        ("writes_to", "s3/bucket/matrix"),
+        ("loads_artifact_from", "comprehend/document-classifier/theirs"),
+    }
+    # Endpoints of both sorts of models may have one name.
+    assert read.links("entity-recognizer-endpoint/parts") == {
+        ("same_workload", model),
+        ("uses_identity", "iam/role/reader"),
+        ("loads_artifact_from", "comprehend/flywheel/wheel-bad"),
+    }
+    assert read.named("document-classifier-endpoint/parts").service
+    assert read.links("wheel-bad") >= {
+        ("produces", model),
+        ("reads_data_from", "s3/bucket/lake"),
+        ("uses_identity", "iam/role/wheel"),
+    }
+    cloud.fail("comprehend", "DescribeFlywheel", "AccessDeniedException", 403)
+    read = modelled.listed(clients, "comprehend")
+    assert unknowns(read)["wheel-clean"] == {"aws-comprehend-no-kms", "aws-comprehend-no-vpc"}
+    wheels = next(c for c in read.coverage if c.collector == "aws.comprehend.flywheel")
+    assert "comprehend:DescribeFlywheel" in wheels.reason
 
 
 @pytest.mark.parametrize(
