@@ -63,6 +63,7 @@ class Combiner:
             for need in entry.needs
             for token in (*need.any_of, *need.also)
         }
+        self._tokens: dict[tuple[str, tuple[str, ...]], tuple[str, ...]] = {}
         self._by_type: dict[str, list[Combination]] = {}
         self._possible: dict[str, set[tuple[str, Layer]]] = {}
 
@@ -112,7 +113,7 @@ class Combiner:
         for one in observations:
             if one.outcome not in (Outcome.FAIL, Outcome.UNKNOWN):
                 continue
-            tokens = self._tokens(one)
+            tokens = self.tokens(one.rule, one.traits)
             if tokens:
                 place = (one.rule, one.layer, one.outcome, tokens)
                 known = best.get(place)
@@ -120,10 +121,14 @@ class Combiner:
                     best[place] = one
         return list(best.values())
 
-    def _tokens(self, one: Observation) -> tuple[str, ...]:
-        """Those by which some ingredient asks for this observation."""
-        said = (one.rule, *(f"trait:{trait}" for trait in one.traits))
-        return tuple(token for token in said if token in self._wanted)
+    def tokens(self, rule: str, traits: tuple[str, ...]) -> tuple[str, ...]:
+        """Those by which some ingredient asks for what a rule says with these traits."""
+        known = self._tokens.get((rule, traits))
+        if known is None:
+            said = (rule, *(f"trait:{trait}" for trait in traits))
+            known = tuple(token for token in said if token in self._wanted)
+            self._tokens[rule, traits] = known
+        return known
 
     def _index(
         self, fails: Mapping[str, Sequence[Observation]]
@@ -131,7 +136,11 @@ class Combiner:
         """Resource key → (token that some ingredient asks for, observation)."""
         index: dict[str, list[tuple[str, Observation]]] = {}
         for key, observations in fails.items():
-            hits = [(token, one) for one in self.parts(observations) for token in self._tokens(one)]
+            hits = [
+                (token, one)
+                for one in self.parts(observations)
+                for token in self.tokens(one.rule, one.traits)
+            ]
             if hits:
                 index[key] = hits
         return index

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from rules.expression import bind, plain_data
+from rules.moments import Moments
 from rules.patterns import any_match
 from rules.program import Program
 from rules.schema import Pack
+from undercroft.clock import stamp
 from undercroft.model import Observation, Presence, Resource
 from undercroft.protocols import GraphView
 
@@ -74,6 +77,7 @@ class Engine:
         self._programs = [Program(rule) for rule in pack.rules]
         self._plans: dict[str, _Plan] = {}
         self._timed: dict[str, _Plan] = {}
+        self._moments: dict[str, list[Moments]] = {}
 
     @cached_property
     def _combiner(self) -> Combiner:
@@ -142,6 +146,25 @@ class Engine:
         """Ids of the rules for this type whose answer depends on the time."""
         return self._plan(resource_type).timed
 
+    def holds_until(self, resource: Resource, now: str) -> str | None:
+        """The first instant from ``now`` on at which the answer about a resource may be another one.
+
+        RFC 3339 as ``clock.stamp`` writes it; None if it never is. ``now`` if that cannot be told.
+        """
+        if not self.timed_rules(resource.type):
+            return None
+        if resource.type not in self._moments:
+            self._moments[resource.type] = [
+                program.moments
+                for program in self._programs
+                if not program.timeless and any_match(program.rule.on, resource.type)
+            ]
+        data = variables(resource, now)
+        moment = datetime.fromisoformat(now)
+        found = (moments.next(data, moment) for moments in self._moments[resource.type])
+        ahead = [instant for instant in found if instant is not None]
+        return stamp(min(ahead)) if ahead else None
+
     def parts(self, observations: Iterable[Observation]) -> Sequence[Observation]:
         """Of what was said about one resource, as much as ``combine`` has to be told.
 
@@ -149,6 +172,10 @@ class Engine:
         critical vulnerabilities of one image) the one that a combination would name stays.
         """
         return self._combiner.parts(observations)
+
+    def asks_for(self, rule: str, traits: tuple[str, ...]) -> bool:
+        """Whether some combination asks for a rule or for one of these traits."""
+        return bool(self._combiner.tokens(rule, traits))
 
     def combine(
         self, graph: GraphView, fails: Mapping[str, Sequence[Observation]]

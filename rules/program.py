@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from rules.expression import Expression, bind, compile_expression, compile_table, plain_data
+from rules.moments import Moments
 from rules.paths import MISSING, is_unread, lookup
 from rules.schema import Rule
 from undercroft.model import Evidence, Observation, Outcome, Resource, Severity
@@ -49,6 +50,11 @@ class Program:
     def timeless(self) -> bool:
         """Whether the answer depends on the resource alone, not on the time."""
         return not any("now" in expression.names for expression in self._expressions())
+
+    @property
+    def moments(self) -> Moments:
+        """When the answer may change as time goes by."""
+        return Moments(self._expressions(), self.rule.each)
 
     def _expressions(self) -> list[Expression]:
         return [

@@ -164,8 +164,16 @@ class Judge(Protocol):
         """As ``judge``, asking only ``timed_rules``: as long as they say the same, so do all."""
         ...
 
+    def holds_until(self, resource: Resource, now: str) -> str | None:
+        """Instant before which every later answer is the one of ``now``; None: for ever."""
+        ...
+
     def parts(self, observations: Iterable[Observation]) -> Sequence[Observation]:
         """Of what was said about one resource, as much as ``combine`` has to be told."""
+        ...
+
+    def asks_for(self, rule: str, traits: tuple[str, ...]) -> bool:
+        """Whether ``parts`` may keep what a rule says, given these traits."""
         ...
 
     def combine(

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,9 @@ from undercroft.views import Query, ScanRow
 NOW = datetime(2026, 8, 1, 12, tzinfo=UTC)
 SCOPE = Scope("aws", accounts=("1",), locations=("r",))
 TOKEN = "hf_" + "aB3" * 12
+
+
+UNTIL = "2026-08-01T13:00:00.000000Z"
 
 
 def _clock() -> datetime:
@@ -252,8 +255,14 @@ class SmallJudge:
     def judge_timed(self, resource: Resource, now: str) -> Sequence[Observation]:
         raise AssertionError("nothing here looks at the time")
 
+    def holds_until(self, resource: Resource, now: str) -> str | None:
+        return None
+
     def parts(self, observations: Iterable[Observation]) -> Sequence[Observation]:
         return list(observations)
+
+    def asks_for(self, rule: str, traits: tuple[str, ...]) -> bool:
+        return True
 
     def combine(
         self, graph: GraphView, fails: Mapping[str, Sequence[Observation]]
@@ -277,6 +286,31 @@ class SmallJudge:
             rule, resource.key, Outcome.FAIL, severity=severity, layer=resource.layer,
             title=rule, threat=Threat.DIRECT, traits=traits,
         )  # fmt: skip
+
+
+@dataclass
+class TimedJudge(SmallJudge):
+    """A secret counts for an hour more, counted from noon."""
+
+    looked: list[str] = field(default_factory=list)
+
+    def judge(self, resource: Resource, now: str) -> Sequence[Observation]:
+        self.asked.append(resource.key)
+        if resource.facts.get("secrets"):
+            return (self._fail("secret", resource, Severity.MEDIUM, ()),) if now < UNTIL else ()
+        return ()
+
+    def timed_rules(self, resource_type: str) -> frozenset[str]:
+        return frozenset({"secret"} & set(self.rules_for(resource_type)))
+
+    def judge_timed(self, resource: Resource, now: str) -> Sequence[Observation]:
+        self.looked.append(resource.key)
+        found = self.judge(resource, now)
+        self.asked.pop()
+        return found
+
+    def holds_until(self, resource: Resource, now: str) -> str | None:
+        return UNTIL if resource.facts.get("secrets") and now < UNTIL else None
 
 
 @pytest.fixture
@@ -326,6 +360,34 @@ def test_stages_read_link_judge_and_combine(store: Store) -> None:
         ("aws.services", CoverageStatus.COMPLETE),
         ("aws.iam", CoverageStatus.COMPLETE),
     }
+
+
+def test_an_answer_that_holds_is_not_asked_for_again(store: Store) -> None:
+    endpoint = _key("sm:endpoint", "churn")
+    expected = [
+        # (minutes after noon, asked, looked at for what depends on the time, what is open)
+        (0, {endpoint, _key("iam:role", "exec")}, {endpoint}, 1),
+        (30, set(), set(), 1),
+        (59, set(), set(), 1),
+        (60, {endpoint}, {endpoint}, 0),
+        (600, set(), set(), 0),
+        # To a clock that was set back, what was said later is no answer.
+        (50, {endpoint}, {endpoint}, 0),
+    ]
+    for minutes, asked, looked, found in expected:
+        judge = TimedJudge()
+        now = _clock() + timedelta(minutes=minutes)
+        row = _scan(store, Roles(), Services(), judge=judge, clock=lambda now=now: now)
+        read = {key for key in judge.asked if not key.startswith("image/") and "s3" not in key}
+        assert (read, set(judge.looked), row.findings) == (asked, looked, found), minutes
+
+
+def test_combinations_are_told_of_answers_that_hold(store: Store) -> None:
+    first = _scan(store, Roles(), Services())
+    judge = SmallJudge()
+    again = _scan(store, Roles(), Services(), judge=judge)
+    assert not [key for key in judge.asked if "iam" in key or "endpoint" in key]
+    assert _findings(store, first) == _findings(store, again) == ALL
 
 
 def test_secrets_never_reach_the_cache(store: Store, tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
+from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from undercroft.clock import stamp, utc_now
@@ -34,6 +36,7 @@ from undercroft.scan.estate import Estate
 from undercroft.scan.journal import Journal, journal_path
 from undercroft.scan.turns import take_turns
 from undercroft.scan.unit import failed
+from undercroft.store.answers import Holds
 from undercroft.store.recall import Again
 from undercroft.text import count
 from undercroft.triage.limits import CRITICALITY_TAG
@@ -200,41 +203,41 @@ class _Run:
         """Judge every resource; keys of the AI services, those that the linker found included."""
         writer = self._writer
         now = stamp(self._clock())
+        total = len(self._estate)
+        self._report(Progress("judging", done=0, total=total))
         orphans = self._estate.orphans()
         services = self._estate.services() | orphans
-        total = len(self._estate)
-        done = 0
-        for part in writer.resource_pages():
+        writer.add(replace(found, service=True) for found in writer.read(sorted(orphans)))
+        # Most of an estate is as it was, and what was said about it holds.
+        done = writer.use_again(now)
+        for part in writer.resource_pages(unjudged=True):
             self.check()
             self._report(Progress("judging", done=done, total=total, resources=done))
-            resources = [
-                replace(stored, service=True) if stored.key in orphans else stored
-                for stored in part
-            ]
-            writer.add(resource for resource in resources if resource.key in orphans)
-            self._judge_all(resources, now)
+            self._judge_all(part, now)
             done += len(part)
         return sorted(services)
 
     def _judge_all(self, resources: Sequence[Resource], now: str) -> None:
-        """Judge what has changed; of the rest, combinations need to know the old answer."""
+        """Judge what has changed, or may have by now."""
         judge, writer = self._judge, self._writer
         asked: list[tuple[Resource, Again]] = []
+        holding: dict[str, Holds] = {}
         for resource in resources:
+            holds = holding[resource.key] = Holds(now, judge.holds_until(resource, now))
             if resource.presence is not Presence.STUB:
                 rules = judge.timed_rules(resource.type)
                 said = judge.judge_timed(resource, now) if rules else ()
-                asked.append((resource, Again(rules, said)))
+                asked.append((resource, Again(rules, said, holds)))
         recalled = writer.recall(asked)
         for number, resource in enumerate(resources):
-            observations: Sequence[Observation] | None = recalled.get(resource.key)
-            if observations is None:
-                if number % _ASK_EVERY == 0:
-                    self.check()
-                observations = judge.judge(resource, now)
-                if resource.presence is Presence.STUB and not observations:
-                    continue
-                writer.observe(resource.key, observations)
+            if resource.key in recalled:
+                continue
+            if number % _ASK_EVERY == 0:
+                self.check()
+            observations = judge.judge(resource, now)
+            if resource.presence is Presence.STUB and not observations:
+                continue
+            writer.observe(resource.key, observations, holds=holding[resource.key])
             self._remember(resource.key, observations)
 
     def combine(self, services: Iterable[str]) -> None:
@@ -242,6 +245,8 @@ class _Run:
         self.check()
         writer = self._writer
         graph = Graph(self._estate.edges, services=services, lookup=writer.resource)
+        for key, said in groupby(writer.said(self._judge.asks_for), key=attrgetter("resource")):
+            self._remember(key, said)
         answers: dict[str, list[Observation]] = {key: [] for key in graph.services()}
         for found in self._judge.combine(graph, self._found):
             answers.setdefault(found.resource, []).append(found)

@@ -14,13 +14,22 @@ from undercroft.identity import observation_id, tie_break
 from undercroft.model import Observation, Outcome
 from undercroft.store.encode import LAYER_NUMBER, clean, dump, evidence_text
 
-__all__ = ["Answer", "Answers", "columns_of"]
+__all__ = ["Answer", "Answers", "Holds", "columns_of"]
 
 
 _PART = 500
 """Resources per query."""
 _EVIDENCE = 4
 """Where the text of the evidence is in ``columns_of``; its hash comes after it."""
+
+
+class Holds(NamedTuple):
+    """How long an answer stays the same, as far as the clock is concerned."""
+
+    asked_at: str
+    """RFC 3339, as ``clock.stamp`` writes it."""
+    until: str | None
+    """Instant before which every later answer is the same; None: for ever."""
 
 
 class Answer(NamedTuple):
@@ -32,6 +41,8 @@ class Answer(NamedTuple):
     observations: Sequence[Observation]
     combined: bool
     """Toxic combinations, which depend on more than the resource."""
+    holds: Holds | None = None
+    """If it is known how long it stays the same."""
 
 
 class _New(NamedTuple):
@@ -66,6 +77,7 @@ class Answers:
         new: list[_New] = []
         judgements: list[tuple[Any, ...]] = []
         blinds: list[tuple[Any, ...]] = []
+        held: list[tuple[str, str | None, int]] = []
         for answer, before in answers:
             fails, columns, blind = _said(connection, answer, before)
             place = (
@@ -79,18 +91,24 @@ class Answers:
                 number += 1
                 judgement = given[place] = number
                 resource, body, combined, hash_ = place
-                judgements.append((number, resource, body, self._pack, combined, hash_))
+                holds = answer.holds or (None, None)
+                judgements.append((number, resource, body, self._pack, combined, hash_, *holds))
                 blinds += [
                     (number, self._rule(connection, rule), at, reason)
                     for (rule, at), reason in blind.items()
                 ]
                 if columns:
                     new.append(_New(answer, number, fails, columns))
+            elif answer.holds is not None:
+                held.append((*answer.holds, judgement))
             found.append(judgement)
         connection.executemany(
-            "INSERT INTO judgement (id, resource, body, pack, combined, answer) "
-            "VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO judgement (id, resource, body, pack, combined, answer, asked_at, "
+            "holds_until) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             judgements,
+        )
+        connection.executemany(
+            "UPDATE judgement SET asked_at = ?, holds_until = ? WHERE id = ?", held
         )
         connection.executemany(
             "INSERT INTO blind (judgement, rule, at, reason) VALUES (?, ?, ?, ?)", blinds

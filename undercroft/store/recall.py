@@ -9,12 +9,10 @@ from collections.abc import Sequence, Sized
 from typing import NamedTuple
 
 from undercroft.identity import observation_id
-from undercroft.model import LAYERS, Observation, Outcome, Severity, Threat
-from undercroft.store.answers import columns_of
-from undercroft.store.encode import load
-from undercroft.store.feeds import EXPLOITABLE_SQL
+from undercroft.model import Observation, Outcome
+from undercroft.store.answers import Holds, columns_of
 
-__all__ = ["Again", "Asked", "Recalled", "recall"]
+__all__ = ["Again", "Asked", "Recalled", "recall", "use_again"]
 
 _PART = 500
 """Resources per query."""
@@ -27,6 +25,8 @@ class Again(NamedTuple):
     """Ids of the rules whose answer depends on the time."""
     said: Sequence[Observation] = ()
     """What those rules say now."""
+    holds: Holds | None = None
+    """If that is known."""
 
 
 class Asked(NamedTuple):
@@ -43,8 +43,6 @@ class Recalled(NamedTuple):
 
     resource: int
     judgement: int
-    said: list[Observation]
-    """As far as combinations ask: vulnerabilities without a trait and evidence are left out."""
 
 
 def recall(
@@ -83,42 +81,59 @@ def _recall(
     ).fetchall()
     for (judgement,) in uncertain:
         del answered[judgement]
-    said: dict[int, list[Observation]] = {judgement: [] for judgement in answered}
     timed: dict[int, dict[str, tuple[object, ...]]] = {judgement: {} for judgement in answered}
-    for judgement, fid, rule, at, cve, *columns in connection.execute(
-        "SELECT o.judgement, f.fid, u.name, f.at, f.cve, o.severity, o.layer, o.threat, o.title, "
-        "o.evidence, o.evidence_hash, o.traits, o.cvss, o.vector, o.weight FROM observation o "
-        "JOIN finding f ON f.id = o.finding JOIN rule u ON u.id = f.rule "
-        f"LEFT JOIN vulnerability v ON v.cve = f.cve WHERE o.judgement IN ({_marks(answered)}) "
-        f"AND (f.cve IS NULL OR o.traits <> '[]' OR {EXPLOITABLE_SQL})",
-        tuple(answered),
+    asking = {judgement: one for judgement, one in answered.items() if one.again.rules}
+    rules = sorted({rule for one in asking.values() for rule in one.again.rules})
+    for judgement, rule, fid, *columns in connection.execute(
+        "SELECT o.judgement, u.name, f.fid, o.severity, o.layer, o.threat, o.title, o.evidence, "
+        "o.evidence_hash, o.traits, o.cvss, o.vector, o.weight FROM observation o "
+        f"JOIN finding f ON f.id = o.finding JOIN rule u ON u.id = f.rule "
+        f"WHERE o.judgement IN ({_marks(asking)}) AND u.name IN ({_marks(rules)})",
+        (*asking, *rules),
     ):
-        severity, layer, threat, title, _, _, traits, cvss, vector, weight = columns
-        one = answered[judgement]
-        if rule in one.again.rules:
+        if rule in answered[judgement].again.rules:
             timed[judgement][fid] = tuple(columns)
-        said[judgement].append(
-            Observation(
-                rule,
-                one.key,
-                Outcome.FAIL,
-                at=load(at),
-                severity=Severity.from_rank(severity),
-                layer=LAYERS[layer],
-                title=title,
-                threat=Threat(threat),
-                traits=tuple(load(traits)),
-                cve=cve,
-                cvss=cvss,
-                vector=vector,
-                weight=weight,
-            )
-        )
-    return {
-        one.key: Recalled(one.resource, judgement, said[judgement])
+    found = {
+        one.key: Recalled(one.resource, judgement)
         for judgement, one in answered.items()
         if timed[judgement] == {observation_id(o): columns_of(o) for o in one.again.said}
     }
+    connection.executemany(
+        "UPDATE judgement SET asked_at = ?, holds_until = ? WHERE id = ?",
+        [
+            (*one.again.holds, found[one.key].judgement)
+            for one in sure
+            if one.key in found and one.again.holds is not None
+        ],
+    )
+    return found
+
+
+def use_again(
+    connection: sqlite3.Connection, scan_id: int, pack: str, now: str, low: int, high: int
+) -> list[int]:
+    """Give the resources of a scan from ``low`` to ``high`` that were read, and not judged yet, the
+    newest answer of a pack about just this body, where that is certain and known to hold at ``now``.
+
+    Nothing of body or answer is read for it. Returns the resources.
+    """
+    return [
+        row[0]
+        for row in connection.execute(
+            "UPDATE snapshot SET judgement = n.judgement FROM ("
+            "SELECT s.resource, max(j.id) AS judgement FROM snapshot s "
+            "JOIN body b ON b.id = s.body "
+            "JOIN judgement j ON j.resource = s.resource AND j.body = s.body "
+            "WHERE s.scan = :scan AND s.resource BETWEEN :low AND :high AND s.judgement IS NULL "
+            "AND b.presence <> 'stub' AND j.pack = :pack AND j.combined = 0 "
+            "GROUP BY s.resource) n JOIN judgement a ON a.id = n.judgement "
+            "WHERE snapshot.scan = :scan AND snapshot.resource = n.resource "
+            "AND a.asked_at <= :now AND (a.holds_until IS NULL OR a.holds_until > :now) "
+            "AND NOT EXISTS (SELECT 1 FROM blind d WHERE d.judgement = a.id) "
+            "RETURNING resource",
+            {"scan": scan_id, "pack": pack, "now": now, "low": low, "high": high},
+        ).fetchall()
+    ]
 
 
 def _marks(bound: Sized) -> str:

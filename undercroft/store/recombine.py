@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from undercroft.graph import Graph
-from undercroft.model import LAYERS, Observation, Outcome, Presence, Resource, Severity, Threat
+from undercroft.model import Observation, Outcome, Presence, Resource
 from undercroft.protocols import Judge
 from undercroft.store import rollup
 from undercroft.store.answers import Answer, Answers
@@ -18,11 +18,12 @@ from undercroft.store.causes import by_feed
 from undercroft.store.combos import ALIVE, settle_scan
 from undercroft.store.commit import count_findings, scan_of
 from undercroft.store.connection import Database, bump
-from undercroft.store.encode import edge_of, load, resource_of
-from undercroft.store.feeds import EXPLOITABLE_SQL, exploitable
+from undercroft.store.encode import edge_of, resource_of
+from undercroft.store.feeds import exploitable
 from undercroft.store.lazy import LazyResources
 from undercroft.store.scans import FINISHED
 from undercroft.store.sightings import STATE_COLUMNS, rows
+from undercroft.store.told import told
 from undercroft.store.writer import RESOURCE
 
 __all__ = ["Recombined", "combine_again"]
@@ -129,7 +130,9 @@ class _Estate:
     def fails(self, judge: Judge, now: str) -> dict[str, list[Observation]]:
         """Resource key → what combinations look at."""
         found: dict[str, list[Observation]] = {}
-        for one in chain(self._stored(), self._unknown(judge, now)):
+        for one in chain(
+            told(self._connection, self._scan, judge.asks_for), self._unknown(judge, now)
+        ):
             marked = self._exploitable.mark(one)
             if marked.cve is None or marked.traits:
                 kept = found.setdefault(marked.resource, [])
@@ -137,42 +140,6 @@ class _Estate:
                 if len(kept) > _PART:
                     kept[:] = judge.parts(kept)
         return found
-
-    def _stored(self) -> Iterator[Observation]:
-        for (
-            key,
-            rule,
-            at,
-            cve,
-            severity,
-            layer,
-            threat,
-            title,
-            traits,
-            cvss,
-        ) in self._connection.execute(
-            # Most are vulnerabilities that no combination asks for.
-            "SELECT r.key, u.name, f.at, f.cve, o.severity, o.layer, o.threat, o.title, "
-            "o.traits, o.cvss FROM snapshot s JOIN observation o ON o.judgement = s.judgement "
-            "JOIN finding f ON f.id = o.finding JOIN rule u ON u.id = f.rule "
-            "JOIN resource r ON r.id = s.resource LEFT JOIN vulnerability v ON v.cve = f.cve "
-            "WHERE s.scan = ? AND s.carried = 0 "
-            f"AND (f.cve IS NULL OR o.traits <> '[]' OR {EXPLOITABLE_SQL})",
-            (self._scan,),
-        ):
-            yield Observation(
-                rule,
-                key,
-                Outcome.FAIL,
-                at=load(at),
-                severity=Severity.from_rank(severity),
-                layer=LAYERS[layer],
-                title=title,
-                threat=Threat(threat),
-                traits=tuple(load(traits)),
-                cve=cve,
-                cvss=cvss,
-            )
 
     def _unknown(self, judge: Judge, now: str) -> Iterator[Observation]:
         """What could not be told is saved in fewer words than combinations ask for: asked again."""

@@ -16,7 +16,7 @@ __all__ = ["APPLICATION_ID", "FINDING_INDEXES", "SCHEMA_VERSION", "STATE_INDEXES
 
 APPLICATION_ID = 0x55435246
 """``UCRF`` in the file's header: tells our files from other SQLite databases."""
-SCHEMA_VERSION = 10
+SCHEMA_VERSION = 11
 """Kept in the header too, so that reading it needs no table and no library."""
 
 _TABLES = (
@@ -291,6 +291,13 @@ def migrations() -> Migrations:
     def add_due_dates(db: Database) -> None:
         # Until when the catalogue wants it mended; known once the feed is imported again.
         db.execute("ALTER TABLE vulnerability ADD COLUMN due TEXT")
+
+    @found(name="0011_how_long_answers_hold")
+    def add_holding(db: Database) -> None:
+        # When an answer was last given, and the instant from which on it may be another one (none:
+        # never). Of older answers nobody knows: they are asked for once more.
+        db.execute("ALTER TABLE judgement ADD COLUMN asked_at TEXT")
+        db.execute("ALTER TABLE judgement ADD COLUMN holds_until TEXT")
 
     return found
 

@@ -9,8 +9,9 @@ import socket
 import sqlite3
 import threading
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import datetime
 from itertools import count
 from types import TracebackType
@@ -30,7 +31,7 @@ from undercroft.model import (
 )
 from undercroft.store import commit as commits
 from undercroft.store import controls, scans
-from undercroft.store.answers import Answer, Answers
+from undercroft.store.answers import Answer, Answers, Holds
 from undercroft.store.connection import Database
 from undercroft.store.encode import (
     BODY_COLUMNS,
@@ -44,8 +45,9 @@ from undercroft.store.encode import (
 )
 from undercroft.store.errors import NotFoundError, StoreError
 from undercroft.store.lazy import LazyResources
-from undercroft.store.recall import Again, Asked, recall
+from undercroft.store.recall import Again, Asked, recall, use_again
 from undercroft.store.schema import FINDING_INDEXES
+from undercroft.store.told import told
 from undercroft.views import ScanRow
 
 __all__ = ["RESOURCE", "ScanWriter"]
@@ -54,6 +56,8 @@ _BATCH = 2_000
 """Rows per transaction: short enough that somebody who accepts a finding meanwhile never waits."""
 _ANSWERS = 10_000
 """The same for observations, whose index is written in no order: fewer, larger steps cost less."""
+_AT_ONCE = 10_000
+"""Resources whose answers are looked for in one transaction."""
 _PART = 500
 """Keys per query."""
 RESOURCE = (
@@ -108,6 +112,7 @@ class ScanWriter:
         self._answers: dict[tuple[str, bool], list[Observation]] = {}
         self._waiting = 0
         self._answered: dict[tuple[str, bool], int] = {}
+        self._holds: dict[str, Holds | None] = {}
         self._reused: set[str] = set()
         self._known: dict[str, _Known] = {}
         self._given: dict[str, Resource] = {}
@@ -175,11 +180,11 @@ class ScanWriter:
                 if self._weight + len(self._edges) >= _BATCH:
                     self._flush(answers=False)
 
-    def recall(self, resources: Sequence[tuple[Resource, Again]]) -> dict[str, list[Observation]]:
-        """Resource key → what the same pack said about exactly this before and still says.
+    def recall(self, resources: Sequence[tuple[Resource, Again]]) -> set[str]:
+        """Keys of the resources about which the same pack said before exactly what it says now.
 
-        Those answers are used again. Whoever is not in it has to be observed. Of the answers only
-        what combinations look at is given back. See ``recall.Again`` for what depends on the time.
+        Those answers are used again. Whoever is not among them has to be observed. See
+        ``recall.Again`` for what depends on the time.
         """
         with self._lock:
             for resource, _ in resources:
@@ -202,17 +207,22 @@ class ScanWriter:
                     [(one.judgement, self.scan_id, one.resource) for one in found.values()],
                 )
             self._reused.update(found)
-        return {key: one.said for key, one in found.items()}
+            return set(found)
 
     def observe(
-        self, resource_key: str, observations: Sequence[Observation], *, combined: bool = False
+        self,
+        resource_key: str,
+        observations: Sequence[Observation],
+        *,
+        combined: bool = False,
+        holds: Holds | None = None,
     ) -> None:
         """Record what the pack said about a resource of this scan.
 
         An empty answer is one too: without it the resource has not been judged, and will have to be
         next time. Several calls add up. ``combined``: toxic combinations, which depend on more than
-        the resource and are therefore never used again. NotFoundError if the scan has no such
-        resource.
+        the resource and are therefore never used again. ``holds``: how long the answer, all of which
+        is in this call, stays the same. NotFoundError if the scan has no such resource.
         """
         with self._lock:
             if resource_key not in self._known and resource_key not in self._resources:
@@ -220,6 +230,8 @@ class ScanWriter:
                 raise NotFoundError(msg)
             # What is said beyond an answer that is used again can only be about combinations.
             place = (resource_key, combined or resource_key in self._reused)
+            if not combined:
+                self._holds[resource_key] = None if place in self._answers else holds
             self._answers.setdefault(place, []).extend(observations)
             self._waiting += len(observations)
             if len(self._answers) >= _ANSWERS or self._waiting >= _ANSWERS:
@@ -230,9 +242,58 @@ class ScanWriter:
         for page in self.resource_pages():
             yield from page
 
-    def resource_pages(self) -> Iterator[list[Resource]]:
-        """As ``resources``, in lists that are bounded by what they hold."""
+    def use_again(self, now: str) -> int:
+        """Use again what the same pack said about exactly the same, as far as it is known to hold.
+
+        How many resources that answers for; they need no ``recall``. ``now``: as ``clock.stamp``
+        writes it.
+        """
+        with self._lock:
+            self._flush(answers=False)
+            names = {known.resource: key for key, known in self._known.items()}
+            found = 0
+            numbers = sorted(names)
+            for start in range(0, len(numbers), _AT_ONCE):
+                part = numbers[start : start + _AT_ONCE]
+                # In the transaction that found them: see ``recall``.
+                with self._db.transaction() as connection:
+                    used = use_again(connection, self.scan_id, self._pack, now, part[0], part[-1])
+                self._reused.update(names[number] for number in used)
+                found += len(used)
+        return found
+
+    def said(self, asks_for: Callable[[str, tuple[str, ...]], bool]) -> Iterator[Observation]:
+        """What was used again, as far as combinations ask for it: see ``told``."""
+        with self._lock:
+            self._flush()
+            reused = {clean(key): key for key in self._reused}
+        for one in told(self._db.connection(), self.scan_id, asks_for):
+            key = reused.get(one.resource)
+            if key is not None:
+                yield one if key == one.resource else replace(one, resource=key)
+
+    def read(self, keys: Iterable[str]) -> Iterator[Resource]:
+        """Those of some keys that have been added, as they were."""
+        with self._lock:
+            self._flush(answers=False)
+            numbers = [self._known[key].resource for key in keys if key in self._known]
+        for start in range(0, len(numbers), _PART):
+            part = numbers[start : start + _PART]
+            marks = ",".join("?" * len(part))
+            found = self._db.connection().execute(
+                f"SELECT {RESOURCE} WHERE s.scan = ? AND s.resource IN ({marks})",
+                (self.scan_id, *part),
+            )
+            for row in found.fetchall():
+                yield resource_of(row[0], row[1:])
+
+    def resource_pages(self, *, unjudged: bool = False) -> Iterator[list[Resource]]:
+        """As ``resources``, in lists that are bounded by what they hold.
+
+        ``unjudged``: only those of which nothing has been said.
+        """
         last = 0
+        those = "AND s.judgement IS NULL " if unjudged else ""
         while True:
             with self._lock:
                 self._flush(answers=False)
@@ -240,7 +301,7 @@ class ScanWriter:
             letters = 0
             found = self._db.connection().execute(
                 f"SELECT s.resource, {RESOURCE} "
-                "WHERE s.scan = ? AND s.resource > ? ORDER BY s.resource LIMIT 500",
+                f"WHERE s.scan = ? AND s.resource > ? {those}ORDER BY s.resource LIMIT 500",
                 (self.scan_id, last),
             )
             for row in found:
@@ -455,8 +516,13 @@ class ScanWriter:
         waiting = []
         for place, observations in self._answers.items():
             known = self._known[place[0]]
-            answer = Answer(known.resource, known.body, known.collected_at, observations, place[1])
-            waiting.append((answer, self._answered.get(place)))
+            key, combined = place
+            before = self._answered.get(place)
+            holds = None if combined or before is not None else self._holds.get(key)
+            answer = Answer(
+                known.resource, known.body, known.collected_at, observations, combined, holds
+            )
+            waiting.append((answer, before))
         judgements = self._book.write(connection, waiting)
         self._answered.update(zip(self._answers, judgements, strict=True))
         for column, combined in (("judgement", False), ("combined", True)):
@@ -469,4 +535,5 @@ class ScanWriter:
                 ],
             )
         self._answers.clear()
+        self._holds.clear()
         self._waiting = 0
