@@ -15,6 +15,7 @@ from collectors.aws.network_facts import RouteTables, ways_out
 from collectors.aws.references import INSTANCE
 from collectors.aws.session import GLOBAL, Clients, call, pages
 from collectors.aws.subreads import tag_map
+from collectors.aws.target_groups import TargetGroups, standing_behind
 from collectors.aws.units import (
     AwsCollector,
     Ended,
@@ -56,6 +57,7 @@ class Ec2AiInstances(AwsCollector):
         """Every instance once; images and types of a batch with one call each."""
         client = self.clients.client("ec2", unit.place.region)
         lookup, inspector = _Lookup(self.clients, unit), Inspector(self.clients, unit)
+        groups = TargetGroups(self.clients, unit)
         gaps, seen = Gaps(), set[tuple[str, str]]()
         reservations = pages(
             unit.meter, client, "describe_instances", "Reservations", page_size=1000, Filters=_ALIVE
@@ -66,12 +68,14 @@ class Ec2AiInstances(AwsCollector):
             lookup.types_of(batch)
             marked = [(item, marker) for item in batch if (marker := lookup.marker(item))]
             lookup.networks_of(item for item, _ in marked)
+            before = groups.of_instances(item for item, _ in marked)
             ids = [str(item["InstanceId"]) for item, _ in marked]
             holes = inspector.of_instances(ids)
             scripts = side_by_side(ids, lookup.user_data)
             for (instance, marker), script in zip(marked, scripts, strict=True):
                 known = holes[str(instance["InstanceId"])]
-                found = list(self._instance(unit, lookup, instance, marker, known, script))
+                behind = before if isinstance(before, CallError) else before[instance["InstanceId"]]
+                found = list(self._instance(unit, lookup, instance, marker, known, script, behind))
                 gaps.note(found)
                 yield from once(found, seen)
         if lookup.images_error:
@@ -90,6 +94,7 @@ class Ec2AiInstances(AwsCollector):
         marker: str,
         holes: list[dict[str, Json]] | str,
         script: list[dict[str, Json]] | str,
+        behind: list[str] | CallError,
     ) -> Iterator[Collected]:
         place, config = unit.place, jsonable(instance)
         identifier = str(instance["InstanceId"])
@@ -107,6 +112,11 @@ class Ec2AiInstances(AwsCollector):
             unknown["facts.user_data_secrets"] = script
         else:
             facts["user_data_secrets"] = script
+        if isinstance(behind, CallError):
+            unknown["facts.target_groups"] = behind.unknown
+            behind = []
+        else:
+            facts["target_groups"] = list(behind)
         outside = lookup.reachable(config)
         if isinstance(outside, CallError):
             unknown["facts.public_ipv6"] = outside.unknown
@@ -161,6 +171,7 @@ class Ec2AiInstances(AwsCollector):
         yield Edge(service, machine.key, Relation.RUNS_ON, "InstanceId")
         yield Edge(service, region.key, Relation.CONTAINED_IN, "region", Certainty.DEFAULT)
         yield from link(place, machine.key, config, INSTANCE)
+        yield from standing_behind(place, machine.key, behind, "TargetHealthDescriptions[].Target")
         for arn in roles:
             target = role(place, arn)
             if target is not None:

@@ -9,6 +9,7 @@ from collectors.aws.arns import Arn, Place, bucket, file_system, image, role
 from collectors.aws.hosts import Host, only
 from collectors.aws.images import parse_image
 from collectors.aws.references import SECRET, vpc
+from collectors.aws.target_groups import TARGET_GROUP
 from collectors.aws.values import mappings
 from collectors.references import Reference, Target
 from undercroft.model import Json
@@ -71,6 +72,11 @@ _READS = Relation.READS_DATA_FROM
 SERVICE = (
     *vpc(_NETWORK, "subnets", "securityGroups"),
     *vpc(f"taskSets[].{_NETWORK}", "subnets", "securityGroups"),
+    *(
+        Reference(f"{at}loadBalancers[].{field}", TARGET_GROUP, Relation.PROTECTED_BY)
+        for at in ("", "taskSets[].")
+        for field in ("targetGroupArn", "advancedConfiguration.alternateTargetGroupArn")
+    ),
 )
 
 TASK_DEFINITION = (

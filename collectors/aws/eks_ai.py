@@ -14,6 +14,7 @@ from collectors.aws.arns import in_region, named
 from collectors.aws.ec2 import ACCELERATED_FAMILY
 from collectors.aws.errors import CallError
 from collectors.aws.session import call, pages
+from collectors.aws.target_groups import TargetGroups, standing_behind
 from collectors.aws.units import AwsCollector, Ended, Gaps, Reading, Unit, once, side_by_side
 from undercroft.model import Edge, Json, Layer, Resource
 from undercroft.protocols import Collected
@@ -36,18 +37,22 @@ class EksAiWorkloads(AwsCollector):
         client = self.clients.client("eks", unit.place.region)
         gaps, seen, lost = Gaps(), set[tuple[str, str]](), list[CallError]()
 
-        def one(cluster: str) -> list[Collected] | CallError:
+        def one(cluster: str) -> tuple[str, Mapping[str, Json] | CallError | None]:
             try:
-                group = self._accelerated(unit, client, cluster)
+                return cluster, self._accelerated(unit, client, cluster)
             except CallError as error:
-                return error
-            return list(self._row(unit, cluster, group)) if group else []
+                return cluster, error
 
         clusters = (str(name) for name in pages(unit.meter, client, "list_clusters", "clusters"))
-        for found in side_by_side(clusters, one):
-            if isinstance(found, CallError):
-                lost.append(found)
-                continue
+        chosen: dict[str, Mapping[str, Json]] = {}
+        for cluster, group in side_by_side(clusters, one):
+            if isinstance(group, CallError):
+                lost.append(group)
+            elif group:
+                chosen[cluster] = group
+        before = TargetGroups(self.clients, unit).of_clusters(chosen)
+        for cluster, group in chosen.items():
+            found = list(self._row(unit, cluster, group, before))
             gaps.note(found)
             yield from once(found, seen)
         if lost:
@@ -68,7 +73,13 @@ class EksAiWorkloads(AwsCollector):
                 return group
         return None
 
-    def _row(self, unit: Unit, cluster: str, group: Mapping[str, Json]) -> Iterator[Collected]:
+    def _row(
+        self,
+        unit: Unit,
+        cluster: str,
+        group: Mapping[str, Json],
+        before: Mapping[str, list[str]] | CallError,
+    ) -> Iterator[Collected]:
         place = unit.place
         target = _CLUSTER(place, cluster)
         if target is None:
@@ -84,12 +95,17 @@ class EksAiWorkloads(AwsCollector):
             native_id=f"{target.stub.native_id}#workload",
             config={"name": cluster, "nodegroupName": group.get("nodegroupName")},
             facts={"ai_marker": "accelerator"},
+            unknown={"facts.target_groups": before.unknown}
+            if isinstance(before, CallError)
+            else {},
             service=True,
             collector=self.name,
         )
         yield row
         yield target.stub
         yield Edge(row.key, target.stub.key, Relation.RUNS_ON, "name")
+        if not isinstance(before, CallError):
+            yield from standing_behind(place, row.key, before[cluster], "TagDescriptions[].Tags")
         yield from in_region(row.key, place)
 
 

@@ -295,6 +295,16 @@ READS: dict[str, frozenset[str]] = {
     "s3vectors": frozenset({"GetVectorBucket", "GetVectorBucketPolicy", "GetIndex"}),
     "efs": frozenset({"DescribeFileSystems", "DescribeFileSystemPolicy"}),
     "fsx": frozenset({"DescribeFileSystems"}),
+    "elbv2": frozenset(
+        {
+            "DescribeTargetGroups",
+            "DescribeTargetHealth",
+            "DescribeLoadBalancers",
+            "DescribeListeners",
+            "DescribeRules",
+            "DescribeTags",
+        }
+    ),
     "ecs": frozenset(
         {
             "ListClusters",
@@ -374,6 +384,7 @@ _PREFIXES: dict[str, str] = {
     "bedrock-agentcore-control": "bedrock-agentcore",
     "bedrock-data-automation": "bedrock",
     "efs": "elasticfilesystem",
+    "elbv2": "elasticloadbalancing",
     "opensearch": "es",
     "opensearchserverless": "aoss",
     "resourcegroupstaggingapi": "tag",

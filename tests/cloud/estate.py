@@ -87,6 +87,7 @@ class Estate:
                 yield f"{entry.name}-config", entry.get("problems_of_config", [])
                 yield f"ml-clean-data/models/{entry.name}", entry.get("problems_of_artifact", [])
                 yield f"{entry.name}-task", entry.get("problems_of_task", [])
+                yield f"{entry.name}-targets", entry.get("problems_of_targets", [])
 
 
 def load_estate(name: str) -> Estate:

@@ -509,7 +509,9 @@ class _Builder:
             "securityGroups": [self._group_id(entry)],
             "assignPublicIp": "ENABLED" if entry.get("public_ip") else "DISABLED",
         }
+        before = {"loadBalancers": self._balancer(entry)} if entry.get("balancer") else {}
         ecs.create_service(
+            **before,
             cluster="ml",
             serviceName=entry.name,
             taskDefinition=made["taskDefinition"]["taskDefinitionArn"],
@@ -518,6 +520,25 @@ class _Builder:
             tags=[{"key": "team", "value": "ml"}],
             networkConfiguration={"awsvpcConfiguration": network},
         )
+
+    def _balancer(self, entry: Entry) -> list[dict[str, Any]]:
+        """A load balancer that faces the internet, before a container."""
+        elb, network = self._client("elbv2", entry.region), self._network_of(entry)
+        group = elb.create_target_group(
+            Name=f"{entry.name}-targets",
+            Protocol="TCP",
+            Port=8080,
+            VpcId=network.vpc,
+            TargetType="ip",
+        )["TargetGroups"][0]["TargetGroupArn"]
+        made = elb.create_load_balancer(
+            Name=entry.name, Type="network", Scheme="internet-facing", Subnets=[network.subnet]
+        )["LoadBalancers"][0]["LoadBalancerArn"]
+        forward = {"Type": "forward", "TargetGroupArn": group}
+        elb.create_listener(
+            LoadBalancerArn=made, Protocol="TCP", Port=443, DefaultActions=[forward]
+        )
+        return [{"targetGroupArn": group, "containerName": "serve", "containerPort": 8080}]
 
     # References between entries.
 

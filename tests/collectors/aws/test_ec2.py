@@ -118,12 +118,14 @@ def test_an_accelerated_instance_is_an_ai_service(clients: Clients, aws: Proxy, 
     assert {edge.dst for edge in found.edges} <= {*found.stubs, *found.resources}
     assert found.coverage.status is CoverageStatus.COMPLETE
     assert found.coverage.lists == ("ec2:ai-instance", "ec2:instance")
-    # Two instances: one list, one call each for images and types, one script, one profile; Inspector thrice.
+    # Two instances: one list, one call each for images, types and what leads to them, one script,
+    # one profile; Inspector thrice.
     assert sorted(aws.seen) == [
         "DescribeImages",
         "DescribeInstanceAttribute",
         "DescribeInstanceTypes",
         "DescribeInstances",
+        "DescribeTargetGroups",
         "GetCallerIdentity",
         "GetInstanceProfile",
         "POST /coverage/list",

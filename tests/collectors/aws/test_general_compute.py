@@ -114,6 +114,8 @@ def test_clusters(aws_model: ModelCloud) -> None:
     read = collect(EksAiWorkloads(clients))
     assert [(r.name, r.type) for r in read.resources.values()] == [("gpu-bad", "eks:workload")]
     assert read.links("gpu-bad") == {("runs_on", "eks/cluster/gpu-bad")}
+    lost = read.named("gpu-bad").unknown
+    assert set(lost) == {"facts.target_groups"}, "this cloud has no load balancers to ask"
     assert read.coverage[0].status is CoverageStatus.COMPLETE
     aws_model.fail("eks", "DescribeNodegroup", "AccessDeniedException", 403)
     read = collect(EksAiWorkloads(clients))
