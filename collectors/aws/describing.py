@@ -175,9 +175,11 @@ class Reader:
     def _answer(self, kind: Kind, item: Mapping[str, Json]) -> dict[str, Json]:
         if TOGETHER in item:
             return self._existing(kind, item[TOGETHER])
-        arguments = _arguments(kind.describe_arguments, item, str(item.get(ARN) or ""))
+        arguments: Any = _arguments(kind.describe_arguments, item, str(item.get(ARN) or "")) or {}
+        for name in kind.numbers:
+            arguments[name] = int(arguments[name])
         answer = jsonable(
-            call(self._meter, self._client(kind.client), kind.describe_operation, **arguments or {})
+            call(self._meter, self._client(kind.client), kind.describe_operation, **arguments)
         )
         inner = answer.get(kind.answer) if kind.answer else answer
         if isinstance(inner, list):

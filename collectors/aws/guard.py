@@ -76,6 +76,10 @@ READS: dict[str, frozenset[str]] = {
             "DescribeInferenceComponent",
             "ListInferenceExperiments",
             "DescribeInferenceExperiment",
+            "ListInferenceRouters",
+            "DescribeInferenceRouter",
+            "ListLabelingJobs",
+            "DescribeLabelingJob",
             "ListProcessingJobs",
             "DescribeProcessingJob",
             "ListTransformJobs",
@@ -104,6 +108,7 @@ READS: dict[str, frozenset[str]] = {
             "DescribeModelPackage",
             "ListClusters",
             "DescribeCluster",
+            "ListClusterNodes",
             "ListMlflowTrackingServers",
             "DescribeMlflowTrackingServer",
             "ListMlflowApps",
@@ -114,6 +119,8 @@ READS: dict[str, frozenset[str]] = {
             "DescribePartnerApp",
             "ListHubs",
             "DescribeHub",
+            "DescribeHubContent",
+            "DescribeAlgorithm",
         }
     ),
     "bedrock": frozenset(

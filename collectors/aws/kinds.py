@@ -144,6 +144,8 @@ class Kind:
     list_arguments: Mapping[str, Json] = field(default_factory=dict)
     arguments: Mapping[str, str] = field(default_factory=dict)
     """Argument of the describe call → field of the item, or a ``constant``."""
+    numbers: tuple[str, ...] = ()
+    """Arguments of the describe call that are numbers."""
     answer: str = ""
     """Member of the answer that is the resource; empty: the whole answer."""
     by_arn: bool = False

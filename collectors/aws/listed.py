@@ -8,7 +8,14 @@ from datetime import datetime, timedelta
 from itertools import chain, islice
 from typing import Any
 
-from collectors.aws import sagemaker_asset_kinds, sagemaker_job_kinds, sagemaker_kinds
+from collectors.aws import (
+    sagemaker_asset_kinds,
+    sagemaker_cluster_kinds,
+    sagemaker_job_kinds,
+    sagemaker_kinds,
+    sagemaker_registry_kinds,
+    sagemaker_studio_kinds,
+)
 from collectors.aws.describing import TOGETHER, Reader
 from collectors.aws.errors import CallError
 from collectors.aws.kinds import ARN, Kind
@@ -165,6 +172,9 @@ SAGEMAKER: tuple[Kind, ...] = (
     *sagemaker_kinds.KINDS,
     *sagemaker_job_kinds.KINDS,
     *sagemaker_asset_kinds.KINDS,
+    *sagemaker_cluster_kinds.KINDS,
+    *sagemaker_registry_kinds.KINDS,
+    *sagemaker_studio_kinds.KINDS,
 )
 
 
@@ -196,6 +206,9 @@ class SageMakerReferenced(AwsCollector):
             if kind is None or not kind.describe_operation:
                 return []
             names = name.split("/", len(kind.identifiers) - 1) if kind.identifiers else ()
+            if len(names) != len(kind.identifiers):
+                # A version that is not said: there is nothing to ask for.
+                return []
             item: dict[str, Json] = {
                 ARN: stub.native_id,
                 **dict(zip(kind.identifiers, names, strict=True)),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
 from collectors.aws.arns import (
     Arn,
     Place,
@@ -17,10 +19,12 @@ from collectors.aws.arns import (
     sagemaker,
 )
 from collectors.references import Reference, Target
-from undercroft.model import Layer
+from collectors.values import find
+from undercroft.model import Edge, Layer, Resource
 from undercroft.relations import Relation
 
 __all__ = [
+    "ALGORITHM",
     "DOMAIN",
     "ENDPOINT",
     "ENDPOINT_CONFIG",
@@ -33,6 +37,9 @@ __all__ = [
     "TRAINING_JOB",
     "USER_PROFILE",
     "VOLUME",
+    "pinned_images",
+    "resource_spec",
+    "studio_apps",
     "vector_index",
     "vpc",
 ]
@@ -45,6 +52,9 @@ SECRET = by_arn("secretsmanager", "secret", "secretsmanager:secret", Layer.IDENT
 _HUB_CONTENT = by_arn("sagemaker", "hub-content", "sagemaker:hub-content", Layer.SERVICE)
 _MODEL_PACKAGE = sagemaker("model-package", "sagemaker:model-package")
 _STUDIO_SCRIPT = sagemaker("studio-lifecycle-config", "sagemaker:lifecycle-config", Layer.VM)
+_STUDIO_IMAGE = sagemaker("image", "sagemaker:image", Layer.CONTAINER)
+_IMAGE_VERSION = sagemaker("image-version", "sagemaker:image-version", Layer.CONTAINER)
+ALGORITHM = sagemaker("algorithm", "sagemaker:algorithm", Layer.CONTAINER)
 _NOTEBOOK_SCRIPT = sagemaker(
     "notebook-instance-lifecycle-config", "sagemaker:lifecycle-config", Layer.VM
 )
@@ -102,21 +112,42 @@ NOTEBOOK_INSTANCE = (
 )
 
 
+def resource_spec(at: str) -> tuple[Reference, ...]:
+    """What an app is started with."""
+    return (
+        Reference(f"{at}.SageMakerImageArn", _STUDIO_IMAGE, _IMAGE),
+        Reference(f"{at}.SageMakerImageVersionArn", _IMAGE_VERSION, _IMAGE),
+        Reference(f"{at}.LifecycleConfigArn", _STUDIO_SCRIPT, _SAME),
+    )
+
+
+def studio_apps(at: str) -> tuple[Reference, ...]:
+    """What the settings of apps name, in a domain, a profile or a space."""
+    return (
+        *resource_spec(f"{at}.*AppSettings.DefaultResourceSpec"),
+        Reference(f"{at}.*AppSettings.LifecycleConfigArns[]", _STUDIO_SCRIPT, _SAME),
+        Reference(f"{at}.*AppSettings.CodeRepositories[].RepositoryUrl", code_repository, _SAME),
+        Reference(f"{at}.*AppSettings.CustomImages[].ImageName", _STUDIO_IMAGE, _IMAGE),
+    )
+
+
+def pinned_images(place: Place, resource: Resource) -> Iterator[Resource | Edge]:
+    """The versions of Studio images that settings insist on; elsewhere the newest is used."""
+    for at, custom in find(resource.config, "*Settings.*AppSettings.CustomImages[]"):
+        if not isinstance(custom, Mapping) or not custom.get("ImageVersionNumber"):
+            continue
+        target = _IMAGE_VERSION(place, f"{custom.get('ImageName')}/{custom['ImageVersionNumber']}")
+        if target is not None:
+            yield target.stub
+            yield Edge(resource.key, target.stub.key, _IMAGE, f"{at}.ImageVersionNumber")
+
+
 def _studio(at: str) -> tuple[Reference, ...]:
-    """What settings of a Studio domain, profile or space name."""
+    """What settings of a Studio domain or profile name."""
     return (
         Reference(f"{at}.ExecutionRole", role, _IDENTITY),
         Reference(f"{at}.SecurityGroups[]", GROUP, _NETWORK),
-        Reference(f"{at}.*AppSettings.LifecycleConfigArns[]", _STUDIO_SCRIPT, _SAME),
-        Reference(
-            f"{at}.*AppSettings.DefaultResourceSpec.LifecycleConfigArn", _STUDIO_SCRIPT, _SAME
-        ),
-        Reference(f"{at}.*AppSettings.CodeRepositories[].RepositoryUrl", code_repository, _SAME),
-        Reference(
-            f"{at}.*AppSettings.CustomImages[].ImageName",
-            sagemaker("image", "sagemaker:image", Layer.CONTAINER),
-            _IMAGE,
-        ),
+        *studio_apps(at),
         Reference(
             f"{at}.CustomFileSystemConfigs[].EFSFileSystemConfig.FileSystemId",
             file_system("efs"),
@@ -233,6 +264,7 @@ ENDPOINT = (
 
 TRAINING_JOB = (
     Reference("AlgorithmSpecification.TrainingImage", image, _IMAGE),
+    Reference("AlgorithmSpecification.AlgorithmName", ALGORITHM, _IMAGE),
     Reference(
         "AlgorithmSpecification.TrainingImageConfig.TrainingRepositoryAuthConfig"
         ".TrainingRepositoryCredentialsProviderArn",
@@ -245,6 +277,7 @@ TRAINING_JOB = (
         _HUB_CONTENT,
         _ARTIFACT,
     ),
+    Reference("InputDataConfig[].DataSource.DatasetSource.DatasetArn", _HUB_CONTENT, _READS),
     Reference("OutputDataConfig.S3OutputPath", bucket, _WRITES),
     Reference("OutputDataConfig.KmsKeyId", kms_key, _KEY),
     Reference("CheckpointConfig.S3Uri", bucket, _WRITES),

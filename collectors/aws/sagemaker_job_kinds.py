@@ -1,4 +1,4 @@
-"""SageMaker's jobs besides training: processing, transform, tuning, AutoML, monitoring, experiments."""
+"""SageMaker's jobs besides training: processing, transform, tuning, monitoring and more."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping
 from collectors.aws.arns import Place, bucket, image, kms_key, role, sagemaker
 from collectors.aws.hosts import Host, only
 from collectors.aws.kinds import Kind, Tags
-from collectors.aws.references import vpc
+from collectors.aws.references import ALGORITHM, vpc
+from collectors.aws.sagemaker_kinds import mounts
 from collectors.references import Reference
-from collectors.values import find
-from undercroft.model import Certainty, Edge, Json, Resource
+from collectors.values import find, mappings
+from undercroft.model import Certainty, Edge, Json, Layer, Resource
 from undercroft.relations import Relation
 
 __all__ = ["KINDS"]
@@ -25,8 +26,20 @@ _SAME = Relation.SAME_WORKLOAD
 
 _TAGS = Tags("list_tags", "ResourceArn", "Tags")
 _ENDPOINT = sagemaker("endpoint", "sagemaker:endpoint")
+_CONFIG = sagemaker("endpoint-config", "sagemaker:endpoint-config")
 _MODEL = sagemaker("model", "sagemaker:model")
 _JOB = sagemaker("training-job", "sagemaker:training-job")
+_FEATURES = sagemaker("feature-group", "sagemaker:feature-group", Layer.STORAGE)
+_SCHEDULED = "MonitoringScheduleConfig.MonitoringJobDefinition"
+_DEFINITIONS = {
+    sort: sagemaker(f"{segment}-job-definition", "sagemaker:monitoring-job")
+    for sort, segment in (
+        ("DataQuality", "data-quality"),
+        ("ModelQuality", "model-quality"),
+        ("ModelBias", "model-bias"),
+        ("ModelExplainability", "model-explainability"),
+    )
+}
 _FIELDS = (
     "InstanceType",
     "InstanceCount",
@@ -50,9 +63,57 @@ def _transform_hosts(config: Mapping[str, Json]) -> Iterator[Host]:
     return _group("TransformResources", config)
 
 
+def _monitoring_hosts(config: Mapping[str, Json]) -> Iterator[Host]:
+    yield from _group("JobResources.ClusterConfig", config)
+    yield from _group(f"{_SCHEDULED}.MonitoringResources.ClusterConfig", config)
+
+
+def _tuning_hosts(config: Mapping[str, Json]) -> Iterator[Host]:
+    """The machines of the jobs that a tuning job starts, per definition."""
+    for field in ("TrainingJobDefinition", "TrainingJobDefinitions"):
+        found = config.get(field)
+        several = isinstance(found, list)
+        for index, definition in enumerate(mappings(found if several else [found])):
+            at = f"{field}[{index}]" if several else field
+            name = str(definition.get("DefinitionName") or (index if several else ""))
+            for inside in ("ResourceConfig", "HyperParameterTuningResourceConfig"):
+                resources = definition.get(inside)
+                if not isinstance(resources, Mapping):
+                    continue
+                choices = [resources, *mappings(resources.get("InstanceConfigs"))]
+                types = [one["InstanceType"] for one in choices if one.get("InstanceType")]
+                if types:
+                    kept = {**only(resources, _FIELDS), "InstanceType": types[0]}
+                    yield Host(name, f"{at}.{inside}.InstanceType", kept)
+
+
+def _tuned(place: Place, job: Resource) -> Iterator[Resource | Edge]:
+    for at in ("TrainingJobDefinition", "TrainingJobDefinitions[]"):
+        yield from mounts(place, job, f"{at}.InputDataConfig[]")
+
+
+def _scheduled(place: Place, schedule: Resource) -> Iterator[Resource | Edge]:
+    """An endpoint hands its data to the schedule, and that runs what a definition says."""
+    yield from _watched(place, schedule)
+    config = schedule.config.get("MonitoringScheduleConfig")
+    name = config.get("MonitoringJobDefinitionName") if isinstance(config, Mapping) else None
+    if not isinstance(config, Mapping) or not isinstance(name, str) or not name:
+        return
+    sort = _DEFINITIONS.get(str(config.get("MonitoringType")))
+    target = sort(place, name) if sort else None
+    if target is not None:
+        yield target.stub
+        via = "MonitoringScheduleConfig.MonitoringJobDefinitionName"
+        yield Edge(schedule.key, target.stub.key, _SAME, via, Certainty.STATED)
+
+
 def _watched(place: Place, job: Resource) -> Iterator[Resource | Edge]:
     """An endpoint hands its captured data to what watches it."""
-    for path in ("EndpointName", "*JobInput.EndpointInput.EndpointName"):
+    for path in (
+        "EndpointName",
+        "*JobInput.EndpointInput.EndpointName",
+        f"{_SCHEDULED}.MonitoringInputs[].EndpointInput.EndpointName",
+    ):
         for at, name in find(job.config, path):
             target = _ENDPOINT(place, name) if isinstance(name, str) and name else None
             if target is not None:
@@ -60,7 +121,15 @@ def _watched(place: Place, job: Resource) -> Iterator[Resource | Edge]:
                 yield Edge(target.stub.key, job.key, _WRITES, at, Certainty.STATED)
 
 
-def _definition(name: str, segment: str, operation: str, field: str) -> Kind:
+def _scripts(at: str) -> tuple[Reference, ...]:
+    """Code that is run before and after the analysis."""
+    return (
+        Reference(f"{at}.RecordPreprocessorSourceUri", bucket, _LOADS),
+        Reference(f"{at}.PostAnalyticsProcessorSourceUri", bucket, _LOADS),
+    )
+
+
+def _definition(name: str, segment: str, operation: str, field: str, *more: Reference) -> Kind:
     """A job that checks an endpoint's data or answers by schedule."""
     return Kind(
         name=name,
@@ -73,6 +142,7 @@ def _definition(name: str, segment: str, operation: str, field: str) -> Kind:
         arguments={"JobDefinitionName": "MonitoringJobDefinitionName"},
         arn="JobDefinitionArn",
         title="JobDefinitionName",
+        hosts=_monitoring_hosts,
         more=_watched,
         references=(
             Reference(f"{field}AppSpecification.ImageUri", image, _IMAGE),
@@ -87,6 +157,7 @@ def _definition(name: str, segment: str, operation: str, field: str) -> Kind:
             Reference("JobResources.ClusterConfig.VolumeKmsKeyId", kms_key, _KEY),
             Reference("RoleArn", role, _ROLE),
             *vpc("NetworkConfig.VpcConfig"),
+            *more,
         ),
     )
 
@@ -94,17 +165,16 @@ def _definition(name: str, segment: str, operation: str, field: str) -> Kind:
 def _training(at: str) -> tuple[Reference, ...]:
     return (
         Reference(f"{at}.AlgorithmSpecification.TrainingImage", image, _IMAGE),
+        Reference(f"{at}.AlgorithmSpecification.AlgorithmName", ALGORITHM, _IMAGE),
         Reference(f"{at}.InputDataConfig[].DataSource.S3DataSource.S3Uri", bucket, _READS),
         Reference(f"{at}.OutputDataConfig.S3OutputPath", bucket, _WRITES),
         Reference(f"{at}.OutputDataConfig.KmsKeyId", kms_key, _KEY),
-        Reference(f"{at}.ResourceConfig.VolumeKmsKeyId", kms_key, _KEY),
+        Reference(f"{at}.*ResourceConfig.VolumeKmsKeyId", kms_key, _KEY),
         Reference(f"{at}.CheckpointConfig.S3Uri", bucket, _WRITES),
         Reference(f"{at}.RoleArn", role, _ROLE),
         *vpc(f"{at}.VpcConfig"),
     )
 
-
-_SCHEDULED = "MonitoringScheduleConfig.MonitoringJobDefinition"
 
 KINDS: tuple[Kind, ...] = (
     Kind(
@@ -124,6 +194,20 @@ KINDS: tuple[Kind, ...] = (
         references=(
             Reference("AppSpecification.ImageUri", image, _IMAGE),
             Reference("ProcessingInputs[].S3Input.S3Uri", bucket, _READS),
+            Reference(
+                "ProcessingInputs[].DatasetDefinition.*Definition.OutputS3Uri", bucket, _READS
+            ),
+            Reference("ProcessingInputs[].DatasetDefinition.*Definition.KmsKeyId", kms_key, _KEY),
+            Reference(
+                "ProcessingInputs[].DatasetDefinition.RedshiftDatasetDefinition.ClusterRoleArn",
+                role,
+                _ROLE,
+            ),
+            Reference(
+                "ProcessingOutputConfig.Outputs[].FeatureStoreOutput.FeatureGroupName",
+                _FEATURES,
+                _WRITES,
+            ),
             Reference("ProcessingOutputConfig.Outputs[].S3Output.S3Uri", bucket, _WRITES),
             Reference("ProcessingOutputConfig.KmsKeyId", kms_key, _KEY),
             Reference("ProcessingResources.ClusterConfig.VolumeKmsKeyId", kms_key, _KEY),
@@ -166,6 +250,8 @@ KINDS: tuple[Kind, ...] = (
         identifiers=("HyperParameterTuningJobName",),
         arn="HyperParameterTuningJobArn",
         title="HyperParameterTuningJobName",
+        hosts=_tuning_hosts,
+        more=_tuned,
         references=(
             *_training("TrainingJobDefinition"),
             *_training("TrainingJobDefinitions[]"),
@@ -188,20 +274,46 @@ KINDS: tuple[Kind, ...] = (
             Reference("OutputDataConfig.S3OutputPath", bucket, _WRITES),
             Reference("OutputDataConfig.KmsKeyId", kms_key, _KEY),
             Reference("SecurityConfig.VolumeKmsKeyId", kms_key, _KEY),
+            Reference("AutoMLProblemTypeConfig.*Config.FeatureSpecificationS3Uri", bucket, _READS),
+            Reference(
+                "AutoMLComputeConfig.EmrServerlessComputeConfig.ExecutionRoleARN", role, _ROLE
+            ),
+            Reference("BestCandidate.InferenceContainers[].ModelDataUrl", bucket, _WRITES),
+            Reference("ModelDeployResult.EndpointName", _ENDPOINT, Relation.PRODUCES),
             Reference("RoleArn", role, _ROLE),
             *vpc("SecurityConfig.VpcConfig"),
         ),
     ),
-    _definition("data-quality-job", "data-quality-job-definition", "data_quality", "DataQuality"),
     _definition(
-        "model-quality-job", "model-quality-job-definition", "model_quality", "ModelQuality"
+        "data-quality-job",
+        "data-quality-job-definition",
+        "data_quality",
+        "DataQuality",
+        *_scripts("DataQualityAppSpecification"),
+        Reference("DataQualityBaselineConfig.StatisticsResource.S3Uri", bucket, _READS),
     ),
-    _definition("model-bias-job", "model-bias-job-definition", "model_bias", "ModelBias"),
+    _definition(
+        "model-quality-job",
+        "model-quality-job-definition",
+        "model_quality",
+        "ModelQuality",
+        *_scripts("ModelQualityAppSpecification"),
+        Reference("ModelQualityJobInput.GroundTruthS3Input.S3Uri", bucket, _READS),
+    ),
+    _definition(
+        "model-bias-job",
+        "model-bias-job-definition",
+        "model_bias",
+        "ModelBias",
+        Reference("ModelBiasAppSpecification.ConfigUri", bucket, _LOADS),
+        Reference("ModelBiasJobInput.GroundTruthS3Input.S3Uri", bucket, _READS),
+    ),
     _definition(
         "model-explainability-job",
         "model-explainability-job-definition",
         "model_explainability",
         "ModelExplainability",
+        Reference("ModelExplainabilityAppSpecification.ConfigUri", bucket, _LOADS),
     ),
     Kind(
         name="monitoring-schedule",
@@ -213,8 +325,16 @@ KINDS: tuple[Kind, ...] = (
         identifiers=("MonitoringScheduleName",),
         arn="MonitoringScheduleArn",
         title="MonitoringScheduleName",
-        more=_watched,
+        hosts=_monitoring_hosts,
+        more=_scheduled,
         references=(
+            *_scripts(f"{_SCHEDULED}.MonitoringAppSpecification"),
+            Reference(f"{_SCHEDULED}.BaselineConfig.*Resource.S3Uri", bucket, _READS),
+            Reference(
+                f"{_SCHEDULED}.MonitoringInputs[].BatchTransformInput.DataCapturedDestinationS3Uri",
+                bucket,
+                _READS,
+            ),
             Reference(f"{_SCHEDULED}.MonitoringAppSpecification.ImageUri", image, _IMAGE),
             Reference(
                 f"{_SCHEDULED}.MonitoringOutputConfig.MonitoringOutputs[].S3Output.S3Uri",
@@ -241,6 +361,7 @@ KINDS: tuple[Kind, ...] = (
         title="Name",
         references=(
             Reference("EndpointMetadata.EndpointName", _ENDPOINT, _SAME),
+            Reference("EndpointMetadata.EndpointConfigName", _CONFIG, _SAME),
             Reference("ModelVariants[].ModelName", _MODEL, _SAME),
             Reference("DataStorageConfig.Destination", bucket, _WRITES),
             Reference("DataStorageConfig.KmsKey", kms_key, _KEY),

@@ -13,7 +13,7 @@ from collectors.values import find
 from undercroft.model import Certainty, Edge, Layer, Resource
 from undercroft.relations import Relation
 
-__all__ = ["KINDS"]
+__all__ = ["KINDS", "mounts"]
 
 
 # …/<job name>/output/model.tar.gz is where a training job leaves its model unless told otherwise.
@@ -47,14 +47,17 @@ def _in_domain(place: Place, profile: Resource) -> Iterator[Resource | Edge]:
     if domain is not None:
         yield domain.stub
         yield Edge(domain.stub.key, profile.key, Relation.SAME_WORKLOAD, "UserProfiles")
+    yield from references.pinned_images(place, profile)
 
 
 _FILE_SYSTEMS = {"EFS": file_system("efs"), "FSxLustre": file_system("fsx")}
 
 
-def _mounts(place: Place, job: Resource) -> Iterator[Resource | Edge]:
+def mounts(
+    place: Place, job: Resource, inputs: str = "InputDataConfig[]"
+) -> Iterator[Resource | Edge]:
     """File systems of a training job: the id alone does not say which kind."""
-    for at, source in find(job.config, "InputDataConfig[].DataSource.FileSystemDataSource"):
+    for at, source in find(job.config, f"{inputs}.DataSource.FileSystemDataSource"):
         if not isinstance(source, Mapping):
             continue
         referent = _FILE_SYSTEMS.get(str(source.get("FileSystemType")))
@@ -89,7 +92,7 @@ _TRAINING_JOB = Kind(
     history="CreationTimeAfter",
     references=references.TRAINING_JOB,
     hosts=hosts.training_hosts,
-    more=_mounts,
+    more=mounts,
 )
 
 KINDS: tuple[Kind, ...] = (
@@ -145,6 +148,7 @@ KINDS: tuple[Kind, ...] = (
         service=True,
         tags=_TAGS,
         references=references.DOMAIN,
+        more=references.pinned_images,
     ),
     Kind(
         name="user-profile",

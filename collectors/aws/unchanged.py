@@ -61,6 +61,7 @@ SAFE: Mapping[str, Unchanged] = {
     "sagemaker.training-job": _job("TrainingJobStatus"),
     "sagemaker.processing-job": _job("ProcessingJobStatus"),
     "sagemaker.transform-job": _job("TransformJobStatus", by="TransformEndTime"),
+    "sagemaker.labeling-job": _job("LabelingJobStatus"),
     "sagemaker.tuning-job": _job("HyperParameterTuningJobStatus"),
     "sagemaker.automl-job": _job("AutoMLJobStatus"),
     "bedrock.custom-model": Unchanged("creationTime", _FIXED, "modelStatus", ("Active", "Failed")),
@@ -99,6 +100,7 @@ _RUNNING = "its answer holds what runs at the moment"
 DESCRIBED_ANYWAY: Mapping[str, str] = {
     "sagemaker.endpoint": f"{_RUNNING}: instances, states of variants, patched images",
     "sagemaker.inference-component": f"{_RUNNING}: copies",
+    "sagemaker.inference-router": f"{_RUNNING}: whether its targets answer",
     "sagemaker.inference-experiment": f"{_RUNNING}: the state of its endpoint",
     "sagemaker.monitoring-schedule": "its answer holds its last run",
     "sagemaker.pipeline": "its answer holds its last run",
