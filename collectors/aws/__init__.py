@@ -59,6 +59,7 @@ def collectors(
     from collectors.aws.lambda_ai import LambdaAiFunctions
     from collectors.aws.listed import KindList, KindNamed, SageMakerReferenced
     from collectors.aws.load_balancers import LoadBalancers
+    from collectors.aws.parameters import Parameters
     from collectors.aws.s3 import S3Collector
 
     clients = Accounts(options)
@@ -81,6 +82,7 @@ def collectors(
             *(KindNamed(clients, kind) for kind in REGIONS),
             Ec2Volumes(clients),
             LoadBalancers(clients),
+            Parameters(clients),
             EcrCollector(clients),
             IamCollector(clients),
             S3Collector(clients),

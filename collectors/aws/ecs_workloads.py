@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from collectors.aws.arns import Arn, Place, bucket, file_system, image, role
 from collectors.aws.hosts import Host, only
 from collectors.aws.images import parse_image
+from collectors.aws.parameters import parameter
 from collectors.aws.references import SECRET, vpc
 from collectors.aws.target_groups import TARGET_GROUP
 from collectors.aws.values import mappings
@@ -47,10 +48,7 @@ def ai_marker(definition: Mapping[str, Json]) -> str:
 
 
 def secret(place: Place, text: str) -> Target | None:
-    """A secret by the ARN of it or of a part of it (``…:secret:name:key:stage:version``).
-
-    Parameters of Systems Manager, which are named in the same fields, are not followed.
-    """
+    """A secret by the ARN of it or of a part of it (``…:secret:name:key:stage:version``)."""
     arn = Arn.parse(text)
     if arn is None or arn.service != "secretsmanager" or not arn.resource.startswith("secret:"):
         return None
@@ -84,6 +82,7 @@ TASK_DEFINITION = (
     Reference("taskRoleArn", role, _ROLE),
     Reference("executionRoleArn", role, _ROLE),
     Reference("containerDefinitions[].secrets[].valueFrom", secret, _ROLE),
+    Reference("containerDefinitions[].secrets[].valueFrom", parameter, _ROLE),
     Reference("containerDefinitions[].repositoryCredentials.credentialsParameter", secret, _ROLE),
     Reference("containerDefinitions[].environmentFiles[].value", bucket, _READS),
     Reference("volumes[].efsVolumeConfiguration.fileSystemId", file_system("efs"), _READS),

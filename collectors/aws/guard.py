@@ -300,7 +300,15 @@ READS: dict[str, frozenset[str]] = {
     ),
     "opensearch": frozenset({"DescribeDomains"}),
     "s3vectors": frozenset({"GetVectorBucket", "GetVectorBucketPolicy", "GetIndex"}),
-    "efs": frozenset({"DescribeFileSystems", "DescribeFileSystemPolicy"}),
+    "efs": frozenset(
+        {
+            "DescribeFileSystems",
+            "DescribeFileSystemPolicy",
+            "DescribeMountTargets",
+            "DescribeMountTargetSecurityGroups",
+            "DescribeAccessPoints",
+        }
+    ),
     "fsx": frozenset({"DescribeFileSystems"}),
     "elbv2": frozenset(
         {
@@ -361,6 +369,7 @@ READS: dict[str, frozenset[str]] = {
         }
     ),
     "secretsmanager": frozenset({"DescribeSecret", "GetResourcePolicy"}),
+    "ssm": frozenset({"DescribeParameters"}),
     "glue": frozenset({"GetMLTransforms"}),
     "translate": frozenset({"ListTextTranslationJobs"}),
     "healthlake": frozenset({"ListFHIRDatastores"}),

@@ -324,8 +324,34 @@ _EFS = Kind(
             answers=frozenset({"PolicyNotFound"}),
             grants=("elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite"),
         ),
+        Read(
+            "MountTargets",
+            "describe_mount_targets",
+            {"FileSystemId": _NAME},
+            pick="MountTargets",
+            listed=True,
+            each=(
+                Each(
+                    "SecurityGroups",
+                    "describe_mount_target_security_groups",
+                    {"MountTargetId": "MountTargetId"},
+                    "SecurityGroups",
+                ),
+            ),
+        ),
+        Read(
+            "AccessPoints",
+            "describe_access_points",
+            {"FileSystemId": _NAME},
+            pick="AccessPoints",
+            listed=True,
+        ),
     ),
-    references=(Reference("KmsKeyId", kms_key, _KEY),),
+    references=(
+        Reference("KmsKeyId", kms_key, _KEY),
+        Reference("MountTargets[].SubnetId", SUBNET, _NETWORK),
+        Reference("MountTargets[].SecurityGroups[]", GROUP, _NETWORK),
+    ),
 )
 
 _FSX = Kind(

@@ -203,10 +203,10 @@ class ModelCloud:
             if needed <= r.names and all(_named_in(r, names) for names in asked if known)
         ]
         item = output.members[listed].member
-        items = [
-            _item(item, r.data) if item.type_name == "structure" else _identifier(listed, r)
-            for r in found
-        ]
+        if item.type_name == "structure":
+            items: list[Any] = [_item(item, r.data) for r in found]
+        else:
+            items = [name for r in found for name in _identifiers(listed, r)]
         token = next((name for name in _TOKENS if name in output.members), "")
         asked_for = next((n for n in _TOKENS if n in operation.input_shape.members), token)
         if not token:
@@ -418,11 +418,14 @@ def _named_in(record: Record, names: set[Any]) -> bool:
     return any(n in plain or n.rpartition("/")[2] in plain for n in record.names)
 
 
-def _identifier(listed: str, record: Record) -> str:
+def _identifiers(listed: str, record: Record) -> list[str]:
+    """What a list of bare names holds of a record."""
+    if isinstance(whole := record.data.get(listed), list):
+        return whole
     wanted = listed[:-1]
     known = {key.lower(): str(v) for key, v in record.data.items() if isinstance(v, str)}
     names = (wanted.lower(), f"{wanted.lower()}name", "name")
-    return next((known[name] for name in names if name in known), next(iter(known.values())))
+    return [next((known[name] for name in names if name in known), next(iter(known.values())))]
 
 
 def _owned(output: Any) -> dict[str, Any]:

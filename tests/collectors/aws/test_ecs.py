@@ -10,13 +10,14 @@ import pytest
 from collectors.aws.ecs import _VOLATILE, EcsAiServices
 from collectors.aws.ecs_workloads import SERVICE, TASK_DEFINITION, ai_marker, secret
 from collectors.aws.guard import READS
+from collectors.aws.parameters import PARAMETER, Parameters, parameter
 from collectors.aws.session import Clients
 from tests.cloud.model_server import ModelCloud, Record
 from tests.collectors.aws.conftest import Answer, Proxy
 from tests.collectors.aws.lower_layers import ACCOUNT, PLACE, allow, document
 from tests.collectors.aws.modelled import REGION, Read, findings, unknowns
 from tests.collectors.aws.test_sdk_contract import reaches
-from undercroft.model import CoverageStatus
+from undercroft.model import CoverageStatus, Presence
 from undercroft.protocols import Meter, Scope
 
 ARN = f"arn:aws:ecs:{REGION}:{ACCOUNT}:"
@@ -55,13 +56,40 @@ def test_an_inference_accelerator_of_the_task_marks_it() -> None:
     [
         (f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:hub-AbCdEf", "secret/hub-AbCdEf"),
         (f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:hub-AbCdEf:key::", "secret/hub-AbCdEf"),
-        (f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/hub", ""),
-        ("hub", ""),
+        (f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/hub", "parameter/hub"),
+        (f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/prod/hub:3", "parameter/prod/hub"),
+        ("hub", "parameter/hub"),
+        ("/prod/hub:3", "parameter/prod/hub"),
+        ("/", ""),
+        (f"arn:aws:ssm:{REGION}:{ACCOUNT}:document/hub", ""),
     ],
 )
-def test_secrets_are_named_by_their_arn_or_a_part_of_it(text: str, key: str) -> None:
-    target = secret(PLACE, text)
+def test_secrets_and_parameters_share_a_field(text: str, key: str) -> None:
+    target = secret(PLACE, text) or parameter(PLACE, text)
     assert (target.stub.key.split("/", 5)[-1] if target else "") == key
+
+
+def test_parameters(clients: Clients, aws: Proxy, seed: Any) -> None:
+    ssm = seed("ssm")
+    ssm.put_parameter(Name="/prod/hub", Value="x", Type="String")
+    ssm.put_parameter(Name="hub", Value="x", Type="SecureString", KeyId="alias/ml")
+    named = [parameter(PLACE, text) for text in ("/prod/hub", "hub", "gone")]
+    collector = Parameters(clients)
+    (target,) = collector.targets(Scope("aws"), [target.stub for target in named if target])
+    read = Read(collector.collect(target, Meter()))
+    assert findings(read) == {"prod/hub": {"aws-ssm-parameter-plain"}}
+    assert read.links("hub") == {("encrypted_with", "kms/alias/ml")}
+    assert read.named("gone").presence is Presence.ABSENT
+    assert "Value" not in str([r.config for r in read.resources.values()])
+    assert aws.seen.count("DescribeParameters") == 1
+    aws.always["DescribeParameters"] = Answer.error("AccessDeniedException", 400)
+    read = Read(collector.collect(target, Meter()))
+    assert read.resources == {}
+    assert "ssm:DescribeParameters" in read.coverage[0].reason
+    model: Any = botocore.session.Session().get_service_model("ssm")
+    listed = model.operation_model("DescribeParameters").output_shape
+    for path in ("Name", "Type", *(reference.path for reference in PARAMETER)):
+        assert reaches(listed, f"Parameters[].{path}")
 
 
 def definition(family: str, revision: int = 1, **more: Any) -> Record:

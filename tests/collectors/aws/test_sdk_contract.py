@@ -137,10 +137,11 @@ def test_references(kind: Kind, model: Any) -> None:
             continue
         shape = api(model(read.client or kind.client), read.operation).output_shape
         inside = shape.members[read.pick] if read.pick else shape
-        more = {each.into: each for each in read.each}.get(rest.partition(".")[0])
+        inner, _, last = rest.partition(".")
+        more = {each.into: each for each in read.each}.get(inner.removesuffix("[]"))
         if more is not None:
             answer = api(model(read.client or kind.client), more.operation).output_shape
-            assert reaches(answer.members[more.pick], rest.partition(".")[2]), ref.path
+            assert reaches(answer, f"{more.pick}{'[]' * inner.endswith('[]')}.{last}".rstrip("."))
             continue
         assert reaches(inside.member if read.listed else inside, rest), ref.path
 

@@ -69,7 +69,7 @@ FAILS = {
     "vectors-bad": {"aws-aoss-public-network", "aws-aoss-no-cmk", "aws-aoss-broad-data-access"},
     "search-bad": {"aws-opensearch-vector-domain-exposed"},
     "embeddings-bad": {"aws-s3vectors-exposed"},
-    "home-bad": {"aws-efs-ai-unprotected"},
+    "home-bad": {"aws-efs-ai-unprotected", "aws-efs-access-point-open"},
     "wiki/login-bad": {"aws-secret-policy-foreign"},
     "fs-0bad0bad0bad0bad0": {"aws-fsx-ai-no-cmk"},
     "gpu-bad": {"aws-eks-public-endpoint", "aws-eks-hygiene"},
@@ -87,6 +87,11 @@ def test_what_is_named_is_read_and_judged(clients: Clients) -> None:
         ("uses_identity", "iam/role/tools"),
         ("protected_by", "ec2/subnet/subnet-1"),
         ("protected_by", "ec2/security-group/sg-1"),
+    }
+    assert read.links("home-bad") == {
+        ("protected_by", "ec2/subnet/subnet-1"),
+        ("protected_by", "ec2/security-group/sg-1"),
+        ("protected_by", "ec2/security-group/sg-2"),
     }
     assert ("runs_on", "eks/nodegroup/gpu-bad/old-bad") in read.links("gpu-bad")
     assert read.links("old-bad") == {("uses_identity", "iam/role/nodes")}
