@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from collectors.aws.arns import Arn, account_region, role
+from collectors.aws.arns import Arn, Place, account_region, named, role
 from collectors.aws.ec2_reads import Ec2Reads
 from collectors.aws.errors import CallError
 from collectors.aws.inspector import Inspector
@@ -38,6 +38,7 @@ __all__ = ["ACCELERATED_FAMILY", "Ec2AiInstances"]
 _ALIVE = [{"Name": "instance-state-name", "Values": ["pending", "running", "stopping", "stopped"]}]
 _DEEP_LEARNING = "Deep Learning "
 """How the names of AWS's Deep Learning AMIs begin."""
+_NODES = named("eks", "nodegroup", "eks:nodegroup", Layer.VM)
 _ACCELERATORS = ("GpuInfo", "NeuronInfo", "InferenceAcceleratorInfo")
 # Only used if instance types may not be described: accelerated families by their names.
 ACCELERATED_FAMILY = re.compile(r"(?:p\d|g4dn|gr?[5-9]|trn\d|inf\d|dl\d)[a-z0-9-]*\.")
@@ -171,6 +172,7 @@ class Ec2AiInstances(AwsCollector):
         yield Edge(service, machine.key, Relation.RUNS_ON, "InstanceId")
         yield Edge(service, region.key, Relation.CONTAINED_IN, "region", Certainty.DEFAULT)
         yield from link(place, machine.key, config, INSTANCE)
+        yield from _node(place, machine, tags)
         yield from standing_behind(place, machine.key, behind, "TargetHealthDescriptions[].Target")
         for arn in roles:
             target = role(place, arn)
@@ -326,6 +328,16 @@ class _Lookup:
             except CallError as error:
                 self._roles[profile_arn] = [] if error.code == "NoSuchEntity" else error
         return self._roles[profile_arn]
+
+
+def _node(place: Place, machine: Resource, tags: Mapping[str, str]) -> Iterator[Collected]:
+    """The group of Kubernetes nodes that a machine is one of, by the tags that EKS gives it."""
+    cluster, group = tags.get("eks:cluster-name"), tags.get("eks:nodegroup-name")
+    if cluster and group:
+        nodes = _NODES(place, f"{cluster}/{group}")
+        if nodes is not None:
+            yield nodes.stub
+            yield Edge(nodes.stub.key, machine.key, Relation.RUNS_ON, "Tags[eks:nodegroup-name]")
 
 
 def _ipv6(instance: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,5 @@
-"""ECS: services whose containers do AI work, with the task definitions that say what they run.
+"""ECS: services and single tasks whose containers do AI work, with the task definitions that say
+what they run.
 
 A cluster runs anything; what counts is recognised by image, accelerator or environment, or by a
 role that may call models. What could not be read may be one of them; then the list is not complete.
@@ -6,14 +7,14 @@ role that may call models. What could not be read may be one of them; then the l
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from botocore.client import BaseClient
 
 from collectors.aws.arns import Arn, Place, ec2, image, in_region
-from collectors.aws.ecs_workloads import SERVICE, TASK_DEFINITION, ai_marker, fargate_host
+from collectors.aws.ecs_tasks import PAGE, Running, Task, Tasks
+from collectors.aws.ecs_workloads import SERVICE, TASK, TASK_DEFINITION, ai_marker, fargate_host
 from collectors.aws.errors import CallError
 from collectors.aws.hosts import hosts
 from collectors.aws.model_callers import model_callers
@@ -37,9 +38,7 @@ from undercroft.relations import Relation
 
 __all__ = ["EcsAiServices"]
 
-_PAGE = 100
 _SERVICES_PER_CALL = 10
-_THINGS_PER_CALL = 100
 """Most that one describe call takes. Source: the API reference of ECS."""
 _GONE = "MISSING"
 _VOLATILE = frozenset(
@@ -58,21 +57,38 @@ _VOLATILE = frozenset(
     }
 )
 """What of a service or a task set changes while nobody changes anything."""
+_OF_TASK = (
+    "clusterArn",
+    "taskDefinitionArn",
+    "launchType",
+    "capacityProviderName",
+    "platformVersion",
+    "platformFamily",
+    "enableExecuteCommand",
+)
+"""What of a task is kept: what is not about this one run of it."""
 _INSTANCE = ec2("instance", Layer.VM)
 
 
 class EcsAiServices(AwsCollector):
-    """Services that run AI containers, each with its task definitions and what they stand on."""
+    """Services that run AI containers, and AI tasks that no service runs, each with its task
+    definitions and what they stand on."""
 
     name = "aws.ecs"
-    lists = ("ecs:service", "ecs:task-definition", "ecs:host")
+    lists = ("ecs:service", "ecs:task", "ecs:task-definition", "ecs:host")
 
     def read(self, unit: Unit) -> Reading:
         """Every service and task definition once; keep those that do AI work."""
         client = self.clients.client("ecs", unit.place.region)
         gaps, seen = Gaps(), set[tuple[str, str]]()
-        services, unsaid = self._services(client, unit.meter)
+        clusters = [
+            str(arn)
+            for arn in pages(unit.meter, client, "list_clusters", "clusterArns", page_size=PAGE)
+        ]
+        services, unsaid = self._services(client, unit.meter, clusters)
+        tasks = Tasks(client, unit.meter, clusters)
         wanted = dict.fromkeys(arn for service in services for arn in _definitions_of(service))
+        wanted |= dict.fromkeys(str(task["taskDefinitionArn"]) for task in tasks.alone())
         definitions: dict[str, dict[str, Json]] = {}
         errors: list[CallError] = []
         answers = side_by_side(wanted, lambda arn: _definition(client, unit.meter, arn))
@@ -87,9 +103,13 @@ class EcsAiServices(AwsCollector):
         keys = _keys(unit.place, definitions)
 
         def one(service: Mapping[str, Json]) -> list[Collected]:
-            return list(self._service(unit, client, service, keys))
+            return list(self._service(unit, tasks, service, keys))
 
         for found in side_by_side(chosen, one):
+            gaps.note(found)
+            yield from once(found, seen)
+        for name, alike in _alike(tasks.alone(), keys).items():
+            found = list(self._task(unit.place, tasks, name, alike, keys))
             gaps.note(found)
             yield from once(found, seen)
         for arn, definition in definitions.items():
@@ -104,6 +124,9 @@ class EcsAiServices(AwsCollector):
             return Ended(f"task roles that may call models: {doubt.reason}", doubt.status)
         if unsaid:
             return Ended(unsaid, CoverageStatus.ERROR)
+        if tasks.refused:
+            reason = f"tasks that no service runs: {tasks.refused.reason}"
+            return Ended(reason, tasks.refused.status)
         return Ended(gaps.sentence())
 
     def _markers(
@@ -122,12 +145,14 @@ class EcsAiServices(AwsCollector):
         callers, doubt = model_callers(self.clients.client("iam"), meter, roles.values())
         return markers | {arn: "role" for arn, role in roles.items() if role in callers}, doubt
 
-    def _services(self, client: BaseClient, meter: Meter) -> tuple[list[dict[str, Json]], str]:
+    def _services(
+        self, client: BaseClient, meter: Meter, clusters: Iterable[str]
+    ) -> tuple[list[dict[str, Json]], str]:
         """Every service of every cluster, and why some were not described."""
 
         def of_cluster(cluster: str) -> list[dict[str, Any]]:
             arns = pages(
-                meter, client, "list_services", "serviceArns", page_size=_PAGE, cluster=cluster
+                meter, client, "list_services", "serviceArns", page_size=PAGE, cluster=cluster
             )
             return [
                 call(
@@ -141,7 +166,6 @@ class EcsAiServices(AwsCollector):
                 for batch in batches(arns, _SERVICES_PER_CALL)
             ]
 
-        clusters = pages(meter, client, "list_clusters", "clusterArns", page_size=_PAGE)
         answers = [answer for found in side_by_side(clusters, of_cluster) for answer in found]
         failures = [
             failure
@@ -156,27 +180,26 @@ class EcsAiServices(AwsCollector):
     def _service(
         self,
         unit: Unit,
-        client: BaseClient,
+        tasks: Tasks,
         service: Mapping[str, Json],
         keys: Mapping[str, str],
     ) -> Iterator[Collected]:
         place = unit.place
         arn = str(service["serviceArn"])
-        cluster = str(service.get("clusterArn") or "").rpartition("/")[2]
+        cluster, name = str(service.get("clusterArn") or ""), str(service["serviceName"])
         config = _settled(service)
         if sets := [_settled(item) for item in mappings(service.get("taskSets"))]:
             config["taskSets"] = [*sets]
         facts: dict[str, Json] = {}
         unknown: dict[str, str] = {}
-        running = _running(client, unit.meter, service)
+        running = tasks.running(cluster, tasks.of_service(cluster, name))
         if isinstance(running, CallError):
             unknown["facts.instances"] = running.unknown
-            running = _Running()
+            running = Running()
         else:
             facts["instances"] = list(running.instances)
-        name = str(service["serviceName"])
         row = Resource(
-            key=place.key("ecs", "service", f"{cluster}/{name}"),
+            key=place.key("ecs", "service", f"{_last(cluster)}/{name}"),
             provider="aws",
             account=place.account,
             region=place.region,
@@ -199,21 +222,51 @@ class EcsAiServices(AwsCollector):
                 yield Edge(row.key, keys[definition], Relation.SAME_WORKLOAD, "taskDefinition")
         yield from link(place, row.key, config, SERVICE)
         yield from hosts(row, fargate_host(config))
-        for identifier in running.instances:
-            machine = _INSTANCE(place, identifier).stub
-            yield machine
-            yield Edge(row.key, machine.key, Relation.RUNS_ON, "tasks[].containerInstanceArn")
-        for text in running.images:
-            target = image(place, text)
-            if target is not None:
-                yield target.stub
-                yield Edge(
-                    row.key,
-                    target.stub.key,
-                    Relation.RUNS_IMAGE,
-                    "tasks[].containers[].imageDigest",
-                    detail=target.detail,
-                )
+        yield from _beneath(place, row.key, running)
+
+    def _task(
+        self,
+        place: Place,
+        tasks: Tasks,
+        name: str,
+        alike: list[Task],
+        keys: Mapping[str, str],
+    ) -> Iterator[Collected]:
+        """One row for all that runs of a family in a cluster: every run of it is another task."""
+        newest = max(alike, key=lambda task: str(task.get("startedAt") or ""))
+        cluster = str(newest.get("clusterArn") or "")
+        config = {field: newest[field] for field in _OF_TASK if newest.get(field)}
+        facts: dict[str, Json] = {}
+        unknown: dict[str, str] = {}
+        running = tasks.running(cluster, alike)
+        if isinstance(running, CallError):
+            unknown["facts.instances"] = running.unknown
+            running = Running()
+        else:
+            facts["instances"] = list(running.instances)
+        row = Resource(
+            key=place.key("ecs", "task", name),
+            provider="aws",
+            account=place.account,
+            region=place.region,
+            type="ecs:task",
+            layer=Layer.SERVICE,
+            name=_last(name),
+            native_id=place.arn("ecs", f"task/{name}"),
+            tags=tag_map(newest.get("tags")),
+            config=config,
+            facts=facts,
+            unknown=unknown,
+            service=True,
+            collector=self.name,
+        )
+        yield row
+        yield from in_region(row.key, place)
+        for definition in dict.fromkeys(str(task["taskDefinitionArn"]) for task in alike):
+            yield Edge(row.key, keys[definition], Relation.SAME_WORKLOAD, "taskDefinitionArn")
+        yield from link(place, row.key, newest, TASK)
+        yield from hosts(row, fargate_host(config))
+        yield from _beneath(place, row.key, running)
 
     def _definition(
         self, place: Place, key: str, definition: Mapping[str, Json], marker: str
@@ -236,14 +289,34 @@ class EcsAiServices(AwsCollector):
         yield from link(place, key, config, TASK_DEFINITION)
 
 
-@dataclass(frozen=True, slots=True)
-class _Running:
-    """What the tasks of a service say."""
+def _beneath(place: Place, key: str, running: Running) -> Iterator[Collected]:
+    """The machines and images of what runs."""
+    for identifier in running.instances:
+        machine = _INSTANCE(place, identifier).stub
+        yield machine
+        yield Edge(key, machine.key, Relation.RUNS_ON, "tasks[].containerInstanceArn")
+    for text in running.images:
+        target = image(place, text)
+        if target is not None:
+            yield target.stub
+            via = "tasks[].containers[].imageDigest"
+            yield Edge(key, target.stub.key, Relation.RUNS_IMAGE, via, detail=target.detail)
 
-    instances: tuple[str, ...] = ()
-    """Ids of the machines of ours that they run on."""
-    images: tuple[str, ...] = ()
-    """References by digest to what they really run."""
+
+def _alike(tasks: Iterable[Task], keys: Mapping[str, str]) -> dict[str, list[Task]]:
+    """``<cluster>/<family>`` → the tasks of it that do AI work."""
+    found: dict[str, list[Task]] = {}
+    for task in tasks:
+        arn = str(task["taskDefinitionArn"])
+        if arn in keys:
+            family = _last(arn).rpartition(":")[0]
+            name = f"{_last(str(task.get('clusterArn') or ''))}/{family}"
+            found.setdefault(name, []).append(task)
+    return found
+
+
+def _last(arn: str) -> str:
+    return arn.rpartition("/")[2]
 
 
 def _settled(thing: Mapping[str, Json]) -> dict[str, Json]:
@@ -287,50 +360,3 @@ def _keys(place: Place, arns: Iterable[str]) -> dict[str, str]:
         for family, revisions in families.items()
         for revision, arn in revisions.items()
     }
-
-
-def _running(client: BaseClient, meter: Meter, service: Mapping[str, Json]) -> _Running | CallError:
-    cluster = str(service.get("clusterArn") or "")
-    try:
-        listed = pages(
-            meter,
-            client,
-            "list_tasks",
-            "taskArns",
-            page_size=_PAGE,
-            cluster=cluster,
-            serviceName=service["serviceName"],
-        )
-        tasks = [
-            task
-            for batch in batches(listed, _THINGS_PER_CALL)
-            for task in call(meter, client, "describe_tasks", cluster=cluster, tasks=batch)["tasks"]
-        ]
-        holders = sorted(
-            {task["containerInstanceArn"] for task in tasks if "containerInstanceArn" in task}
-        )
-        machines = [
-            machine
-            for batch in batches(holders, _THINGS_PER_CALL)
-            for machine in call(
-                meter,
-                client,
-                "describe_container_instances",
-                cluster=cluster,
-                containerInstances=batch,
-            )["containerInstances"]
-        ]
-    except CallError as error:
-        return error
-    ids = (str(machine.get("ec2InstanceId") or "") for machine in machines)
-    return _Running(tuple(sorted({i for i in ids if i})), tuple(sorted(set(_digests(tasks)))))
-
-
-def _digests(tasks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    for task in tasks:
-        for container in task.get("containers") or ():
-            reference, digest = container.get("image"), container.get("imageDigest")
-            if reference and digest:
-                name = reference.partition("@")[0]
-                repository, colon, tag = name.rpartition(":")
-                yield f"{repository if colon and '/' not in tag else name}@{digest}"

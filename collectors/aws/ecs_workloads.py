@@ -9,14 +9,14 @@ from collectors.aws.arns import Arn, Place, bucket, file_system, image, role
 from collectors.aws.hosts import Host, only
 from collectors.aws.images import parse_image
 from collectors.aws.parameters import parameter
-from collectors.aws.references import SECRET, vpc
+from collectors.aws.references import SECRET, SUBNET, vpc
 from collectors.aws.target_groups import TARGET_GROUP
 from collectors.aws.values import mappings
 from collectors.references import Reference, Target
 from undercroft.model import Json
 from undercroft.relations import Relation
 
-__all__ = ["AI_NAMES", "SERVICE", "TASK_DEFINITION", "ai_marker", "fargate_host", "secret"]
+__all__ = ["AI_NAMES", "SERVICE", "TASK", "TASK_DEFINITION", "ai_marker", "fargate_host", "secret"]
 
 _ACCELERATORS = frozenset({"GPU", "InferenceAccelerator", "NeuronDevice"})
 AI_NAMES = re.compile(
@@ -67,6 +67,12 @@ _NETWORK = "networkConfiguration.awsvpcConfiguration"
 _ROLE = Relation.USES_IDENTITY
 _READS = Relation.READS_DATA_FROM
 
+
+def _subnet(place: Place, text: str) -> Target | None:
+    """The subnet among the details of an attachment, which are names and values."""
+    return SUBNET(place, text) if text.startswith("subnet-") else None
+
+
 SERVICE = (
     *vpc(_NETWORK, "subnets", "securityGroups"),
     *vpc(f"taskSets[].{_NETWORK}", "subnets", "securityGroups"),
@@ -75,6 +81,12 @@ SERVICE = (
         for at in ("", "taskSets[].")
         for field in ("targetGroupArn", "advancedConfiguration.alternateTargetGroupArn")
     ),
+)
+
+TASK = (
+    Reference("overrides.taskRoleArn", role, _ROLE),
+    Reference("overrides.executionRoleArn", role, _ROLE),
+    Reference("attachments[].details[].value", _subnet, Relation.PROTECTED_BY),
 )
 
 TASK_DEFINITION = (

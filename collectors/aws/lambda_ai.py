@@ -1,4 +1,5 @@
-"""Lambda: functions that do AI work, told by their variables, layers or image.
+"""Lambda: functions that do AI work, told by their variables, layers or image, or by a role that
+may call models.
 
 A function that others name is read whatever it does; here are those that nobody names.
 """
@@ -13,6 +14,7 @@ from collectors.aws.arns import Arn, Place, function, in_region
 from collectors.aws.ecs_workloads import AI_NAMES
 from collectors.aws.errors import CallError
 from collectors.aws.images import is_ai_name, parse_image
+from collectors.aws.model_callers import model_callers
 from collectors.aws.session import call, pages
 from collectors.aws.subreads import tag_map
 from collectors.aws.units import (
@@ -42,15 +44,21 @@ class LambdaAiFunctions(AwsCollector):
     lists = ("lambda:ai-function",)
 
     def read(self, unit: Unit) -> Reading:
-        """Every function once, at fifty a page; what runs an image is asked which."""
+        """Every function once, at fifty a page; what runs an image is asked which.
+
+        Roles are only looked at where nothing else tells.
+        """
         client = self.clients.client("lambda", unit.place.region)
         gaps, seen, lost = Gaps(), set[tuple[str, str]](), list[CallError]()
+        plain: list[Mapping[str, Json]] = []
 
         def one(config: Mapping[str, Json]) -> list[Collected] | CallError:
             try:
                 found = marker(config) or self._image_marker(unit, client, config)
             except CallError as error:
                 return error
+            if not found:
+                plain.append({name: config.get(name) for name in (*_KEPT, "Role")})
             return list(self._row(unit, client, config, found)) if found else []
 
         listed = pages(unit.meter, client, "list_functions", "Functions")
@@ -61,9 +69,18 @@ class LambdaAiFunctions(AwsCollector):
                     continue
                 gaps.note(found)
                 yield from once(found, seen)
+        roles = (str(config["Role"]) for config in plain if config.get("Role"))
+        callers, doubt = model_callers(self.clients.client("iam"), unit.meter, roles)
+        for config in sorted(plain, key=lambda config: str(config["FunctionArn"])):
+            if config.get("Role") in callers:
+                found = list(self._row(unit, client, config, "role"))
+                gaps.note(found)
+                yield from once(found, seen)
         if lost:
             reason = f"{len(lost)} functions whose images could not be told: {lost[0].reason}"
             return Ended(reason, lost[0].status)
+        if doubt:
+            return Ended(f"roles of functions that may call models: {doubt.reason}", doubt.status)
         return Ended(gaps.sentence())
 
     def _image_marker(self, unit: Unit, client: BaseClient, config: Mapping[str, Json]) -> str:
@@ -97,7 +114,7 @@ class LambdaAiFunctions(AwsCollector):
             name=str(config["FunctionName"]),
             native_id=f"{arn}#ai-function",
             tags=tags,
-            config={name: config[name] for name in _KEPT if name in config},
+            config={name: config[name] for name in _KEPT if config.get(name) is not None},
             facts={"ai_marker": found},
             unknown=unknown,
             service=True,

@@ -70,7 +70,8 @@ def test_an_accelerated_instance_is_an_ai_service(clients: Clients, aws: Proxy, 
     iam.create_role(RoleName="gpu", AssumeRolePolicyDocument="{}", Path="/ml/")
     iam.create_instance_profile(InstanceProfileName="gpu-profile", Path="/ml/")
     iam.add_role_to_instance_profile(InstanceProfileName="gpu-profile", RoleName="gpu")
-    tags = [{"Key": "Name", "Value": "jupyter"}, {"Key": "team", "Value": "ml"}]
+    told = {"Name": "jupyter", "team": "ml", "eks:cluster-name": "c", "eks:nodegroup-name": "n"}
+    tags = [{"Key": key, "Value": value} for key, value in told.items()]
     machine = run(
         seed,
         "p3.2xlarge",
@@ -104,6 +105,9 @@ def test_an_accelerated_instance_is_an_ai_service(clients: Clients, aws: Proxy, 
 
     assert links(found, f"ec2/ai-instance/{machine}") == {
         (Relation.RUNS_ON, "InstanceId", f"ec2/instance/{machine}")
+    }
+    assert links(found, "eks/nodegroup/c/n") == {
+        (Relation.RUNS_ON, "Tags[eks:nodegroup-name]", f"ec2/instance/{machine}")
     }
     said = links(found, f"ec2/instance/{machine}")
     assert (

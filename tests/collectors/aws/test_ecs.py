@@ -7,8 +7,8 @@ from typing import Any
 import botocore.session
 import pytest
 
-from collectors.aws.ecs import _VOLATILE, EcsAiServices
-from collectors.aws.ecs_workloads import SERVICE, TASK_DEFINITION, ai_marker, secret
+from collectors.aws.ecs import _OF_TASK, _VOLATILE, EcsAiServices
+from collectors.aws.ecs_workloads import SERVICE, TASK, TASK_DEFINITION, ai_marker, secret
 from collectors.aws.guard import READS
 from collectors.aws.parameters import PARAMETER, Parameters, parameter
 from collectors.aws.session import Clients
@@ -138,6 +138,24 @@ GPU = {
 }
 
 
+RUNS: list[tuple[str, dict[str, Any]]] = [
+    ("gpu:3", {"launchType": "FARGATE", "startedAt": "2026-05-01T00:00:00Z"}),
+    (
+        "gpu:7",
+        {
+            "launchType": "FARGATE",
+            "startedAt": "2026-05-02T00:00:00Z",
+            "tags": [{"key": "team", "value": "search"}],
+            "overrides": {"taskRoleArn": f"arn:aws:iam::{ACCOUNT}:role/nightly"},
+            "attachments": [
+                {"details": [{"name": "macAddress", "value": "0a"}, {"value": "subnet-7"}]}
+            ],
+        },
+    ),
+    ("shop:1", {}),
+]
+
+
 @pytest.fixture
 def cloud(aws_model: ModelCloud) -> ModelCloud:
     task, machine = f"{ARN}task/ml/1", f"{ARN}container-instance/ml/2"
@@ -158,8 +176,27 @@ def cloud(aws_model: ModelCloud) -> ModelCloud:
                 "ecs",
                 "Task",
                 REGION,
-                {"taskArn": task, "containerInstanceArn": machine, "containers": [running]},
-                {"service": "gpu"},
+                {
+                    "taskArn": task,
+                    "taskDefinitionArn": f"{ARN}task-definition/gpu:7",
+                    "clusterArn": f"{ARN}cluster/ml",
+                    "group": "service:gpu",
+                    "containerInstanceArn": machine,
+                    "containers": [running],
+                },
+            ),
+            *(
+                Record("ecs", "Task", REGION, {**alone, **data})
+                for number, (family, data) in enumerate(RUNS)
+                for alone in [
+                    {
+                        "taskArn": f"{ARN}task/ml/alone-{number}",
+                        "taskDefinitionArn": f"{ARN}task-definition/{family}",
+                        "clusterArn": f"{ARN}cluster/ml",
+                        "group": f"family:{family}",
+                        "containers": [{"name": "c", "image": "ollama/ollama:0.3"}],
+                    }
+                ]
             ),
             Record(
                 "ecs",
@@ -182,11 +219,13 @@ def test_ai_services_with_what_they_stand_on_and_nothing_else(cloud: ModelCloud)
     read = scanned()
     (coverage,) = read.coverage
     assert (coverage.status, coverage.reason) == (CoverageStatus.COMPLETE, "")
-    assert coverage.lists == ("ecs:service", "ecs:task-definition", "ecs:host")
+    assert coverage.lists == ("ecs:service", "ecs:task", "ecs:task-definition", "ecs:host")
     assert {key.split("/", 4)[-1] for key in read.resources} == {
         "ecs/service/ml/gpu",
         "ecs/service/ml/old",
         "ecs/service/ml/old#host",
+        "ecs/task/ml/gpu",
+        "ecs/task/ml/gpu#host",
         "ecs/task-definition/gpu",
         "ecs/task-definition/gpu:3",
     }
@@ -212,6 +251,15 @@ def test_ai_services_with_what_they_stand_on_and_nothing_else(cloud: ModelCloud)
         ("protected_by", "ec2/subnet/subnet-1"),
         ("protected_by", "ec2/security-group/sg-1"),
     }
+    assert read.named("gpu", "ecs:task").service
+    assert read.links("gpu", "ecs:task") == {
+        ("same_workload", "ecs/task-definition/gpu"),
+        ("same_workload", "ecs/task-definition/gpu:3"),
+        ("runs_on", "ecs/task/ml/gpu#host"),
+        ("uses_identity", "iam/role/nightly"),
+        ("protected_by", "ec2/subnet/subnet-7"),
+    }
+    assert cloud.calls["ecs", "ListTasks"] == 2, "two pages for all services together"
     assert read.named("gpu", "ecs:task-definition").facts == {"ai_marker": "accelerator"}
     links = read.links("gpu", "ecs:task-definition")
     assert links >= {
@@ -245,7 +293,7 @@ def test_tasks_that_may_not_be_read_leave_the_machines_unknown(cloud: ModelCloud
     cloud.fail("ecs", "DescribeTasks", "AccessDeniedException", 400)
     read = scanned()
     (coverage,) = read.coverage
-    assert coverage.status is CoverageStatus.COMPLETE
+    assert (coverage.status, coverage.lists) == (CoverageStatus.DENIED, ())
     assert "ecs:DescribeTasks" in coverage.reason
     row = read.named("gpu", "ecs:service")
     assert row.unknown == {"facts.instances": "denied: needs ecs:DescribeTasks"}
@@ -331,11 +379,16 @@ FIELDS = {
         ),
     ],
     "DescribeTasks": [
+        *(f"tasks[].{name}" for name in _OF_TASK),
+        *(f"tasks[].{ref.path}" for ref in TASK),
+        *(f"tasks[].{name}" for name in ("group", "startedAt", "tags[].key")),
         "tasks[].containerInstanceArn",
         "tasks[].containers[].image",
         "tasks[].containers[].imageDigest",
     ],
-    "DescribeContainerInstances": ["containerInstances[].ec2InstanceId"],
+    "DescribeContainerInstances": [
+        f"containerInstances[].{name}" for name in ("containerInstanceArn", "ec2InstanceId")
+    ],
 }
 
 

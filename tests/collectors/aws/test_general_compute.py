@@ -13,6 +13,7 @@ from collectors.aws.units import AwsCollector
 from tests.cloud.model_server import ModelCloud, load_records
 from tests.collectors.aws import modelled
 from tests.collectors.aws.conftest import ACCOUNT, REGION, Answer, Proxy
+from tests.collectors.aws.lower_layers import allow, document
 from undercroft.model import CoverageStatus
 from undercroft.protocols import Meter, Scope
 
@@ -73,11 +74,17 @@ def test_functions(clients: Clients, aws: Proxy, seed: Any) -> None:
         seed, "chat", **plain, Environment={"Variables": {"OPENAI_API_KEY": "x"}}, Tags={"a": "b"}
     )
     function(seed, "shop", **plain)
+    seed("iam").create_role(RoleName="ask", AssumeRolePolicyDocument=trust)
+    calls = document(allow("bedrock:InvokeModel"))
+    seed("iam").put_role_policy(RoleName="ask", PolicyName="p", PolicyDocument=calls)
+    role = f"arn:aws:iam::{ACCOUNT}:role/ask"
+    seed("lambda").create_function(FunctionName="ask", Role=role, **plain)
     images = {"llm": f"{registry}/vllm-openai:1", "web": f"{registry}/web:1"}
     for name, image in images.items():
         function(seed, name, PackageType="Image", Code={"ImageUri": image})
     read = collect(LambdaAiFunctions(clients))
     assert {r.name: r.facts["ai_marker"] for r in read.resources.values()} == {
+        "ask": "role",
         "chat": "environment",
         "llm": "image",
     }
@@ -99,9 +106,17 @@ def test_functions(clients: Clients, aws: Proxy, seed: Any) -> None:
     aws.always[f"GET /2015-03-31/functions/{_quoted('llm')}"] = Answer.error("AccessDenied", 403)
     aws.always[f"GET /2015-03-31/functions/{_quoted('web')}"] = Answer.error("AccessDenied", 403)
     read = collect(LambdaAiFunctions(clients))
-    assert [r.name for r in read.resources.values()] == ["chat"]
+    assert [r.name for r in read.resources.values()] == ["chat", "ask"]
     assert read.coverage[0].status is CoverageStatus.DENIED
     assert "2 functions whose images could not be told" in read.coverage[0].reason
+
+    aws.always = {
+        operation: Answer.xml_error("AccessDenied", 403)
+        for operation in ("GetAccountAuthorizationDetails", "GetRole")
+    }
+    (coverage,) = collect(LambdaAiFunctions(clients)).coverage
+    assert (coverage.status, coverage.lists) == (CoverageStatus.DENIED, ())
+    assert "iam:GetAccountAuthorizationDetails" in coverage.reason
 
 
 def _quoted(name: str) -> str:
