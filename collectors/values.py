@@ -14,11 +14,16 @@ from undercroft.model import Json
 __all__ = ["find", "jsonable", "mappings", "when"]
 
 
+_PLAIN = frozenset({str, bool, int, float, type(None)})
+
+
 def jsonable(value: Any) -> Any:
     """``value`` with times as RFC 3339 strings in UTC and bytes as base64 text."""
-    if isinstance(value, str | bool | int | float) or value is None:
+    # By exact type first: most of an answer is text, and asking for a Mapping is slow.
+    kind = type(value)
+    if kind in _PLAIN or isinstance(value, str | int | float):
         return value
-    if isinstance(value, Mapping):
+    if kind is dict or isinstance(value, Mapping):
         return {str(key): jsonable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [jsonable(item) for item in value]

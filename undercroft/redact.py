@@ -15,7 +15,7 @@ import re
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from undercroft.model import Coverage, Edge, Json, Presence, Resource
 from undercroft.secrets import (
@@ -40,6 +40,11 @@ __all__ = [
 ]
 
 Item = TypeVar("Item")
+_Path: TypeAlias = "str | tuple[_Path, str | int]"
+"""Where a value is: the name of a whole, or a path and a step on from there.
+
+Put into words only where a secret is found, which nearly no value holds.
+"""
 
 _LARGEST_SCRIPT = 1 << 20
 """Bytes of compressed user data that are unpacked; the providers' own limits are far below."""
@@ -64,6 +69,9 @@ _LAYERS = 3
 _LONGEST_NUMBER = 1_000
 _DEEPEST = 100
 """Levels of a configuration that are kept. No provider nests so deep; somebody's policy might."""
+# The concrete types first: asking whether something is a Mapping is slow.
+_OBJECT = (dict, Mapping)
+_NESTED = (*_OBJECT, list, Sequence)
 _URL_SAFE = str.maketrans("-_", "+/")
 _MARKS = {b"\xff\xfe", b"\xfe\xff"}
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
@@ -181,13 +189,12 @@ def redact_item(item: Collected, salt: bytes) -> Collected:
         return redact(item, salt)
     if isinstance(item, Edge):
         redactor = _Redactor(salt)
-        return replace(
-            item,
-            src=redactor.identifier(item.src),
-            dst=redactor.identifier(item.dst),
-            via=redactor.text(item.via, "", ""),
-            detail=redactor.text(item.detail, "", ""),
-        )
+        given = (item.src, item.dst, item.via, item.detail)
+        src, dst = redactor.identifier(item.src), redactor.identifier(item.dst)
+        via, detail = redactor.text(item.via, "", ""), redactor.text(item.detail, "", "")
+        if given == (src, dst, via, detail):
+            return item
+        return replace(item, src=src, dst=dst, via=via, detail=detail)
     if isinstance(item, Coverage) and item.reason:
         return replace(item, reason=redact_text(item.reason, salt))
     return item
@@ -213,21 +220,21 @@ class _Redactor:
         self._salt = salt
         self.found: list[dict[str, Json]] = []
 
-    def value(self, value: Json, path: str, name: str, depth: int = 0) -> Json:
+    def value(self, value: Json, path: _Path, name: str, depth: int = 0) -> Json:
         """``name``: what the value is called, which may tell that it is a secret."""
         if isinstance(value, str):
             return self.text(value, path, name)
-        if isinstance(value, Mapping | Sequence) and depth >= _DEEPEST:
-            return f"‹not kept: nested more than {_DEEPEST} levels deep›"
-        if isinstance(value, Mapping):
-            return self.mapping(value, path, name, depth + 1)
-        if isinstance(value, Sequence):
-            return self._sequence(value, path, name, depth + 1)
         if isinstance(value, int | float) and not isinstance(value, bool):
             return self._number(value, path, name)
-        return value
+        if isinstance(value, bool) or not isinstance(value, _NESTED):
+            return value
+        if depth >= _DEEPEST:
+            return f"‹not kept: nested more than {_DEEPEST} levels deep›"
+        if isinstance(value, _OBJECT):
+            return self.mapping(value, path, name, depth + 1)
+        return self._sequence(value, path, name, depth + 1)
 
-    def _number(self, value: float, path: str, name: str) -> Json:
+    def _number(self, value: float, path: _Path, name: str) -> Json:
         if isinstance(value, float) and not math.isfinite(value):
             return str(value)  # JSON has no word for it
         if isinstance(value, int) and value.bit_length() > _LONGEST_NUMBER:
@@ -239,7 +246,7 @@ class _Redactor:
         return value if shown == str(value) else shown
 
     def mapping(
-        self, value: Mapping[str, Json], path: str, name: str, depth: int = 0
+        self, value: Mapping[str, Json], path: _Path, name: str, depth: int = 0
     ) -> dict[str, Json]:
         """Every member, under its own name; ``{"Name": n, "Value": v}`` is v under the name n."""
         named: dict[str, str] = {}
@@ -252,10 +259,10 @@ class _Redactor:
         for key, item in value.items():
             shown = self._key(key)
             own = named.get(key) or (name if key in _WRAPPERS and name else shown)
-            result[shown] = self.value(item, _join(path, shown), own, depth)
+            result[shown] = self.value(item, (path, shown), own, depth)
         return result
 
-    def _sequence(self, value: Sequence[Json], path: str, name: str, depth: int) -> list[Json]:
+    def _sequence(self, value: Sequence[Json], path: _Path, name: str, depth: int) -> list[Json]:
         """Every item; in a command line, what follows ``--token`` is called token.
 
         A private key may be given line by line.
@@ -263,7 +270,7 @@ class _Redactor:
         result: list[Json] = []
         flag, in_key = "", False
         for index, item in enumerate(value):
-            place = f"{path}[{index}]"
+            place = (path, index)
             if in_key and isinstance(item, str):
                 digest = fingerprint(self._salt, item)
                 self._note(place, name, "private-key", digest)
@@ -289,7 +296,7 @@ class _Redactor:
             _remember(_clean, (key, ""))
         return shown
 
-    def text(self, text: str, path: str, name: str) -> str:
+    def text(self, text: str, path: _Path, name: str) -> str:
         """One string; base64 that hides a secret (or a script) comes out as text."""
         text = _whole(text)
         short = len(text) <= _SHORT
@@ -316,7 +323,7 @@ class _Redactor:
             _remember(_clean_identifiers, text)
         return text
 
-    def _unpacked(self, text: str, path: str, name: str) -> str | None:
+    def _unpacked(self, text: str, path: _Path, name: str) -> str | None:
         if not _BASE64.fullmatch(text):
             return None
         raw = _decode(text)
@@ -331,7 +338,7 @@ class _Redactor:
             return self._replace(script, path, name)
         return None
 
-    def _replace(self, text: str, path: str, name: str) -> str:
+    def _replace(self, text: str, path: _Path, name: str) -> str:
         matches = find(text, name)
         parts: list[str] = []
         position = 0
@@ -348,7 +355,7 @@ class _Redactor:
             return text
         return "".join((*parts, self._runs(text[position:], path, name)))
 
-    def _runs(self, text: str, path: str, name: str) -> str:
+    def _runs(self, text: str, path: _Path, name: str) -> str:
         """Replace base64 inside a text (a file that user data writes) if it hides a secret."""
 
         def hidden(hit: re.Match[str]) -> str:
@@ -362,9 +369,9 @@ class _Redactor:
 
         return _BASE64_RUN.sub(hidden, text) if len(text) >= _SHORTEST_RUN else text
 
-    def _note(self, path: str, name: str, detector: str, digest: str) -> None:
+    def _note(self, path: _Path, name: str, detector: str, digest: str) -> None:
         entry: dict[str, Json] = {
-            "path": path,
+            "path": _in_words(path),
             "name": self._key(name),
             "detector": detector,
             "fingerprint": digest,
@@ -383,10 +390,16 @@ def _is_flag(text: str) -> bool:
     return text.startswith("-") and "=" not in text and is_secret_name(text)
 
 
-def _join(path: str, key: str) -> str:
-    if _PLAIN_KEY.fullmatch(key):
-        return f"{path}.{key}"
-    return f"{path}[{json.dumps(key, ensure_ascii=False)}]"
+def _in_words(path: _Path) -> str:
+    """``config.Containers[0].Environment["a b"]``."""
+    steps: list[str] = []
+    while isinstance(path, tuple):
+        path, step = path
+        if isinstance(step, str) and _PLAIN_KEY.fullmatch(step):
+            steps.append(f".{step}")
+        else:
+            steps.append(f"[{json.dumps(step, ensure_ascii=False)}]")
+    return "".join((path, *reversed(steps)))
 
 
 def _decode(text: str) -> bytes | None:

@@ -131,8 +131,7 @@ class Reader:
             elif refused is not None:
                 # What lies beneath can only be asked for by what the description says.
                 self.lost.append(refused)
-        # What children could not be listed is said where it shows.
-        return [replace(resource, unknown=reads.unknown), *found[1:]]
+        return found
 
     def _client(self, service: str) -> BaseClient:
         return self._clients.client(service, self._place.region)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from threading import Lock
 from typing import Any
 
@@ -38,8 +38,17 @@ class Shared:
         ``name`` is what is asked. Raises ``CallError``, for each resource again, without asking
         again.
         """
+        fields = sorted(wanted)
+
+        def sorted_in() -> dict[str, list[Json]]:
+            places: dict[str, list[Json]] = {}
+            for item in listed:
+                places.setdefault(_told(item, fields), []).append(item)
+            return places
+
         listed: list[Any] = self._once(name, ask)
-        return [item for item in listed if all(item.get(n) == v for n, v in wanted.items())]
+        places: dict[str, list[Json]] = self._once(f"{name} by {fields}", sorted_in)
+        return [*places.get(_told(wanted, fields), ())]
 
     def tags(self, kind: Kind, arn: str) -> dict[str, str] | None:
         """The tags of one resource, as the region's list of what is tagged has them.
@@ -77,3 +86,8 @@ class Shared:
         if isinstance(answer, CallError):
             raise answer
         return answer
+
+
+def _told(item: Mapping[str, Json], fields: Iterable[str]) -> str:
+    """What an item says in some of its fields, as a name to find it by."""
+    return repr([item.get(field) for field in fields])

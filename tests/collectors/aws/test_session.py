@@ -79,6 +79,21 @@ def test_what_is_not_paged_is_one_call(aws: Proxy, clients: Clients) -> None:
     assert aws.seen == ["DescribeRegions"]
 
 
+@pytest.mark.parametrize("application", ["", "audits"])
+def test_an_account_sees_who_called(
+    aws: Proxy, clients: Clients, application: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_SDK_UA_APP_ID", application)
+    client = clients.client("sts")
+    sent: list[str] = []
+    client.meta.events.register(
+        "before-send", lambda request, **_: sent.append(request.headers["User-Agent"].decode())
+    )
+    call(Meter(), client, "get_caller_identity")
+    assert {"undercroft", "Botocore", "Boto3"} <= {word.split("/")[0] for word in sent[0].split()}
+    assert not application or "app/audits" in sent[0].split()
+
+
 def test_throttling_is_retried_and_counted(aws: Proxy) -> None:
     aws.script["ListModels"] = deque([Answer.error("ThrottlingException", 429)])
     aws.always["ListModels"] = OK
