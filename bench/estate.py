@@ -27,6 +27,11 @@ _TYPES = (
     "iam:role",
     "s3:bucket",
 )
+_PACKAGES = 400
+_BASES = 40
+"""Base images that all others are built on: what is wrong with one, is wrong with all built on it."""
+_EACH = 20
+"""Findings per known vulnerability, in the mean."""
 _FROM_IMAGES = 0.9
 """Share of the findings that are vulnerabilities in images; the rest is for the settings."""
 
@@ -78,7 +83,7 @@ class SyntheticCollector:
         for pool, made in (
             (
                 images,
-                (_image(number, rows) for number, rows in enumerate(self._shares(rng, third))),
+                self._images(rng, third),
             ),
             (roles, (_role(number, rng) for number in range(third))),
             (buckets, (_bucket(number, rng) for number in range(below - 2 * third))),
@@ -100,6 +105,18 @@ class SyntheticCollector:
                 chosen = pool[min(len(pool) - 1, int(rng.paretovariate(shape)) - 1)]
                 yield Edge(service.key, chosen, relation, f"config.{relation.value}")
         yield Coverage("aws", _ACCOUNT, _REGION, self.name, CoverageStatus.COMPLETE, lists=_TYPES)
+
+    def _images(self, rng: random.Random, number: int) -> Iterator[Resource]:
+        """Images share the vulnerabilities of their base: each knows a run of them, from a start of
+        its base's own.
+        """
+        shares = self._shares(rng, number)
+        known = max(shares[0], round(self.size.findings * _FROM_IMAGES / _EACH))
+        for place, share in enumerate(shares):
+            base = place % _BASES
+            start = base * known // _BASES
+            numbers = ((start + index) % known for index in range(share))
+            yield _image(place, [_vulnerability(each, base) for each in numbers])
 
     def _shares(self, rng: random.Random, images: int) -> list[int]:
         """Vulnerabilities per image: a few hold a large share, and those are shared most."""
@@ -164,23 +181,29 @@ def _notebook(number: int, rng: random.Random) -> Resource:
     )
 
 
-def _image(number: int, vulnerabilities: int) -> Resource:
-    rows: list[Json] = [
-        {
-            "id": f"CVE-20{10 + index % 16}-{10000 + (number * 7 + index) % 40000}",
-            "severity": _SEVERITIES[index % len(_SEVERITIES)],
-            "package": f"package-{index % 400}",
-            "purl_type": "deb",
-            "installed": "1.0",
-            "fixed": "1.1",
-            "cvss": 7.5,
-            "vector": "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:N/A:N",
-            "exploit_available": False,
-            "fix_available": True,
-            "digest": "sha256:" + f"{number:064x}",
-        }
-        for index in range(vulnerabilities)
-    ]
+def _vulnerability(number: int, base: int) -> dict[str, Json]:
+    """One of all that are known; as in the world, most concern two packages of one source, which
+    not every base image has in the same version.
+    """
+    cve = number // 2
+    release = base % 3
+    return {
+        "id": f"CVE-20{10 + cve % 16}-{10000 + cve}",
+        "severity": _SEVERITIES[number % len(_SEVERITIES)],
+        "package": f"package-{number % _PACKAGES}",
+        "purl_type": "deb",
+        "installed": f"{release}.{number % 9}",
+        "fixed": f"{release}.{number % 9 + 1}",
+        "cvss": 7.5,
+        "vector": "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:N/A:N",
+        "exploit_available": False,
+        "fix_available": True,
+    }
+
+
+def _image(number: int, vulnerabilities: Sequence[dict[str, Json]]) -> Resource:
+    digest = "sha256:" + f"{number:064x}"
+    rows: list[Json] = [{**each, "digest": digest} for each in vulnerabilities]
     name = f"team-{number % 40}/image-{number}"
     detail: Json = {"imageTags": ["v1"], "imagePushedAt": "2026-10-30T00:00:00Z"}
     facts: dict[str, Json] = {
