@@ -6,6 +6,7 @@ for their own medium.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
@@ -242,11 +243,16 @@ class FindingDetail:
 
 
 class FindingRecord(NamedTuple):
-    """One finding as it is exported."""
+    """One finding as it is exported.
+
+    Where it is and what decided are kept as they are stored: an export of very many can do with that.
+    """
 
     row: FindingRow
-    at: Mapping[str, str]
-    evidence: tuple[Evidence, ...]
+    place: str
+    """``at`` as JSON: ASCII, without spaces, keys in order."""
+    proof: str
+    """``evidence`` in the same way, as pairs of path and value."""
     unconfirmed_reason: str
     decision: DecisionView | None
     services: tuple[ResourceRef, ...]
@@ -256,6 +262,17 @@ class FindingRecord(NamedTuple):
     """Known to be exploited, as far as feeds say."""
     kev_due: str = ""
     """Day until which the catalogue wants it mended; empty where none is known."""
+
+    @property
+    def at(self) -> Mapping[str, str]:
+        """Which of the resource's parts it is about."""
+        found: dict[str, str] = json.loads(self.place)
+        return found
+
+    @property
+    def evidence(self) -> tuple[Evidence, ...]:
+        """What decided."""
+        return tuple(Evidence(path, value) for path, value in json.loads(self.proof))
 
 
 @dataclass(frozen=True, slots=True)

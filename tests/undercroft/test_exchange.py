@@ -8,9 +8,10 @@ import json
 import os
 import re
 import unicodedata
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import pytest
 from hypothesis import given
@@ -24,6 +25,7 @@ from undercroft.exchange import (
     Head,
     export_findings,
     export_services,
+    finding_document,
     findings_document,
     history_document,
     resource_document,
@@ -32,10 +34,13 @@ from undercroft.exchange import (
     write_whole,
 )
 from undercroft.exchange.cells import cell
-from undercroft.exchange.export import CSV_COLUMNS, DUE_COLUMNS
 from undercroft.exchange.markdown import escape
-from undercroft.model import LAYERS, Coverage, CoverageStatus, Evidence, Layer, Presence, Severity
+from undercroft.exchange.table import CSV_COLUMNS, DUE_COLUMNS
+from undercroft.model import LAYERS, Coverage, CoverageStatus, Json, Layer, Presence, Severity
 from undercroft.store import Store
+from undercroft.store.encode import dump
+from undercroft.triage.ageing import Ageing
+from undercroft.triage.limits import ServiceLevel
 from undercroft.views import (
     DecisionView,
     FindingRecord,
@@ -108,13 +113,13 @@ def record(name: str = HOSTILE, *, title: str = HOSTILE, number: int = 1) -> Fin
         service=True,
     )
     decision = DecisionView("accept", name, "2026-12-31", name, name, "2026-11-01T00:00:00Z", "e")
-    evidence = (Evidence("facts.public_read", True), Evidence("config.Name", name))
-    return FindingRecord(row, {"port": name}, evidence, "", decision, (service,))
+    proof = dump([["facts.public_read", True], ["config.Name", name]])
+    return FindingRecord(row, dump({"port": name}), proof, "", decision, (service,))
 
 
-def exported(form: Format, *records: FindingRecord) -> str:
+def exported(form: Format, *records: FindingRecord, head: Head = HEAD) -> str:
     out = io.StringIO()
-    export_findings(records, HEAD, form, out)
+    export_findings(records, head, form, out)
     return out.getvalue()
 
 
@@ -206,6 +211,60 @@ def test_markdown_tells_what_could_not_be_read_before_the_findings() -> None:
     assert "\x1b" not in text
     table = [line for line in text.splitlines() if line.startswith("|")]
     assert all(len(re.findall(r"(?<!\\)\|", line)) == 7 for line in table)
+
+
+AGED = Ageing(timedelta(days=9), timedelta(days=4), datetime(2026, 10, 24, tzinfo=UTC))
+RECORDS = [
+    record(),
+    record(name="plain", title="a, b")._replace(decision=None, services=()),
+    record("=1")._replace(ageing=AGED, kev=True, kev_due="2026-11-05"),
+    record()._replace(row=record().row._replace(cve="CVE-1", package="deb/a", unconfirmed=True)),
+]
+EVIDENCE: list[list[Json]] = [
+    [],
+    [["facts.admin", True]],
+    [["facts.admin", "=no quotes needed"]],
+    [["config.Name", ""]],
+    [["-a", 1]],
+    [["a,b", [1, 2]]],
+    [["config", {"a": [1.5, None, {"b": []}], "c": ",", "d": ":", "e": '"', "f": "\\,"}]],
+    [["nested", [[1], ["],["], ["x"]]]],
+    [["config.Name", "\x7f\x1b[31mé\ud800"]],
+    [["one", {"a": 1}], ["two", ["b", "c"]]],
+    [["key: x", {"k:": "v,"}]],
+]
+
+
+@pytest.mark.parametrize(
+    "level",
+    [ServiceLevel(), ServiceLevel({"high": 5}), ServiceLevel(catalogue=True)],
+)
+def test_lines_and_rows_are_what_the_records_say(level: ServiceLevel) -> None:
+    """Both are written without making a record; here they are made from it."""
+    head = replace(HEAD, level=level)
+    found = [*RECORDS, *(RECORDS[1]._replace(proof=dump(value)) for value in EVIDENCE)]
+    lines = "".join(json.dumps(finding_document(head, one)) + "\n" for one in found)
+    assert exported(Format.JSONL, *found, head=head) == lines
+
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow([*CSV_COLUMNS, *DUE_COLUMNS])
+    for one in found:
+        told: dict[str, Any] = finding_document(head, one)
+        where, decision, due = told["resource"], told["decision"] or {}, told["service_level"] or {}
+        told |= {"resource": where["name"], "resource_type": where["type"]}
+        told |= {"resource_id": where["id"], "resource_key": where["key"], "due": due.get("due")}
+        told |= {"decision": decision.get("kind"), "reason": decision.get("reason")}
+        told |= {"until": one.row.until, "owner": one.row.owner}
+        told["services"] = " | ".join(sorted(each.name for each in one.services))
+        told["unconfirmed"] = "yes" if told["unconfirmed"] else ""
+        told["overdue"] = "yes" if due.get("overdue") else ""
+        told["evidence"] = " | ".join(
+            f"{item.path}={json.dumps(item.value, ensure_ascii=False)}" for item in one.evidence
+        )
+        values = (told[name] for name in (*CSV_COLUMNS, *DUE_COLUMNS))
+        writer.writerow([cell("" if value is None else value) for value in values])
+    assert exported(Format.CSV, *found, head=head) == out.getvalue()
 
 
 @given(st.text())

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from undercroft.text import shown
 
-__all__ = ["cell", "cells"]
+__all__ = ["cell", "quoted"]
 
 _FORMULA = frozenset("=+-@\t\r")
 
@@ -20,10 +18,10 @@ def cell(value: object) -> str:
     return shown(f"'{text}" if text[:1] in _FORMULA else text)
 
 
-def cells(texts: Sequence[str]) -> Sequence[str]:
-    """A row of them. Nearly all need nothing, which is found out for the whole row at once."""
-    whole = "".join(texts)
-    plain = whole.isascii() and whole.isprintable()
-    if plain and _FORMULA.isdisjoint([text[:1] for text in texts]):
-        return texts
-    return [cell(text) for text in texts]
+def quoted(text: str) -> str:
+    """A cell as it stands in the file, as ``csv.writer`` puts it: no cell has a line break in it."""
+    if not (text.isascii() and text.isprintable()) or text[:1] in _FORMULA:
+        text = cell(text)
+    if '"' in text or "," in text:
+        return '"' + text.replace('"', '""') + '"'
+    return text

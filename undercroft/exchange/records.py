@@ -16,6 +16,7 @@ from undercroft.model import LAYERS, Coverage, Json
 from undercroft.risk import RISK_MODEL
 from undercroft.triage.limits import ServiceLevel
 from undercroft.views import (
+    DecisionView,
     EventRow,
     FindingDetail,
     FindingRecord,
@@ -29,8 +30,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FINDINGS_SCHEMA",
+    "FINDING_SCHEMA",
     "Exportable",
     "Head",
+    "decision_record",
     "finding_document",
     "finding_record",
     "findings_document",
@@ -140,17 +143,20 @@ def finding_record(detail: Exportable, head: Head) -> dict[str, Json]:
         "age_days": detail.ageing.age.days if detail.ageing else None,
         "open_days": detail.ageing.open.days if detail.ageing else None,
         "service_level": service_level_record(detail, head.level, head.moment),
-        "decision": None
-        if decision is None
-        else {
-            "kind": decision.kind,
-            "reason": decision.reason,
-            "until": decision.until,
-            "owner": decision.owner,
-            "actor": decision.actor,
-            "at": decision.at,
-            "scope": decision.scope,
-        },
+        "decision": None if decision is None else decision_record(decision),
+    }
+
+
+def decision_record(decision: DecisionView) -> dict[str, Json]:
+    """The decision in force on a finding."""
+    return {
+        "kind": decision.kind,
+        "reason": decision.reason,
+        "until": decision.until,
+        "owner": decision.owner,
+        "actor": decision.actor,
+        "at": decision.at,
+        "scope": decision.scope,
     }
 
 

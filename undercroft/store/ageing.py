@@ -1,11 +1,9 @@
 """The times of findings, read from all their scans and decisions."""
 
-# ruff: noqa: S608  (only marks for values are put together; values are bound)
-
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from undercroft.store.refresh import states_of
@@ -17,35 +15,41 @@ from undercroft.triage.status import RETIRED_RULE
 from undercroft.triage.when import instant
 from undercroft.views import FindingRow
 
-__all__ = ["ageings"]
+__all__ = ["BROKEN", "ageings"]
+
+BROKEN = "EXISTS (SELECT 1 FROM state k WHERE k.finding = t.finding AND k.outcome <> 'fail')"
+"""Whether any scan saw the finding of ``state t`` otherwise than failing."""
 
 
 def ageings(
-    connection: sqlite3.Connection, scan_id: int, rows: Sequence[FindingRow], now: datetime
+    connection: sqlite3.Connection,
+    scan_id: int,
+    rows: Sequence[FindingRow],
+    now: datetime,
+    broken: Collection[str],
 ) -> dict[str, Ageing]:
-    """Finding → its times at ``now``, as known with this scan and those before it."""
-    ids = [row.id for row in rows]
-    broken = {
-        str(row[0])
-        for row in connection.execute(
-            "SELECT f.fid FROM finding f WHERE EXISTS (SELECT 1 FROM state t "
-            "WHERE t.finding = f.id AND t.outcome <> 'fail') "
-            f"AND f.fid IN ({','.join('?' * len(ids))})",
-            ids,
-        )
-    }
-    events = events_for(connection, ids)
+    """Finding → its times at ``now``, as known with this scan and those before it.
+
+    ``broken``: the findings for which ``BROKEN`` holds.
+    """
+    events = events_for(connection, [row.id for row in rows])
     book = Book(events)
-    found = {}
+    found: dict[str, Ageing] = {}
+    since: dict[str, Ageing] = {}
     versions = versions_in(connection)
     for row in rows:
+        if not book and row.id not in broken:  # as most are
+            known = since.get(row.first_seen)
+            if known is not None:
+                found[row.id] = known
+                continue
         first_seen = instant(row.first_seen)
         if first_seen is None:
             continue
         place = place_of(connection, book, row.id) if book.scoped(row.rule) else None
         said = book.resolved(row.id, place) or (place and book.ever_covering(place))
         if row.id not in broken and not said:
-            found[row.id] = unbroken(first_seen, now)
+            found[row.id] = since[row.first_seen] = unbroken(first_seen, now)
             continue
         looks = [
             Look(sighting, facts_of(seen), seen.rule_version == RETIRED_RULE)

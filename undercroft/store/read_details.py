@@ -11,7 +11,7 @@ from typing import Any
 from undercroft.identity import short_id
 from undercroft.model import Outcome, Presence
 from undercroft.store import decisions, feeds, scans
-from undercroft.store.ageing import ageings
+from undercroft.store.ageing import BROKEN, ageings
 from undercroft.store.connection import Database
 from undercroft.store.encode import (
     BODY_COLUMNS,
@@ -59,7 +59,7 @@ def finding(database: Database, scan_id: int, finding_id: str) -> FindingDetail:
         row = connection.execute(
             f"SELECT {COLUMNS}, f.at, o.evidence, o.traits, o.cvss, o.vector, o.weight, "
             "o.threat, o.evidence_hash, o.severity, t.outcome, t.collected_at, t.incarnation, t.reason, "
-            "t.exposure, t.criticality, t.decision, t.lapsed, t.resource "
+            f"t.exposure, t.criticality, t.decision, t.lapsed, t.resource, {BROKEN} "
             f"FROM state t {JOINS} WHERE f.fid = ? AND t.scan = ?",
             (finding_id, scan_id),
         ).fetchone()
@@ -71,7 +71,7 @@ def finding(database: Database, scan_id: int, finding_id: str) -> FindingDetail:
             24:
         ]
         outcome, collected_at, incarnation, reason, exposure, criticality, *rest = rest
-        decision, lapsed, owner = rest
+        decision, lapsed, owner, broken = rest
         seen = Seen(
             finding=finding_id,
             scan="",
@@ -119,7 +119,9 @@ def finding(database: Database, scan_id: int, finding_id: str) -> FindingDetail:
                 exploited,
                 feeds.listing(database),
             ).factors,
-            ageing=ageings(connection, scan_id, [shown], database.now()).get(finding_id),
+            ageing=ageings(
+                connection, scan_id, [shown], database.now(), [finding_id] if broken else ()
+            ).get(finding_id),
             kev=exploited is not None and exploited.kev is not None,
             kev_due=(exploited.due or "") if exploited is not None else "",
         )

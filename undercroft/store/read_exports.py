@@ -7,24 +7,24 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 
-from undercroft.store.ageing import ageings
+from undercroft.store.ageing import BROKEN, ageings
 from undercroft.store.choosing import JOINS, first
 from undercroft.store.connection import Database
-from undercroft.store.encode import REF_COLUMNS, evidence_of, load, ref_of
+from undercroft.store.encode import REF_COLUMNS, ref_of
 from undercroft.store.fresh import ensure_fresh
 from undercroft.store.read_details import decision_view
 from undercroft.store.read_findings import COLUMNS, finding_row
 from undercroft.store.statuses import EVENT_COLUMNS, event_of
-from undercroft.views import DecisionView, FindingRecord, FindingRow, Query, ResourceRef
+from undercroft.views import DecisionView, FindingRecord, Query, ResourceRef
 
 __all__ = ["records"]
 
-_BATCH = 500
+_FIRST, _BATCH = 100, 4_000
+"""Findings read at once: somebody may want to see no more than the first; of many, more are read in
+the order in which they lie in the file.
+"""
 _KEPT = 20_000
 """Owners whose services are remembered: findings of one owner come in runs in most orders."""
-
-
-_ROW = len(FindingRow._fields)
 
 
 def records(
@@ -32,71 +32,89 @@ def records(
 ) -> Iterator[FindingRecord]:
     """See ``Store.iter_records``."""
     ensure_fresh(database, scan_id)
-    services: dict[int, tuple[ResourceRef, ...]] = {}
+    above = _Above(scan_id)
     ids = list(first(database, scan_id, query, -1))
-    for start in range(0, len(ids), _BATCH):
-        if len(services) > _KEPT:
-            services.clear()
-        yield from _batch(database, scan_id, ids[start : start + _BATCH], services, ages=ages)
+    start, size = 0, _FIRST
+    while start < len(ids):
+        yield from _batch(database, scan_id, ids[start : start + size], above, ages=ages)
+        start, size = start + size, _BATCH
+
+
+class _Above:
+    """The services above the findings of a scan, each read once."""
+
+    def __init__(self, scan_id: int) -> None:
+        self._scan_id = scan_id
+        self._services: dict[int, ResourceRef] = {}
+        self._known: dict[int, tuple[ResourceRef, ...]] = {}
+
+    def of(
+        self, connection: sqlite3.Connection, owners: set[int]
+    ) -> dict[int, tuple[ResourceRef, ...]]:
+        """Those of at least these resources."""
+        if len(self._known) > _KEPT:
+            self._known.clear()
+        new = owners - self._known.keys()
+        found: dict[int, list[ResourceRef]] = {owner: [] for owner in new}
+        pairs = connection.execute(
+            "SELECT resource, service FROM closure "
+            f"WHERE scan = ? AND resource IN ({','.join('?' * len(new))})",
+            (self._scan_id, *new),
+        ).fetchall()
+        self._learn(connection, {service for _, service in pairs} - self._services.keys())
+        for owner, service in pairs:
+            if service in self._services:
+                found[owner].append(self._services[service])
+        for owner, refs in found.items():
+            self._known[owner] = tuple(sorted(refs, key=lambda ref: (ref.name, ref.key)))
+        return self._known
+
+    def _learn(self, connection: sqlite3.Connection, services: set[int]) -> None:
+        for number, *ref in connection.execute(
+            f"SELECT r.id, {REF_COLUMNS} FROM snapshot s JOIN body b ON b.id = s.body "
+            "JOIN resource r ON r.id = s.resource "
+            f"WHERE s.scan = ? AND s.resource IN ({','.join('?' * len(services))})",
+            (self._scan_id, *services),
+        ):
+            self._services[number] = ref_of(ref)
 
 
 def _batch(
-    database: Database,
-    scan_id: int,
-    ids: Sequence[int],
-    services: dict[int, tuple[ResourceRef, ...]],
-    *,
-    ages: bool,
+    database: Database, scan_id: int, ids: Sequence[int], above: _Above, *, ages: bool
 ) -> Iterator[FindingRecord]:
     connection = database.connection()
     found = {
-        row[-1]: (finding_row(row[:_ROW]), *row[_ROW:-1])
+        row[0]: (finding_row(row[1:25]), *row[25:])
         for row in connection.execute(
-            f"SELECT {COLUMNS}, f.at, o.evidence, t.reason, t.decision, t.resource, "
+            f"SELECT t.id, {COLUMNS}, f.at, o.evidence, t.reason, t.decision, t.resource, "
             "(SELECT coalesce(v.due, '') FROM vulnerability v WHERE v.cve = f.cve "
-            "AND v.kev IS NOT NULL), t.id "
+            f"AND v.kev IS NOT NULL), {BROKEN if ages else 0} "
             f"FROM state t {JOINS} WHERE t.id IN ({','.join('?' * len(ids))})",
             ids,
         )
     }
-    _learn(connection, scan_id, {entry[5] for entry in found.values()} - services.keys(), services)
+    services = above.of(connection, {entry[5] for entry in found.values()})
     decisions = _decisions(connection, {entry[4] for entry in found.values() if entry[4]})
-    rows = [entry[0] for entry in found.values()]
-    times = ageings(connection, scan_id, rows, database.now()) if ages else {}
+    times = {}
+    if ages:
+        rows = [entry[0] for entry in found.values()]
+        broken = {entry[0].id for entry in found.values() if entry[7]}
+        times = ageings(connection, scan_id, rows, database.now(), broken)
     for number in ids:
         if number not in found:  # its scan was deleted while we were reading
             continue
-        row, at, evidence, reason, decision, owner, kev_due = found[number]
+        row, place, proof, reason, decision, owner, kev_due, _ = found[number]
         yield FindingRecord(
-            row=row,
-            at=load(at),
-            evidence=evidence_of(evidence),
-            unconfirmed_reason=reason if row.unconfirmed else "",
-            decision=decisions.get(decision),
-            services=services.get(owner, ()),
-            ageing=times.get(row.id),
-            kev=kev_due is not None,
-            kev_due=kev_due or "",
+            row,
+            place,
+            proof,
+            reason if row.unconfirmed else "",
+            decisions.get(decision),
+            services.get(owner, ()),
+            times.get(row.id),
+            kev_due is not None,
+            kev_due or "",
         )
-
-
-def _learn(
-    connection: sqlite3.Connection,
-    scan_id: int,
-    owners: set[int],
-    services: dict[int, tuple[ResourceRef, ...]],
-) -> None:
-    found: dict[int, list[ResourceRef]] = {owner: [] for owner in owners}
-    for row in connection.execute(
-        f"SELECT c.resource, {REF_COLUMNS} FROM closure c "
-        "JOIN snapshot s ON s.scan = c.scan AND s.resource = c.service "
-        "JOIN body b ON b.id = s.body JOIN resource r ON r.id = c.service "
-        f"WHERE c.scan = ? AND c.resource IN ({','.join('?' * len(owners))}) "
-        "ORDER BY b.name, r.key",
-        (scan_id, *owners),
-    ):
-        found[row[0]].append(ref_of(row[1:]))
-    services |= {owner: tuple(refs) for owner, refs in found.items()}
 
 
 def _decisions(connection: sqlite3.Connection, ids: set[str]) -> dict[str, DecisionView]:
