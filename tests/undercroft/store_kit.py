@@ -177,6 +177,7 @@ def save(
     name: str = "",
     pack: str = "pack-1",
     rules: Mapping[str, str] = RULES,
+    criticality_tag: str = "criticality",
 ) -> ScanRow:
     """Scan an estate the way the pipeline does, an hour before whatever comes next."""
     with store.write_scan(
@@ -186,6 +187,7 @@ def save(
         rules=rules,
         pack=pack,
         frameworks=FRAMEWORKS,
+        criticality_tag=criticality_tag,
     ) as writer:
         stamped = [
             resource

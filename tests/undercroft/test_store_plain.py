@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.undercroft.store_kit import (
@@ -23,7 +24,9 @@ from tests.undercroft.store_kit import (
     notebook,
     role,
     save,
+    undo,
 )
+from undercroft.feeds import KEV, ParsedFeed
 from undercroft.model import CoverageStatus, Observation, Presence, Severity
 from undercroft.relations import Relation
 from undercroft.store import Store
@@ -43,8 +46,32 @@ SCAN = st.fixed_dictionaries(
         "denied": st.booleans(),
         "earlier": st.booleans(),
         "accept": st.booleans(),
+        # As the scan before, but for what follows.
+        "again": st.booleans(),
+        "tag": st.sampled_from(["criticality", "criticality", "worth"]),
+        "undo": st.booleans(),
+        "wait": st.sampled_from([0, 0, 200]),
+        "feed": st.sampled_from(
+            [None, None, {"CVE-2023-1": "2023-01-01"}, {"CVE-2023-2": "2023-01-01"}]
+        ),
     }
 )
+COUNTED = {
+    "tally": "r.key, t.layer, t.status, t.severity, t.combined, t.findings, t.unconfirmed, t.is_new",
+    "weight": "r.key, t.layer, t.combined, t.accepted, t.total, t.top",
+    "service": "r.key, t.score, t.inherent, t.worst, t.open, t.accepted, t.claimed, "
+    "t.combinations, t.unconfirmed, t.unread, t.saved",
+}
+
+
+def story(*changes: dict[str, Any]) -> list[dict[str, Any]]:
+    """Scans of an estate where everything fails, each with what is otherwise from then on."""
+    choice = {
+        "notebook": "fails", "bucket": "fails", "role": "fails", "toxic": False, "denied": False,
+        "earlier": False, "accept": False, "again": False, "tag": "criticality", "undo": False,
+        "wait": 0, "feed": None,
+    }  # fmt: skip
+    return [choice := {**choice, **change} for change in changes]
 
 
 def careful(self: Plain, connection: sqlite3.Connection, low: int, high: int) -> list[int]:
@@ -71,7 +98,7 @@ def estate(choice: dict[str, Any], clock: Clock) -> Estate:
         stamp = (clock.now - timedelta(days=2)).isoformat().replace("+00:00", "Z")
         thing = make(
             config={"kind": kind},
-            tags={"owner": "ml"} if name != "bucket" else {},
+            tags={"owner": "ml", "criticality": "high"} if name != "bucket" else {"worth": "low"},
             presence=Presence.STUB if kind == "stub" else Presence.READ,
             incarnation=f"born-{name}",
             collected_at=stamp if choice["earlier"] else "",
@@ -95,35 +122,83 @@ def estate(choice: dict[str, Any], clock: Clock) -> Estate:
 
 
 def rows_after(path: Path, choices: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    """Every row of findings, and of what counts them, that a story leaves behind."""
     clock = Clock()
+    made = Estate()
     with Store.open(path, clock=clock) as store:
         for choice in choices:
-            scan = save(store, estate(choice, clock), clock)
+            if not choice["again"]:
+                made = estate(choice, clock)
+            clock.forward(days=choice["wait"])
+            scan = save(store, made, clock, criticality_tag=choice["tag"])
             if choice["accept"]:
                 for row in store.findings(scan.id, Query("rule:nb-root status:active")):
-                    accept(store, row.id, clock)
+                    event = accept(store, row.id, clock)
+                    if choice["undo"]:
+                        undo(store, event.id, clock)
+            if choice["feed"] is not None:
+                store.import_feed(ParsedFeed(KEV, "1", "2023-01-02", choice["feed"]))
     with sqlite3.connect(path) as connection:
+        counted = [
+            (table, *row)
+            for table, columns in COUNTED.items()
+            for row in connection.execute(
+                f"SELECT t.scan, {columns} FROM {table} t JOIN resource r ON r.id = t.resource"
+            )
+        ]
         names = ", ".join(
             f"t.{name}" for name in STATE_COLUMNS if name not in {"finding", "decision", "lapsed"}
         )
-        return sorted(
-            connection.execute(
-                f"SELECT f.fid, {names}, t.decision IS NULL, t.lapsed IS NULL "
-                "FROM state t JOIN finding f ON f.id = t.finding"
-            ),
-            key=repr,
+        found = connection.execute(
+            f"SELECT f.fid, {names}, t.decision IS NULL, t.lapsed IS NULL "
+            "FROM state t JOIN finding f ON f.id = t.finding"
         )
+        return sorted([*found, *counted], key=repr)
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache of the present version, made once."""
+    path = tmp_path_factory.mktemp("plain") / "empty.db"
+    Store.open(path).close()
+    return path
 
 
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(choices=st.lists(SCAN, min_size=1, max_size=4))
+@given(choices=st.lists(SCAN, min_size=1, max_size=5))
+# Fixed and still fixed; back and still back; fixed again.
+@example(
+    choices=story({}, {"bucket": "passes"}, {}, {"bucket": "fails"}, {}, {"bucket": "passes"}, {})
+)
+# Combinations come and go, and one stays while others read it anew.
+@example(
+    choices=story(
+        {"toxic": True}, {}, {"toxic": False}, {}, {"toxic": True}, {"notebook": "passes"}
+    )
+)
+@example(choices=story({"toxic": True}, {"toxic": False}, {"denied": True}, {}))
+# What was accepted expires beside what nobody decided about, and is denied.
+@example(choices=story({"accept": True}, {"accept": False}, {"wait": 200}, {"wait": 0}))
+@example(
+    choices=story({"accept": True, "undo": True}, {"denied": True, "notebook": "missing"}, {}, {})
+)
+# Weights move between scans, and read times back.
+@example(
+    choices=story(
+        {}, {"feed": {"CVE-2023-1": "2023-01-01"}}, {}, {"tag": "worth"}, {"feed": {}}, {}
+    )
+)
+@example(choices=story({}, {"bucket": "passes"}, {"earlier": True}, {"earlier": False}, {}))
 def test_both_ways_make_the_same_rows(
     choices: list[dict[str, Any]],
+    empty: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     folder = tmp_path_factory.mktemp("plain")
+    for name in ("quick.db", "slow.db"):
+        shutil.copyfile(empty, folder / name)
     quick = rows_after(folder / "quick.db", choices)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Plain, "write", careful)
@@ -141,11 +216,8 @@ def test_most_rows_are_plain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         return found
 
     monkeypatch.setattr(Plain, "write", watched)
-    choice = {
-        "notebook": "fails", "bucket": "exposed", "role": "fails",
-        "toxic": False, "denied": False, "earlier": False, "accept": False,
-    }  # fmt: skip
-    assert len(rows_after(tmp_path / "cache.db", [choice, choice, choice])) == 18
+    rows = rows_after(tmp_path / "cache.db", story({"bucket": "exposed"}, {}, {}))
+    assert len([row for row in rows if row[0] not in COUNTED]) == 18
     assert not left
 
 

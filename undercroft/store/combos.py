@@ -284,13 +284,14 @@ def settle(connection: sqlite3.Connection, scan_id: int, rows: Iterable[tuple[in
 
 def settle_scan(connection: sqlite3.Connection, scan_id: int) -> None:
     """The same for a whole scan whose rows were just written."""
-    resources = [
+    resources = {
         row[0]
         for row in connection.execute(
-            "SELECT DISTINCT resource FROM state WHERE scan = ? AND status = 'false_positive'",
+            # DISTINCT would go through the whole scan in the order of its resources.
+            "SELECT resource FROM state WHERE scan = ? AND status = 'false_positive'",
             (scan_id,),
         )
-    ]
+    }
     found = _dependants(connection, scan_id, resources)
     settle(connection, scan_id, [(row, evidence) for row, _, _, evidence, _ in found])
 

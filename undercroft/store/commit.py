@@ -19,7 +19,7 @@ from undercroft.store.criticality import spread
 from undercroft.store.decisions import concerned
 from undercroft.store.encode import load
 from undercroft.store.errors import StoreError
-from undercroft.store.feeds import apply_to
+from undercroft.store.feeds import apply_to, imported
 from undercroft.store.plain import Plain, spans
 from undercroft.store.reach import write_closure
 from undercroft.store.refresh import refresh_findings
@@ -59,15 +59,18 @@ def finish(
     carry_over(database, scan_id)
     while True:
         newest, last_event = _basis(database.connection(), scan_id)
+        feeds = imported(database.connection())
         above = write_closure(database, scan_id)
         _write_states(database, scan_id, above, now, criticality_tag)
         with database.transaction() as connection:
             settle_scan(connection, scan_id)
-            apply_to(connection, scan_id)
+            apply_to(connection, scan_id, rollup.made(connection, scan_id))
             spread(connection, scan_id, criticality_tag)
-        rollup.build(database, scan_id)
+        rollup.build(database, scan_id, newest)
         with database.transaction() as connection:
             if _basis(connection, scan_id)[0] == newest:
+                if imported(connection) != feeds:
+                    rollup.refresh(connection, scan_id, apply_to(connection, scan_id))
                 _appear(connection, scan_id, last_event, calls, throttled, now)
                 break
             # Another scan appeared: its sightings come before ours.

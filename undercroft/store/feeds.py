@@ -40,6 +40,7 @@ __all__ = [
     "dated",
     "exploitable",
     "import_feed",
+    "imported",
     "known",
     "listing",
 ]
@@ -139,10 +140,32 @@ def _decided(connection: sqlite3.Connection) -> list[str]:
     return list(found)
 
 
-def apply_to(connection: sqlite3.Connection, scan_id: int) -> None:
-    """Give the vulnerabilities of a scan whose rows were just written what feeds know of them."""
-    if _any(connection):
-        _reweigh(connection, _of_scan(connection, scan_id))
+def apply_to(
+    connection: sqlite3.Connection, scan_id: int, resources: Sequence[int] | None = None
+) -> set[int]:
+    """Give the vulnerabilities of a scan whose rows were just written, or of some resources of it,
+    what feeds know of them. Returns the resources where that changed anything.
+    """
+    if not _any(connection):
+        return set()
+    if resources is None:
+        return _reweigh(connection, _of_scan(connection, scan_id))
+    touched: set[int] = set()
+    for start in range(0, len(resources), _PART):
+        part = resources[start : start + _PART]
+        found = connection.execute(
+            f"{_ROWS} finding f CROSS JOIN state t ON t.finding = f.id AND t.scan = ? "
+            "JOIN observation o ON o.id = t.observation LEFT JOIN vulnerability v ON v.cve = f.cve "
+            f"WHERE f.cve IS NOT NULL AND f.resource IN ({','.join('?' * len(part))})",
+            (scan_id, *part),
+        ).fetchall()
+        touched |= _reweigh(connection, found)
+    return touched
+
+
+def imported(connection: sqlite3.Connection) -> list[tuple[str, str]]:
+    """Which feeds there are, and since when: another answer means that hazards have moved."""
+    return connection.execute("SELECT name, imported_at FROM feed ORDER BY name").fetchall()
 
 
 def apply_to_rows(connection: sqlite3.Connection, rows: Sequence[int]) -> None:

@@ -17,7 +17,7 @@ from undercroft.model import LAYERS
 from undercroft.store import weights
 from undercroft.store.connection import Database
 
-__all__ = ["ACTIVE", "Item", "Items", "build", "refresh", "score_items"]
+__all__ = ["ACTIVE", "Item", "Items", "build", "made", "refresh", "score_items"]
 
 ACTIVE = ("open", "reopened", "fix_claimed")
 ACTIVE_SQL = "('open', 'reopened', 'fix_claimed')"
@@ -49,20 +49,73 @@ Items = dict[int, list[Item]]
 """Resource id → its findings that count, worst first."""
 
 
-def build(database: Database, scan_id: int) -> None:
-    """Everything of a new scan, in short transactions."""
+def made(connection: sqlite3.Connection, scan_id: int) -> list[int]:
+    """Resources whose rows were not all copied from the scan before: see ``plain.Plain``."""
+    return [
+        row[0]
+        for row in connection.execute(
+            "SELECT DISTINCT resource FROM state WHERE scan = ? "
+            "AND resource NOT IN (SELECT resource FROM temp.kept_resource)",
+            (scan_id,),
+        )
+    ]
+
+
+def build(database: Database, scan_id: int, before: int | None) -> None:
+    """Everything of a new scan, in short transactions. ``before``: the scan that it was copied from."""
     with database.transaction() as connection:
-        _tally(connection, scan_id, None)
+        _build_tally(connection, scan_id, before)
     with database.transaction() as connection:
         _blocks(connection, scan_id, None)
     with database.transaction() as connection:
-        weights.write(connection, scan_id)
+        _build_weights(connection, scan_id, before)
     connection = database.connection()
     services = _services(connection, scan_id, None)
     scores = weights.scores(connection, scan_id)
     for start in range(0, len(services), _BATCH):
         with database.transaction() as writing:
             _write_services(writing, scan_id, services[start : start + _BATCH], scores)
+
+
+_KEPT = "resource IN (SELECT resource FROM temp.kept_resource)"
+
+
+def _build_tally(connection: sqlite3.Connection, scan_id: int, before: int | None) -> None:
+    if not _any_kept(connection):
+        _tally(connection, scan_id, None)
+        return
+    connection.execute(
+        # Nothing that was copied is new, nor could any of it not be looked at.
+        "INSERT INTO tally (scan, resource, layer, status, severity, combined, findings, "
+        "unconfirmed, is_new) SELECT ?, resource, layer, status, severity, combined, findings, 0, 0 "
+        f"FROM tally WHERE scan = ? AND {_KEPT}",
+        (scan_id, before),
+    )
+    _tally(connection, scan_id, made(connection, scan_id))
+
+
+def _build_weights(connection: sqlite3.Connection, scan_id: int, before: int | None) -> None:
+    if not _any_kept(connection):
+        weights.write(connection, scan_id)
+        return
+    beneath = "(SELECT resource FROM closure WHERE scan = ?)"
+    connection.execute(
+        "INSERT INTO weight (scan, resource, layer, combined, accepted, total, top) "
+        "SELECT ?, resource, layer, combined, accepted, total, top FROM weight "
+        f"WHERE scan = ? AND {_KEPT} AND resource IN {beneath}",
+        (scan_id, before, scan_id),
+    )
+    # Nothing is weighed that no service stands on.
+    others = connection.execute(
+        f"SELECT DISTINCT resource FROM closure WHERE scan = ? AND (NOT {_KEPT} "
+        f"OR resource NOT IN {beneath})",
+        (scan_id, before),
+    )
+    weights.write(connection, scan_id, [row[0] for row in others])
+
+
+def _any_kept(connection: sqlite3.Connection) -> bool:
+    return connection.execute("SELECT 1 FROM temp.kept_resource LIMIT 1").fetchone() is not None
 
 
 def refresh(connection: sqlite3.Connection, scan_id: int, resources: Collection[int]) -> None:

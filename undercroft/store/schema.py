@@ -16,7 +16,7 @@ __all__ = ["APPLICATION_ID", "FINDING_INDEXES", "SCHEMA_VERSION", "STATE_INDEXES
 
 APPLICATION_ID = 0x55435246
 """``UCRF`` in the file's header: tells our files from other SQLite databases."""
-SCHEMA_VERSION = 11
+SCHEMA_VERSION = 12
 """Kept in the header too, so that reading it needs no table and no library."""
 
 _TABLES = (
@@ -298,6 +298,11 @@ def migrations() -> Migrations:
         # never). Of older answers nobody knows: they are asked for once more.
         db.execute("ALTER TABLE judgement ADD COLUMN asked_at TEXT")
         db.execute("ALTER TABLE judgement ADD COLUMN holds_until TEXT")
+
+    @found(name="0012_who_weighed")
+    def add_weigher(db: Database) -> None:
+        # Version of the program that wrote a scan: another one may weigh otherwise.
+        db.execute("ALTER TABLE scan ADD COLUMN weighed_by TEXT NOT NULL DEFAULT ''")
 
     return found
 

@@ -17,6 +17,7 @@ from itertools import count
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+from undercroft import __version__
 from undercroft.clock import stamp
 from undercroft.garbage import seldom
 from undercroft.model import (
@@ -127,7 +128,8 @@ class ScanWriter:
                     connection.execute(f"DROP INDEX IF EXISTS {index}")
             cursor = connection.execute(
                 "INSERT INTO scan (uid, name, kind, state, started_at, scope, rules, pack, host, "
-                "pid, process_start) VALUES (?, ?, ?, 'running', ?, ?, ?, ?, ?, ?, ?)",
+                "pid, process_start, weighed_by) "
+                "VALUES (?, ?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     self.uid,
                     clean(name),
@@ -139,6 +141,7 @@ class ScanWriter:
                     socket.gethostname(),
                     os.getpid(),
                     scans.process_start(os.getpid()),
+                    __version__,
                 ),
             )
             self.scan_id = int(cursor.lastrowid or 0)
