@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from collectors.aws.arns import Place, by_arn, image, kms_key, role
+from collectors.aws.hosts import Host, only
 from collectors.aws.kinds import ARN, Child, Each, Kind, Read, constant
 from collectors.aws.policy.documents import PolicyError, parse_policy, wildcard_match
 from collectors.aws.policy.trust import deputies
@@ -47,6 +48,12 @@ def _is_image(_place: Place, config: Mapping[str, Json]) -> bool:
     return config.get("PackageType") == "Image"
 
 
+def _runtime(config: Mapping[str, Json]) -> Iterator[Host]:
+    """What AWS runs a function on and looks after, as far as the function says."""
+    yield Host("", "Runtime", only(config, _MANAGED))
+
+
+_MANAGED = ("Runtime", "RuntimeVersionConfig", "Architectures", "PackageType")
 _LAYER = by_arn("lambda", "layer", "lambda:layer", Layer.CONTAINER)
 
 _FUNCTION = Kind(
@@ -67,6 +74,7 @@ _FUNCTION = Kind(
     created="",
     facts=_function_facts,
     derived=("open_urls", "open_deputies"),
+    hosts=_runtime,
     reads=(
         Read(
             "Policy",

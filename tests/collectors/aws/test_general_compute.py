@@ -95,12 +95,12 @@ def test_functions(clients: Clients, aws: Proxy, seed: Any) -> None:
 
     (stub,) = (s for s in read.stubs if s.key.endswith("/function/llm"))
     beneath = modelled.named(clients, stub)
-    config: Any = beneath.named("llm").config
+    config: Any = beneath.named("llm", "lambda:function").config
     assert config["Code"] == {
         "ImageUri": images["llm"],
         "ResolvedImageUri": config["Code"]["ResolvedImageUri"],
     }, "not the link to the code"
-    assert ("uses_identity", "iam/role/f") in beneath.links("llm")
+    assert ("uses_identity", "iam/role/f") in beneath.links("llm", "lambda:function")
     assert any(edge.relation.value == "runs_image" for edge in beneath.edges)
 
     aws.always[f"GET /2015-03-31/functions/{_quoted('llm')}"] = Answer.error("AccessDenied", 403)
