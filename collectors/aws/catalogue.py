@@ -46,6 +46,7 @@ NAMED: tuple[Kind, ...] = (
     BEDROCK_SETTINGS,
     GUARDRAIL_VERSION,
     PROMPT_VERSION,
+    managed_kinds.FRAUD_SETTINGS,
     INSTANCE_PROFILE,
     SECRET,
     *store_kinds.KINDS,

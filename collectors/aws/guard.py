@@ -373,6 +373,12 @@ READS: dict[str, frozenset[str]] = {
     "glue": frozenset({"GetMLTransforms"}),
     "translate": frozenset({"ListTextTranslationJobs"}),
     "healthlake": frozenset({"ListFHIRDatastores"}),
+    "forecast": frozenset({"ListDatasets", "DescribeDataset"}),
+    "frauddetector": frozenset({"GetModels", "DescribeModelVersions", "GetKMSEncryptionKey"}),
+    "lookoutequipment": frozenset(
+        {"ListDatasets", "DescribeDataset", "ListModels", "DescribeModel"}
+    ),
+    "lexv2-models": frozenset({"ListBots", "DescribeBot", "ListBotAliases", "DescribeBotAlias"}),
     "comprehend": frozenset(
         {
             "ListEntityRecognizers",
@@ -401,6 +407,7 @@ _PREFIXES: dict[str, str] = {
     "bedrock-data-automation": "bedrock",
     "efs": "elasticfilesystem",
     "elbv2": "elasticloadbalancing",
+    "lexv2-models": "lex",
     "opensearch": "es",
     "opensearchserverless": "aoss",
     "resourcegroupstaggingapi": "tag",

@@ -36,7 +36,7 @@ RECORDS = "/model-api/records"
 _FOLDER = Path(__file__).parent / "records"
 _TIME = 1_790_000_000
 _TOKENS = ("nextToken", "NextToken", "Marker", "marker", "PaginationToken")
-_LISTING = ("GetEnabledStandards", "GetMLTransforms", "GetResources")
+_LISTING = ("GetEnabledStandards", "GetMLTransforms", "GetModels", "GetResources")
 """Operations that list although they are called otherwise."""
 _SIZES = ("maxResults", "MaxResults", "MaxItems", "maxItems", "pageSize")
 _PARTS = ("include",)
@@ -301,6 +301,10 @@ _SERVICES = (
     "glue",
     "translate",
     "healthlake",
+    "forecast",
+    "frauddetector",
+    "lookoutequipment",
+    "lexv2-models",
     "opensearchserverless",
     "opensearch",
     "s3vectors",
@@ -391,7 +395,7 @@ def _list_member(output: Any, operation: str) -> str:
     if operation == "GetEventSelectors":
         return ""
     if operation.startswith(("Get", "Describe")):
-        plural = operation.endswith("s") and not operation.endswith(("Status", "ss"))
+        plural = operation.endswith("s") and not operation.endswith(("Alias", "Status", "ss"))
         if not plural or (operation.startswith("Get") and operation not in _LISTING):
             return ""
     lists = [name for name, shape in output.members.items() if shape.type_name == "list"]

@@ -83,7 +83,8 @@ def test_what_is_named_is_read_and_judged(clients: Clients) -> None:
     assert [c.reason for c in read.coverage if c.reason] == []
     assert findings(read) == FAILS
     assert unknowns(read) == {}
-    assert read.links("tools-clean") == {
+    assert read.links("tools-clean", "lambda:function") == {
+        ("runs_on", "lambda/function/tools-clean#host"),
         ("uses_identity", "iam/role/tools"),
         ("protected_by", "ec2/subnet/subnet-1"),
         ("protected_by", "ec2/security-group/sg-1"),
@@ -191,11 +192,17 @@ def test_search_services(clients: Clients) -> None:
     assert read.links("ask") == {("uses_identity", "iam/role/q-web")}
 
 
+SMALLER = (
+    *("glue", "translate", "healthlake"),
+    *("forecast", "frauddetector", "lookoutequipment", "lex"),
+)
+
+
 def test_smaller_managed_services(clients: Clients, cloud: ModelCloud) -> None:
     cloud.add(load_records("managed", REGION))
-    read = modelled.listed(clients, "glue", "translate", "healthlake")
+    read = modelled.listed(clients, *SMALLER)
     assert {c.status for c in read.coverage} == {CoverageStatus.COMPLETE}
-    names = ("dedupe-bad", "letters-bad", "patients-bad")
+    names = ("dedupe-bad", "letters-bad", "patients-bad", "sales-bad", "pumps-bad", "help-live-bad")
     assert findings(read) == {name: {"aws-mlservice-no-cmk"} for name in names}
     assert unknowns(read) == {}
     assert read.links("letters-bad") == {
@@ -205,6 +212,31 @@ def test_smaller_managed_services(clients: Clients, cloud: ModelCloud) -> None:
     }
     assert read.links("patients-clean") == {("encrypted_with", "kms/key/key-1")}
     assert read.named("patients-bad").key.endswith("healthlake/datastore/fhir/0123")
+    assert read.links("sales-clean") == {
+        ("uses_identity", "iam/role/forecast"),
+        ("encrypted_with", "kms/key/key-1"),
+    }
+    assert read.links("cards") == {
+        ("uses_identity", "iam/role/fraud"),
+        ("reads_data_from", "s3/bucket/payments"),
+    }
+    assert read.links("pumps-clean") == {
+        ("encrypted_with", "kms/key/key-1"),
+        ("reads_data_from", "lookoutequipment/dataset/pumps-bad"),
+    }
+    assert read.links("help") == {
+        ("uses_identity", "iam/role/lex"),
+        ("same_workload", "lex/bot-alias/BOT0000001/ALIASBAD01"),
+        ("same_workload", "lex/bot-alias/BOT0000001/ALIASOK001"),
+    }
+    assert read.links("help-live-bad") == {
+        ("writes_to", "s3/bucket/calls"),
+        ("writes_to", "logs/log-group//lex/help"),
+        ("invokes_tool", "lambda/function/answer"),
+    }
+    (settings,) = (stub for stub in read.stubs if stub.type == "frauddetector:settings")
+    (one,) = findings(modelled.named(clients, settings)).values()
+    assert one == {"aws-mlservice-no-cmk"}
 
 
 def test_language_models_their_endpoints_and_what_trains_them(
