@@ -50,6 +50,7 @@ def collectors(
     from collectors.aws.catalogue import LAST, LISTED, NAMED, REGIONS
     from collectors.aws.ec2 import Ec2AiInstances
     from collectors.aws.ec2_network import Ec2Network
+    from collectors.aws.ec2_templates import Ec2Templates
     from collectors.aws.ec2_volumes import Ec2Volumes
     from collectors.aws.ecr import EcrCollector
     from collectors.aws.ecs import EcsAiServices
@@ -81,6 +82,7 @@ def collectors(
         [
             *(KindNamed(clients, kind) for kind in REGIONS),
             Ec2Volumes(clients),
+            Ec2Templates(clients),
             LoadBalancers(clients),
             Parameters(clients),
             EcrCollector(clients),

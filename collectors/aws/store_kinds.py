@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from collectors.aws.arns import Place, by_arn, image, kms_key, role
+from collectors.aws.ec2_templates import started_from
 from collectors.aws.hosts import Host, only
 from collectors.aws.kinds import ARN, Child, Each, Kind, Read, constant
 from collectors.aws.policy.documents import PolicyError, parse_policy, wildcard_match
@@ -416,6 +417,7 @@ _NODES = Kind(
     created="createdAt",
     facts=_node_facts,
     derived=("released",),
+    more=started_from,
     references=(
         Reference("nodeRole", role, _ROLE),
         Reference("subnets[]", SUBNET, _NETWORK),

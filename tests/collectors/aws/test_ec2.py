@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
 
 from collectors.aws.ec2 import Ec2AiInstances
 from collectors.aws.ec2_network import Ec2Network
+from collectors.aws.ec2_templates import Ec2Templates, started_from
 from collectors.aws.ec2_volumes import Ec2Volumes
 from collectors.aws.session import Clients
+from tests.collectors.aws import modelled
 from tests.collectors.aws.conftest import ACCOUNT, REGION, Answer, Proxy
+from tests.collectors.aws.lower_layers import PLACE
 from tests.collectors.aws.test_sagemaker import Found
 from undercroft.model import CoverageStatus, Edge, Layer, Presence, Resource
 from undercroft.protocols import Meter, Scope
@@ -339,6 +344,43 @@ def test_snapshots_that_anybody_may_copy(clients: Clients, aws: Proxy, seed: Any
     read = volumes(clients, volume).resources[f"{HERE}/ec2/volume/{volume}"]
     assert read.unknown == {"facts.public_snapshots": "denied: needs ec2:DescribeSnapshots"}
     assert "public_snapshots" not in read.facts
+
+
+def templates(clients: Clients, *versions: tuple[str, str]) -> Found:
+    """What groups of nodes start from that name these."""
+    found: list[Resource] = []
+    for identifier, version in versions:
+        launch = {"launchTemplate": {"id": identifier, "version": version}}
+        nodes = replace(stub("nodegroup", "n"), config=launch)
+        found += [item for item in started_from(PLACE, nodes) if isinstance(item, Resource)]
+    collector = Ec2Templates(clients)
+    (target,) = collector.targets(Scope("aws"), found)
+    return Found(collector.collect(target, Meter()))
+
+
+def test_templates_that_nodes_start_from(clients: Clients, aws: Proxy, seed: Any) -> None:
+    data = {
+        "MetadataOptions": {"HttpTokens": "optional"},
+        "SecurityGroupIds": ["sg-1"],
+        "UserData": b64encode(SCRIPT.encode()).decode(),
+    }
+    made = seed("ec2").create_launch_template(LaunchTemplateName="gpu", LaunchTemplateData=data)
+    name = made["LaunchTemplate"]["LaunchTemplateId"]
+    found = templates(clients, (name, "1"), (name, "7"), ("lt-0123456789abcdef0", "1"))
+    read = found.resources[f"{HERE}/ec2/launch-template/{name}/1"]
+    assert (read.name, read.presence) == ("gpu", Presence.READ)
+    assert "wJalr" not in repr(read)
+    problems = {"aws-ec2-template-imdsv1", "aws-ec2-userdata-secret"}
+    assert modelled.findings(modelled.Read(found.items)) == {"gpu": problems}
+    assert [e.dst.rpartition("/")[2] for e in found.edges] == ["sg-1"]
+    gone = [r.name for r in found.resources.values() if r.presence is Presence.ABSENT]
+    assert gone == [f"{name}/7", "lt-0123456789abcdef0/1"]
+    aws.always["DescribeLaunchTemplateVersions"] = DENIED
+    found = templates(clients, (name, "1"))
+    reason = "denied: needs ec2:DescribeLaunchTemplateVersions"
+    assert [s.unknown["config"] for s in found.stubs.values()] == [reason]
+    assert found.coverage.status is CoverageStatus.DENIED
+    assert list(started_from(PLACE, stub("nodegroup", "n"))) == []
 
 
 def test_denied_is_not_absent(clients: Clients, aws: Proxy) -> None:

@@ -14,6 +14,7 @@ from botocore.model import StructureShape
 from collectors.aws import hosts, network_facts, references
 from collectors.aws.catalogue import EVERY
 from collectors.aws.ec2_network import ROUTES
+from collectors.aws.ec2_templates import TEMPLATE
 from collectors.aws.guard import READS
 from collectors.aws.kinds import Kind
 
@@ -351,6 +352,15 @@ EC2_FIELDS = {
     "describe_volumes": (
         "Volumes[].VolumeId",
         *(f"Volumes[].{ref.path}" for ref in references.VOLUME),
+    ),
+    "describe_launch_template_versions": tuple(
+        f"LaunchTemplateVersions[].{path}"
+        for path in (
+            "LaunchTemplateName",
+            "LaunchTemplateData.UserData",
+            "LaunchTemplateData.MetadataOptions.HttpTokens",
+            *(ref.path for ref in TEMPLATE),
+        )
     ),
     "describe_snapshots": ("Snapshots[].SnapshotId", "Snapshots[].VolumeId"),
     "describe_snapshot_attribute": ("CreateVolumePermissions[].Group",),

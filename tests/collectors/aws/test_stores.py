@@ -95,6 +95,7 @@ def test_what_is_named_is_read_and_judged(clients: Clients) -> None:
         ("protected_by", "ec2/security-group/sg-2"),
     }
     assert ("runs_on", "eks/nodegroup/gpu-bad/old-bad") in read.links("gpu-bad")
+    assert read.links("new-clean") == {("same_workload", "ec2/launch-template/lt-1/3")}
     assert read.links("old-bad") == {("uses_identity", "iam/role/nodes")}
     assert ("uses_identity", "iam/role/pods") in read.links("gpu-bad")
     assert read.links("small") == {
