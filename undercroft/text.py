@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["count", "minute", "shown"]
+__all__ = ["calls", "count", "minute", "shown"]
 
 _PLACEHOLDER = "\N{REPLACEMENT CHARACTER}"
 _REPLACE: dict[int, str] = {
@@ -37,6 +37,11 @@ def shown(text: str) -> str:
 def count(number: int, singular: str, plural: str = "") -> str:
     """A number with its noun: ``1 finding``, ``1,204 findings``."""
     return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
+
+
+def calls(made: int, spared: int) -> str:
+    """How often a cloud was asked: ``1,205 calls``, ``1,205 calls (701 spared: nothing changed)``."""
+    return count(made, "call") + f" ({spared:,} spared: nothing changed)" * bool(spared)
 
 
 def minute(moment: str) -> str:

@@ -73,6 +73,8 @@ class ScanRow:
     gaps: int
     """Units and attributes that could not be read."""
     calls: int
+    spared: int
+    """Calls that were not made since an older scan had their answers and nothing had changed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pytest
-
 from tests.cli.conftest import Command
 from tests.end_to_end.kit import Shell
-from tui.cli.scan import _text_reporter
-from undercroft.protocols import Progress
 from undercroft.store import Store
 
 
@@ -34,6 +30,22 @@ def test_show_of_nothing(undercroft: Command) -> None:
     assert "last year" in done.err
 
 
+def test_calls_that_were_not_needed_are_shown(undercroft: Command, shell: Shell) -> None:
+    with Store.open(shell.db) as store:
+        for spared in (0, 1_200):
+            with store.write_scan(
+                name=f"again-{spared}", kind="live", scope={}, rules={}, pack="p"
+            ) as writer:
+                writer.commit(
+                    calls=9, spared=spared, throttled=0, now=datetime(2026, 11, 21, tzinfo=UTC)
+                )
+    assert [row[-2:] for row in undercroft("scans").rows[:2]] == [["9", "1200"], ["9", "0"]]
+    assert "9 calls (1,200 spared: nothing changed)\n" in undercroft("scans", "show", "latest").out
+    assert "9 calls\n" in undercroft("scans", "show", "again-0").out
+    shown = undercroft("scans", "show", "latest", "--format", "json").json
+    assert (shown["calls"], shown["spared"]) == (9, 1_200)
+
+
 def test_delete_keeps_decisions(undercroft: Command) -> None:
     found = undercroft("findings", "--format", "json").json["findings"][0]["id"]
     undercroft("fixed", found)
@@ -54,13 +66,6 @@ def test_prune_keeps_the_newest(undercroft: Command, shell: Shell) -> None:
     done = undercroft("scans", "prune", "--keep", "2", "--yes")
     assert "deleted 1 scan; decisions are kept" in done.err
     assert [row[1] for row in undercroft("scans").rows] == ["third", "second"]
-
-
-def test_calls_that_were_not_needed_are_said(capsys: pytest.CaptureFixture[str]) -> None:
-    report = _text_reporter(plain=True)
-    report(Progress("done", calls=9))
-    report(Progress("done", calls=9, spared=1_200))
-    assert capsys.readouterr().err == ("not described again, since nothing had changed: 1,200\n")
 
 
 def test_nothing_to_read_yet(fresh_undercroft: Command) -> None:

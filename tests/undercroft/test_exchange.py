@@ -67,6 +67,7 @@ SCAN = ScanRow(
     findings=1,
     gaps=1,
     calls=9,
+    spared=1_200,
 )
 GAP = Coverage("aws", "1", "eu-west-1", "aws.kms", CoverageStatus.DENIED, "needs kms:DescribeKey")
 HEAD = Head("0.1.0", SCAN, [GAP], "severity:high", "2026-11-02T00:00:00Z")

@@ -24,7 +24,7 @@ from tui.cli.common import db_option, debug_option, open_store, say
 from tui.cli.errors import CommandError, Exit
 from undercroft.model import CoverageStatus, Severity
 from undercroft.protocols import Cancelled, Progress
-from undercroft.text import count, shown
+from undercroft.text import calls, count, shown
 from undercroft.views import Query
 
 if TYPE_CHECKING:
@@ -310,8 +310,6 @@ def _text_reporter(*, plain: bool) -> Callable[[Progress], None]:
                 say(("\r\x1b[K" if live else "") + line)
             elif event.kind == "resumed":
                 say(event.reason)
-            elif event.kind == "done" and event.spared:
-                say(f"not described again, since nothing had changed: {event.spared:,}")
             elif event.kind in {"judging", "saving"}:
                 say(("\r\x1b[K" if live else "") + event.kind)
             elif live and event.kind == "unit_progress":
@@ -336,7 +334,7 @@ def _summary(store: Store, row: ScanRow) -> None:
     say(
         f"{row.name or row.uid}: {count(row.services, 'AI service')}, "
         f"{count(row.resources, 'resource')}, {count(row.findings, 'finding')}, "
-        f"{count(row.calls, 'call')}"
+        f"{calls(row.calls, row.spared)}"
     )
     say(f"read completely: {count(len(coverage) - len(gaps), 'unit')}")
     if row.gaps:

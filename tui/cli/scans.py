@@ -8,7 +8,7 @@ import click
 
 from tui.cli.common import db_option, debug_option, open_store, say
 from tui.cli.output import print_json, print_rows
-from undercroft.text import count, minute, shown
+from undercroft.text import calls, count, minute, shown
 
 __all__ = ["scans_command"]
 
@@ -55,6 +55,7 @@ def _list(db: Path | None, form: str) -> None:
             "FINDINGS",
             "NOT READ",
             "CALLS",
+            "SPARED",
         ),
         [
             (
@@ -67,6 +68,7 @@ def _list(db: Path | None, form: str) -> None:
                 str(row.findings),
                 str(row.gaps),
                 str(row.calls),
+                str(row.spared),
             )
             for row in rows
         ],
@@ -91,7 +93,7 @@ def show_command(ref: str, db: Path | None, form: str) -> None:
     click.echo(f"{shown(row.name or row.uid)}: {row.state}, {minute(row.finished_at)} UTC")
     click.echo(
         f"{count(row.services, 'AI service')}, {count(row.resources, 'resource')}, "
-        f"{count(row.findings, 'finding')}"
+        f"{count(row.findings, 'finding')}, {calls(row.calls, row.spared)}"
     )
     print_rows(
         ("STATUS", "ACCOUNT", "LOCATION", "COLLECTOR", "REASON"),

@@ -9,6 +9,7 @@ from textual.content import Content
 
 from tui.text import content, count, styled
 from undercroft.model import Coverage, CoverageStatus, Json
+from undercroft.text import calls
 from undercroft.views import ScanRow
 
 __all__ = ["STATE_GLYPH", "STATE_TONE", "coverage_words", "scope_words", "without_status"]
@@ -70,7 +71,7 @@ def coverage_words(scan: ScanRow, coverage: Sequence[Coverage]) -> Content:
     lines.append(
         content(
             f"{count(scan.services, 'AI service')}, {count(scan.resources, 'resource')},"
-            f" {count(scan.findings, 'finding')}, {count(scan.calls, 'call')}"
+            f" {count(scan.findings, 'finding')}, {calls(scan.calls, scan.spared)}"
         )
     )
     gaps = [unit for unit in coverage if unit.status.is_gap]

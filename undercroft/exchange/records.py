@@ -207,6 +207,7 @@ def scan_record(row: ScanRow, coverage: Iterable[Coverage]) -> dict[str, Json]:
         "findings": row.findings,
         "gaps": row.gaps,
         "calls": row.calls,
+        "spared": row.spared,
         "coverage": [_coverage_record(item) for item in coverage],
     }
 

@@ -33,7 +33,7 @@ from undercroft.scan.unit import UnitResult
 
 __all__ = ["Journal", "Recalled", "journal_path"]
 
-_FORMAT = 1
+_FORMAT = 2
 _OLDEST = timedelta(days=1)
 """Units read longer ago than that are read again: a scan shall not mix weeks."""
 
@@ -116,6 +116,7 @@ class Journal:
                 result.resources,
                 result.calls,
                 result.throttled,
+                result.spared,
             ]
             self._write(unit, b"=", [_key(target), stamp(self._now), *said])
             self._file.flush()
@@ -149,7 +150,10 @@ class Journal:
                 continue
             key, at, status, *numbers = json.loads(content)
             if at >= oldest:
-                result = UnitResult([], CoverageStatus(status), *numbers)
+                reason, resources, calls, throttled, spared = numbers
+                result = UnitResult(
+                    [], CoverageStatus(status), reason, resources, calls, throttled, spared=spared
+                )
                 self._finished[key] = _Finished(tuple(places.pop(unit, ())), result, at)
         self._file.truncate(whole)
         return True

@@ -113,7 +113,7 @@ def run_scan(
             run.combine(services)
             run.check()
             report(Progress("saving", calls=calls, throttled=throttled))
-            row = writer.commit(calls=calls, throttled=throttled, now=clock())
+            row = writer.commit(calls=calls, throttled=throttled, spared=crew.spared, now=clock())
             if journal is not None:
                 journal.close(done=True)
         except Cancelled:

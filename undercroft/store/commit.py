@@ -43,6 +43,7 @@ def finish(
     *,
     calls: int,
     throttled: int,
+    spared: int,
     now: datetime,
     criticality_tag: str,
 ) -> ScanRow:
@@ -71,7 +72,7 @@ def finish(
             if _basis(connection, scan_id)[0] == newest:
                 if imported(connection) != feeds:
                     rollup.refresh(connection, scan_id, apply_to(connection, scan_id))
-                _appear(connection, scan_id, last_event, calls, throttled, now)
+                _appear(connection, scan_id, last_event, (calls, throttled, spared), now)
                 break
             # Another scan appeared: its sightings come before ours.
             for table in _DERIVED_TABLES:
@@ -199,11 +200,13 @@ def _appear(
     connection: sqlite3.Connection,
     scan_id: int,
     last_event: int,
-    calls: int,
-    throttled: int,
+    calls: tuple[int, int, int],
     now: datetime,
 ) -> None:
-    """The one visible commit; runs inside the caller's transaction."""
+    """The one visible commit; runs inside the caller's transaction.
+
+    ``calls``: made, made again after throttling, and spared.
+    """
     state = connection.execute("SELECT state FROM scan WHERE id = ?", (scan_id,)).fetchone()
     if state != ("running",):
         msg = f"Scan {scan_id} was ended from outside while it was being saved."
@@ -231,8 +234,8 @@ def _appear(
     findings = count_findings(connection, scan_id)
     connection.execute(
         "UPDATE scan SET state = ?, finished_at = ?, services = ?, resources = ?, findings = ?, "
-        "gaps = ?, calls = ?, throttled = ? WHERE id = ?",
-        (state, stamp(now), services, resources, findings, gaps, calls, throttled, scan_id),
+        "gaps = ?, calls = ?, throttled = ?, spared = ? WHERE id = ?",
+        (state, stamp(now), services, resources, findings, gaps, *calls, scan_id),
     )
     made = [
         event_of(row)

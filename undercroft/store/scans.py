@@ -35,7 +35,7 @@ FINISHED = "('complete', 'partial', 'failed')"
 
 _COLUMNS = (
     "id, uid, name, kind, state, started_at, finished_at, scope, services, resources, findings, "
-    "gaps, calls, host, pid, process_start"
+    "gaps, calls, spared, host, pid, process_start"
 )
 _PER_SCAN = (
     "coverage",

@@ -16,7 +16,7 @@ __all__ = ["APPLICATION_ID", "FINDING_INDEXES", "SCHEMA_VERSION", "STATE_INDEXES
 
 APPLICATION_ID = 0x55435246
 """``UCRF`` in the file's header: tells our files from other SQLite databases."""
-SCHEMA_VERSION = 12
+SCHEMA_VERSION = 13
 """Kept in the header too, so that reading it needs no table and no library."""
 
 _TABLES = (
@@ -303,6 +303,11 @@ def migrations() -> Migrations:
     def add_weigher(db: Database) -> None:
         # Version of the program that wrote a scan: another one may weigh otherwise.
         db.execute("ALTER TABLE scan ADD COLUMN weighed_by TEXT NOT NULL DEFAULT ''")
+
+    @found(name="0013_calls_spared")
+    def add_spared(db: Database) -> None:
+        # What need not be asked again, beside what was.
+        db.execute("ALTER TABLE scan ADD COLUMN spared INTEGER NOT NULL DEFAULT 0")
 
     return found
 

@@ -347,7 +347,7 @@ class ScanWriter:
             for row in rows:
                 yield edge_of(row[1:])
 
-    def commit(self, *, calls: int, throttled: int, now: datetime) -> ScanRow:
+    def commit(self, *, calls: int, throttled: int, now: datetime, spared: int = 0) -> ScanRow:
         """Work out reach, statuses and scores, then let the scan appear, all of it at once."""
         with self._lock:
             if self._done:
@@ -359,6 +359,7 @@ class ScanWriter:
                 self.scan_id,
                 calls=calls,
                 throttled=throttled,
+                spared=spared,
                 now=now,
                 criticality_tag=self._criticality_tag,
             )

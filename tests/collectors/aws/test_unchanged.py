@@ -156,10 +156,11 @@ def scan(cloud: ModelCloud, tmp_path: Path) -> Callable[..., tuple[Counter[str],
         found = [c for c in collectors({"max_attempts": 1}, clock) if c.name in wanted]
         assert len(found) == len(READERS)
         with Store.open(tmp_path / name, clock=clock) as store:
-            run_scan(
+            row = run_scan(
                 store, found, engine, Scope("aws"), full=full, progress=said.append, clock=clock
             )
-        return Counter(op for _, op in cloud.calls.elements()), said[-1].spared
+            assert store.scan(row.uid).spared == said[-1].spared
+        return Counter(op for _, op in cloud.calls.elements()), row.spared
 
     return scan
 
