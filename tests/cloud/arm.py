@@ -97,7 +97,9 @@ class ArmServer:
             request_queue_size = 64
 
         self._server = Server(("127.0.0.1", 0), Handler)
-        self._thread = Thread(target=self._server.serve_forever, daemon=True, name="arm-server")
+        self._thread = Thread(
+            target=self._server.serve_forever, args=(0.01,), daemon=True, name="arm-server"
+        )
 
     @property
     def endpoint(self) -> str:

@@ -74,7 +74,9 @@ class AwsServer:
         self._server = make_server(
             "127.0.0.1", port, self.model, threaded=True, request_handler=Quiet
         )
-        self._thread = Thread(target=self._server.serve_forever, daemon=True, name="aws-server")
+        self._thread = Thread(
+            target=self._server.serve_forever, args=(0.01,), daemon=True, name="aws-server"
+        )
 
     @property
     def port(self) -> int:

@@ -19,4 +19,3 @@ def test_what_is_there_when_the_program_has_started_is_left_alone() -> None:
         assert gc.get_freeze_count() > before
     finally:
         gc.enable()
-        gc.unfreeze()
