@@ -5,8 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from tests.cli.conftest import Command
 from tests.end_to_end.kit import Shell
+from tui.cli.errors import Exit
+from tui.cli.scan import _gate, _status
 from undercroft.store import Store
 
 
@@ -103,3 +107,25 @@ def test_feeds(undercroft: Command, tmp_path: Path) -> None:
     done = undercroft("feeds", "import", file, status=2)
     assert "neither a KEV catalogue" in done.err
     undercroft("feeds", "import", tmp_path / "missing", status=2)
+
+
+@pytest.mark.parametrize(
+    ("gate", "status", "said"),
+    [
+        (None, Exit.DONE, ""),
+        ("critical", Exit.FAIL_ON, "status:active severity>=critical"),
+        ("score>=99", Exit.DONE, ""),
+        ("score >= 1", Exit.FAIL_ON, "status:active score>=1"),
+    ],
+)
+def test_a_gate_is_a_filter_of_what_is_active(
+    undercroft: Command,
+    shell: Shell,
+    capsys: pytest.CaptureFixture[str],
+    gate: str | None,
+    status: Exit,
+    said: str,
+) -> None:
+    with Store.open(shell.db, read_only=True) as store:
+        assert _status(store, store.scan(), _gate(gate)) is status
+    assert said in capsys.readouterr().err

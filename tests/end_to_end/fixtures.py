@@ -1,10 +1,12 @@
 """Fixtures of every test that runs the command: one cloud and one scan of it, shared by all.
 
-The shared scan is made once per test process; each test gets a copy of the cache.
+They are made once per run, whatever number of processes it has; each test gets a copy of the cache.
 """
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 import subprocess
 import sys
@@ -17,23 +19,58 @@ import pytest
 from tests.cloud.estate import load_estate
 from tests.cloud.faults import FaultyProxy
 from tests.cloud.seed import seed
-from tests.end_to_end.kit import ROOT, Cloud, Done, Shell
+from tests.end_to_end.kit import ROOT, SMALL, Cloud, Done, Shell
+from tests.end_to_end.sharing import Shared, locked
 
 __all__ = [
-    "aws_endpoint",
     "cloud",
     "first_requests",
     "first_scan",
     "new_shell",
+    "own_endpoint",
     "scanned_cache",
+    "shared",
     "shell",
     "small_cloud",
+    "small_shell",
 ]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
+    """What all processes of this run have together."""
+    folder = tmp_path_factory.getbasetemp()
+    together = Shared(folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder)
+    with locked(together.users, fcntl.LOCK_SH):
+        yield together
+
+
 @pytest.fixture(scope="session")
-def aws_endpoint() -> Iterator[str]:
-    """An AWS that no other test empties; tests may add to it, in regions of their own."""
+def _endpoint(shared: Shared) -> str:
+    """An AWS that nothing changes but the fixtures here."""
+    return shared.once("aws", shared.serve)
+
+
+def _seeded(endpoint: str, estate: str) -> Cloud:
+    expected = seed(endpoint, load_estate(estate)).expected
+    return Cloud(endpoint, frozenset((item.rule, item.resource) for item in expected))
+
+
+@pytest.fixture(scope="session")
+def cloud(shared: Shared, _endpoint: str) -> Cloud:
+    """The first-light estate. Nothing may change it."""
+    return shared.once("first-light", lambda _: _seeded(_endpoint, "first-light"))
+
+
+@pytest.fixture(scope="session")
+def small_cloud(shared: Shared, _endpoint: str) -> Cloud:
+    """The estate ``changing``, quick to scan. Nothing may change it here."""
+    return shared.once("small", lambda _: _seeded(_endpoint, "changing"))
+
+
+@pytest.fixture(scope="session")
+def own_endpoint() -> Iterator[str]:
+    """An AWS of this process alone, for tests that change what is in it."""
     with subprocess.Popen(
         [sys.executable, "-m", "tests.end_to_end.serving"],
         stdin=subprocess.PIPE,
@@ -47,21 +84,6 @@ def aws_endpoint() -> Iterator[str]:
         server.stdin.close()
 
 
-@pytest.fixture(scope="session")
-def cloud(aws_endpoint: str) -> Cloud:
-    """The first-light estate. Nothing may change it."""
-    seeded = seed(aws_endpoint, load_estate("first-light"))
-    planted = frozenset((item.rule, item.resource) for item in seeded.expected)
-    return Cloud(aws_endpoint, planted)
-
-
-@pytest.fixture(scope="session")
-def small_cloud(aws_endpoint: str) -> Cloud:
-    """The estate ``changing``, quick to scan; tests of rescans change it."""
-    seeded = seed(aws_endpoint, load_estate("changing"))
-    return Cloud(aws_endpoint, frozenset((item.rule, item.resource) for item in seeded.expected))
-
-
 @dataclass(frozen=True, slots=True)
 class _Scanned:
     db: Path
@@ -69,13 +91,16 @@ class _Scanned:
     requests: frozenset[tuple[str, str]]
 
 
-@pytest.fixture(scope="session")
-def _scanned(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> _Scanned:
-    home = tmp_path_factory.mktemp("scanned")
+def _scan(home: Path, cloud: Cloud, *arguments: str) -> _Scanned:
     with FaultyProxy(cloud.endpoint) as listener:
         shell = Shell(home, home / "cache.db", listener.endpoint)
-        done = shell.scan("--name", "first", status=None)
+        done = shell.scan(*arguments, "--name", "first", status=None)
         return _Scanned(shell.db, done, frozenset(listener.seen))
+
+
+@pytest.fixture(scope="session")
+def _scanned(shared: Shared, cloud: Cloud) -> _Scanned:
+    return shared.once("scanned", lambda home: _scan(home, cloud))
 
 
 @pytest.fixture(scope="session")
@@ -109,4 +134,13 @@ def new_shell(tmp_path: Path) -> Shell:
 def shell(new_shell: Shell, scanned_cache: Path) -> Shell:
     """A shell whose cache holds one scan of the whole estate, named ``first``."""
     shutil.copy(scanned_cache, new_shell.db)
+    return new_shell
+
+
+@pytest.fixture
+def small_shell(new_shell: Shell, shared: Shared, small_cloud: Cloud) -> Shell:
+    """A shell whose cache holds one scan of the small estate, named ``first``."""
+    scanned = shared.once("small-scanned", lambda home: _scan(home, small_cloud, *SMALL))
+    assert scanned.done.status == 0, scanned.done.err
+    shutil.copy(scanned.db, new_shell.db)
     return new_shell

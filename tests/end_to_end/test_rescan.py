@@ -9,8 +9,10 @@ from typing import Any, cast
 import boto3
 import pytest
 
+from tests.cloud.estate import load_estate
 from tests.cloud.faults import FaultyProxy, denied
-from tests.end_to_end.kit import ACTOR, SMALL, Cloud, Done, Shell, outcomes
+from tests.cloud.seed import seed
+from tests.end_to_end.kit import ACTOR, SMALL, Done, Shell, outcomes
 
 ROOT_ACCESS = "aws-sagemaker-notebook-root-access"
 Found = Mapping[tuple[str, str], Mapping[str, Any]]
@@ -48,10 +50,11 @@ def notebooks(endpoint: str) -> Any:
 
 
 @pytest.fixture(scope="module")
-def story(small_cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+def story(own_endpoint: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     home = tmp_path_factory.mktemp("rescan")
-    sagemaker = notebooks(small_cloud.endpoint)
-    with FaultyProxy(small_cloud.endpoint) as proxy:
+    seeded = seed(own_endpoint, load_estate("changing"))
+    sagemaker = notebooks(own_endpoint)
+    with FaultyProxy(own_endpoint) as proxy:
         shell = Shell(home, home / "cache.db", proxy.endpoint)
         shell.scan(*SMALL, "--name", "before")
         before = by_place(shell)
@@ -71,7 +74,8 @@ def story(small_cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Itera
         sagemaker.update_notebook_instance(NotebookInstanceName="repaired", RootAccess="Enabled")
         shell.scan(*SMALL, "--name", "broken again")
         broken_again = by_place(shell)
-        yield Story(shell, small_cloud.expected, before, changed, changed_scan, broken_again)
+        planted = frozenset((item.rule, item.resource) for item in seeded.expected)
+        yield Story(shell, planted, before, changed, changed_scan, broken_again)
 
 
 def test_it_begins_with_what_was_planted(story: Story) -> None:

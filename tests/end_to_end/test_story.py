@@ -67,14 +67,14 @@ def client(endpoint: str, service: str) -> Any:
 
 @pytest.fixture(scope="module")
 def told(
-    aws_endpoint: str, tmp_path_factory: pytest.TempPathFactory
+    own_endpoint: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Shell, Table]]:
-    seed(aws_endpoint, load_estate("story"))
+    seed(own_endpoint, load_estate("story"))
     home = tmp_path_factory.mktemp("story")
-    sagemaker, s3 = client(aws_endpoint, "sagemaker"), client(aws_endpoint, "s3")
+    sagemaker, s3 = client(own_endpoint, "sagemaker"), client(own_endpoint, "s3")
     leaving = sagemaker.describe_notebook_instance(NotebookInstanceName="leaving")
     table: Table = {place: [] for place in EXPECTED}
-    with FaultyProxy(aws_endpoint) as proxy:
+    with FaultyProxy(own_endpoint) as proxy:
         shell = Shell(home, home / "cache.db", proxy.endpoint)
 
         def look(*arguments: str) -> Mapping[tuple[str, str], Mapping[str, Any]]:
