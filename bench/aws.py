@@ -136,6 +136,7 @@ _OF_A_BUCKET = (
     "GetBucketEncryption",
     "GetBucketVersioning",
     "GetBucketTagging",
+    "GetBucketReplication",
 )
 
 

@@ -263,6 +263,7 @@ READS: dict[str, frozenset[str]] = {
             "GetBucketVersioning",
             "GetBucketLogging",
             "GetBucketTagging",
+            "GetBucketReplication",
             "ListBuckets",
         }
     ),
@@ -421,6 +422,7 @@ _ACTIONS: dict[tuple[str, str], str] = {
     ("s3", "ListObjectsV2"): "s3:ListBucket",
     ("s3", "GetPublicAccessBlock"): "s3:GetBucketPublicAccessBlock",
     ("s3", "GetBucketEncryption"): "s3:GetEncryptionConfiguration",
+    ("s3", "GetBucketReplication"): "s3:GetReplicationConfiguration",
     ("s3control", "GetPublicAccessBlock"): "s3:GetAccountPublicAccessBlock",
 }
 """Where the IAM action is not ``<service>:<operation>``."""

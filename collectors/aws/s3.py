@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +11,7 @@ from botocore.client import BaseClient
 from collectors.aws.arns import Place, kms_key
 from collectors.aws.errors import CallError
 from collectors.aws.policy.documents import PolicyError, decode
+from collectors.aws.s3_copies import COPIES, copied_outside
 from collectors.aws.s3_defaults import is_guessed, of_a_default, with_defaults
 from collectors.aws.s3_facts import FLAGS, BucketSettings, bucket_facts
 from collectors.aws.s3_macie import Scores, add_sensitivity
@@ -19,6 +20,7 @@ from collectors.aws.session import call, pages
 from collectors.aws.subreads import SubReads, Unread, tag_map
 from collectors.aws.units import AwsCollector, Gaps, Reading, Unit, side_by_side
 from collectors.aws.values import jsonable
+from collectors.references import link
 from undercroft.model import CoverageStatus, Edge, Json, Presence, Resource
 from undercroft.protocols import Collected, Meter, Scope, Target
 from undercroft.relations import Relation
@@ -28,6 +30,7 @@ __all__ = ["S3Collector"]
 _GONE = frozenset({"404", "NoSuchBucket", "NotFound"})
 _NO_BLOCK = frozenset({"NoSuchPublicAccessBlockConfiguration"})
 _PAGE = 1000
+_UNSAID = "S3 does not say whose the bucket is that this one is copied to"
 _ELSEWHERE = "the bucket belongs to another account, which alone may read its settings"
 
 
@@ -56,7 +59,7 @@ class S3Collector(AwsCollector):
         return super().targets(scope, with_defaults(wanted))
 
     def read(self, unit: Unit) -> Reading:
-        """Read every wanted bucket."""
+        """Read every wanted bucket, and what they are copied to."""
         gaps, unread = Gaps(), Unread()
         events = DataEvents(self.clients, unit.meter)
         scores = Scores(self.clients, unit.meter, (stub.name for stub in unit.wanted))
@@ -74,7 +77,7 @@ class S3Collector(AwsCollector):
                 return [replace(stub, presence=Presence.ABSENT, facts=facts, collector=self.name)]
             return list(self._read(stub, region, account, unit, events, scores))
 
-        for stub, found in zip(unit.wanted, side_by_side(unit.wanted, one), strict=True):
+        for stub, found in _followed(unit.wanted, one):
             if isinstance(found, _NotReadableError):
                 if found.error is not None and not is_guessed(stub):
                     unread.add(found.error)
@@ -207,6 +210,7 @@ class S3Collector(AwsCollector):
         facts["foreign_owned"] = False
         _add_logging(facts, config, reads, events.of, stub.native_id)
         add_sensitivity(config, facts, lost, scores.of(stub.name, region))
+        _add_copies(facts, config, reads, account.buckets, unit.place)
         yield replace(
             stub,
             tags=tags,
@@ -220,6 +224,24 @@ class S3Collector(AwsCollector):
             collector=self.name,
         )
         yield from _encrypted_with(stub, config, replace(unit.place, region=region))
+        yield from link(unit.place, stub.key, config, COPIES)
+
+
+def _followed(
+    wanted: Sequence[Resource],
+    one: Callable[[Resource], list[Collected] | _NotReadableError],
+) -> Iterator[tuple[Resource, list[Collected] | _NotReadableError]]:
+    """What became of each bucket, then of those that these are copied to, and so on."""
+    known = {stub.key for stub in wanted}
+    while wanted:
+        named: dict[str, Resource] = {}
+        for stub, found in zip(wanted, side_by_side(wanted, one), strict=True):
+            yield stub, found
+            for item in () if isinstance(found, _NotReadableError) else found:
+                if isinstance(item, Resource) and item.type == "s3:bucket":
+                    named[item.key] = item
+        wanted = [stub for key, stub in named.items() if key not in known]
+        known |= named.keys()
 
 
 class _NotReadableError(Exception):
@@ -301,6 +323,11 @@ def _settings(
     tags = None if tagging is None else tag_map(tagging.get("TagSet"))
     if tags is not None:
         keep("Tags", tags)
+    replication = read(
+        "Replication", "get_bucket_replication", "ReplicationConfigurationNotFoundError"
+    )
+    if replication is not None:
+        keep("Replication", replication.get("ReplicationConfiguration") or {})
 
     settings = BucketSettings(
         name=name,
@@ -340,6 +367,25 @@ def _add_logging(
         reads.lost(["facts.access_logged"], reads.unknown["config.Logging"])
     else:
         facts["access_logged"] = False
+
+
+def _add_copies(
+    facts: dict[str, Json],
+    config: Mapping[str, Json],
+    reads: SubReads,
+    ours: Collection[str] | None,
+    place: Place,
+) -> None:
+    """To which strangers S3 copies what comes in."""
+    replication = config.get("Replication")
+    if not isinstance(replication, Mapping):
+        reads.lost(["facts.copied_outside"], reads.unknown.get("config.Replication", _UNSAID))
+        return
+    outside = copied_outside(replication, ours, place)
+    if outside is None:
+        reads.lost(["facts.copied_outside"], _UNSAID)
+    else:
+        facts["copied_outside"] = outside
 
 
 def _flags(block: Mapping[str, Any] | None) -> dict[str, bool]:

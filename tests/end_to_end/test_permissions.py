@@ -20,6 +20,7 @@ S3_ACTIONS = {
     "GET ?policy": "s3:GetBucketPolicy",
     "GET ?policyStatus": "s3:GetBucketPolicyStatus",
     "GET ?publicAccessBlock": "s3:GetBucketPublicAccessBlock",
+    "GET ?replication": "s3:GetReplicationConfiguration",
     "GET ?tagging": "s3:GetBucketTagging",
     "GET ?versioning": "s3:GetBucketVersioning",
 }

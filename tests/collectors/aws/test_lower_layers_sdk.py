@@ -71,6 +71,15 @@ FIELDS = {
             for name in ("Field", "Equals", "NotEquals", "StartsWith", "NotStartsWith")
         ),
     ],
+    ("s3", "GetBucketReplication"): [
+        f"ReplicationConfiguration.{name}"
+        for name in (
+            "Role",
+            "Rules[].Status",
+            "Rules[].Destination.Bucket",
+            "Rules[].Destination.Account",
+        )
+    ],
     ("s3", "GetBucketTagging"): ["TagSet[].Key", "TagSet[].Value"],
     ("macie2", "DescribeBuckets"): ["buckets[].bucketName", "buckets[].sensitivityScore"],
     ("kms", "DescribeKey"): [

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import itertools
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from collectors.aws.s3 import S3Collector
+from collectors.aws.s3_copies import copied_outside
 from collectors.aws.s3_facts import FLAGS, BucketSettings, bucket_facts, sensitivity
 from collectors.aws.session import Clients
 from tests.collectors.aws.conftest import Answer, Proxy
 from tests.collectors.aws.lower_layers import (
     ACCOUNT,
     PARTNER,
+    PLACE,
     bucket_stub,
     collect,
     coverage,
@@ -298,6 +301,7 @@ def test_the_account_block_is_read_once(aws: Proxy, clients: Clients, seed: Any,
             "config.Policy",
             {"facts.overpermissive", "facts.foreign_write", "facts.tls_only"},
         ),
+        ("replication", "config.Replication", {"facts.copied_outside"}),
         ("policyStatus", "config.PolicyStatus", set()),
         ("acl", "config.Grants", set()),
         ("tagging", "config.Tags", {"facts.sensitive", "facts.sensitive_by", "tags"}),
@@ -321,6 +325,47 @@ def test_an_unreadable_block_leaves_exposure_open(aws: Proxy, clients: Clients, 
     open_ = read(collect(S3Collector(clients), STUBS))["open"]
     assert {"facts.effective_block", "facts.public_read"} <= set(open_.unknown)
     assert open_.facts["public_write"] is False
+
+
+def copy_to(name: str, **more: Any) -> dict[str, Any]:
+    return {"Status": "Enabled", "Destination": {"Bucket": f"arn:aws:s3:::{name}"}, **more}
+
+
+THEIRS = {"Bucket": "arn:aws:s3:::theirs", "Account": PARTNER}
+
+
+@pytest.mark.parametrize(
+    ("rules", "ours", "trusted", "outside"),
+    [
+        ([], [], [], []),
+        ([copy_to("ours")], ["ours"], [PARTNER], []),
+        ([copy_to("theirs")], ["ours"], [], ["theirs"]),
+        ([copy_to("theirs", Status="Disabled")], ["ours"], [], []),
+        ([copy_to("theirs")], ["ours"], [PARTNER], None),
+        ([copy_to("theirs")], None, [], None),
+        ([copy_to("x", Destination=THEIRS)], None, [], ["theirs"]),
+        ([copy_to("x", Destination=THEIRS)], None, [PARTNER], []),
+        ([copy_to("x", Destination=THEIRS), copy_to("theirs2")], None, [], ["theirs"]),
+    ],
+)
+def test_copies_that_leave(rules: Any, ours: Any, trusted: Any, outside: Any) -> None:
+    place = replace(PLACE, trusted=frozenset({ACCOUNT, *trusted}))
+    assert copied_outside({"Rules": rules}, ours, place) == outside
+
+
+def test_copies_are_read(aws: Proxy, clients: Clients, s3: Any) -> None:
+    s3.put_bucket_versioning(Bucket="data", VersioningConfiguration={"Status": "Enabled"})
+    rule = copy_to("theirs", ID="all", Priority=1, Filter={"Prefix": ""})
+    rule["DeleteMarkerReplication"] = {"Status": "Disabled"}
+    role = f"arn:aws:iam::{ACCOUNT}:role/copy"
+    s3.put_bucket_replication(
+        Bucket="data", ReplicationConfiguration={"Role": role, "Rules": [rule]}
+    )
+    found = collect(S3Collector(clients), [bucket_stub("data")])
+    assert read(found)["data"].facts["copied_outside"] == ["theirs"]
+    assert "writes_to" in {edge.relation for edge in edges(found)}
+    copied = resources(found, "s3:bucket")["theirs"]
+    assert copied.presence is Presence.ABSENT, "what it is copied to is looked at, too"
 
 
 def test_a_bucket_that_is_not_ours(aws: Proxy, clients: Clients, s3: Any) -> None:
