@@ -10,8 +10,6 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tui import garbage
-
 if TYPE_CHECKING:
     from textual.app import App
 
@@ -25,28 +23,18 @@ def main() -> None:
     parser.add_argument("--db", type=Path)
     parser.add_argument("--wait-for", default=_EMPTY)
     arguments = parser.parse_args()
-    if arguments.db:
-        garbage.leave()  # as the command does
+    app = _ours(arguments.db) if arguments.db else _empty()
     from bench.watcher import Watcher
 
     Watcher.wanted = arguments.wait_for
-    app = _ours(arguments.db) if arguments.db else _empty()
     app.driver_class = Watcher
     app.run(size=_SIZE)
 
 
 def _ours(path: Path) -> App[None]:
-    from tui import wiring
-    from tui.app import UndercroftApp
-    from tui.settings import load
+    from tui.starting import make_app
 
-    return UndercroftApp(
-        path,
-        config=load(),
-        scan_starter=wiring.scan_starter(lambda: path),
-        discover=wiring.discover,
-        rules_pack=wiring.pack,
-    )
+    return make_app(path)
 
 
 def _empty() -> App[None]:

@@ -20,9 +20,14 @@ _PATIENCE = 120.0
 
 
 def environment(home: Path) -> Mapping[str, str]:
-    """The caller's, with configuration and data in a folder of the bench's own."""
+    """The caller's, with configuration and data in a folder of the bench's own.
+
+    Compiled modules are kept there too: as for whoever installed it, none is compiled at a start.
+    """
+    caller = {name: text for name, text in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return {
-        **os.environ,
+        **caller,
+        "PYTHONPYCACHEPREFIX": str(home / "compiled"),
         "HOME": str(home),
         "XDG_CONFIG_HOME": str(home),
         "XDG_DATA_HOME": str(home),

@@ -17,6 +17,7 @@ from textual.screen import Screen
 from tui import garbage
 from tui.keymap import checked
 from tui.messages import DataChanged, Opened, OpenFailed, Preparing
+from tui.opening import Ahead, Cache, Home, Opening, open_cache
 from tui.settings import Settings
 from tui.themes import THEMES, role_defaults
 from tui.viewing import ViewingApp
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 __all__ = ["PLACES", "UndercroftApp"]
 
 _NO_SCAN = "no scan yet"
+_WORTH_WAITING = 0.05
+"""Seconds that the first frame waits for its data, if that is on its way: one frame instead of two."""
 _STARTED = 2.0
 """Seconds after which everything that is there from the start is there."""
 
@@ -87,8 +90,9 @@ class UndercroftApp(ViewingApp):
         discover: Callable[[], Discovery] | None = None,
         rules_pack: Callable[[], Pack] | None = None,
         config: Settings | None = None,
+        ahead: Ahead | None = None,
     ) -> None:
-        """An app that has not opened anything yet.
+        """An app that has not opened anything yet. ``ahead``: is opening ``db`` already.
 
         Raises:
             KeymapError: The keys in ``config`` clash or name no binding.
@@ -118,6 +122,9 @@ class UndercroftApp(ViewingApp):
         self._scan_ref = scan
         self._start_at = (screen, filter)
         self._prepare = prepare
+        self._ahead = ahead
+        self.home: Home | None = None
+        """What the home screen shows first, if it was read ahead."""
         self._kept: dict[str, Screen[None]] = {}
         self._version = 0
         self._opening = 0
@@ -128,12 +135,19 @@ class UndercroftApp(ViewingApp):
 
     def get_default_screen(self) -> Screen[None]:
         """The home screen is the lowest one, there from the first frame."""
+        cache = self._ahead.ready(_WORTH_WAITING) if self._ahead else None
+        if cache is not None:
+            self._ahead = None
+            self._take(cache)
         return self._place("services")
 
     def on_mount(self) -> None:
-        """Open the cache, without making the first frame wait."""
+        """Open the cache, without making the first frame wait longer than is worth it."""
         self.set_timer(_STARTED, garbage.look_again)
-        self._start_opening()
+        if self.store is None:
+            self._start_opening()
+        else:
+            self._begin()
         self.set_interval(self.POLL_SECONDS, self._poll)
 
     # Opening
@@ -141,46 +155,34 @@ class UndercroftApp(ViewingApp):
     def _start_opening(self) -> None:
         self._opening += 1
         path, prepare, ref, turn = self.db, self._prepare, self._scan_ref, self._opening
+        ahead, self._ahead = self._ahead, None
+
+        def opening() -> Cache:
+            if ahead is not None:
+                return ahead.result()
+            made = path if prepare is None else prepare(lambda text: self._report(turn, text))
+            if made is None:
+                raise ValueError("no cache was named")
+            return open_cache(
+                Opening(made, ref, self.read_only, self.clock, self.settings, self.demo)
+            )
+
         self.run_worker(
-            lambda: self._open(path, prepare, ref, turn),
+            lambda: self._open(turn, opening),
             thread=True,
             group="open",
             exclusive=True,
             exit_on_error=False,
         )
 
-    def _open(
-        self,
-        path: Path | None,
-        prepare: Callable[[Callable[[str], None]], Path] | None,
-        ref: str | None,
-        turn: int,
-    ) -> None:
+    def _open(self, turn: int, opening: Callable[[], Cache]) -> None:
         """In a worker: make the cache if need be, open it, find the scan."""
-        from undercroft.store import NotFoundError, ReadOnlyError, Store
-
         try:
-            if prepare is not None:
-                path = prepare(lambda text: self._report(turn, text))
-            if path is None:
-                raise ValueError("no cache was named")
-            try:
-                store = Store.open(path, read_only=self.read_only, clock=self.clock)
-            except ReadOnlyError:
-                # A medium or a folder that may only be read: look, and say that it is so.
-                store = Store.open(path, read_only=True, clock=self.clock)
-            version = store.data_version()
-            try:
-                scan = store.scan(ref)
-            except NotFoundError:
-                if ref is not None:
-                    raise
-                scan = None
-            lapses = self.lapsed_since(store, scan)
+            cache = opening()
         except Exception as error:  # noqa: BLE001  (shown in the middle of the screen, with what to do)
             self.post_message(OpenFailed(turn, str(error) or type(error).__name__))
         else:
-            self.post_message(Opened(turn, store, scan, version, lapses))
+            self.post_message(Opened(turn, cache))
 
     def _report(self, turn: int, text: str) -> None:
         self.post_message(Preparing(turn, text))
@@ -201,24 +203,34 @@ class UndercroftApp(ViewingApp):
     @on(Opened)
     def _opened(self, event: Opened) -> None:
         if event.turn != self._opening:
-            event.store.close()
+            event.cache.store.close()
             return
-        self._version = event.version
-        if event.store.read_only and not self.read_only:
+        self._take(event.cache)
+        self.tell(lambda: DataChanged(scan=True))
+        self._begin()
+
+    def _take(self, cache: Cache) -> None:
+        """Show this cache from now on."""
+        self._version = cache.version
+        self.actor = self.actor or cache.actor
+        self.open_error = ""
+        self.use(cache.store)
+        self.lapses, self.home = cache.lapses, cache.home
+        self.scan = cache.scan
+        if cache.scan is None:
+            self.state_text = _NO_SCAN
+
+    def _begin(self) -> None:
+        """The cache is there: say what has to be said, and go where one wants to start."""
+        store = self.store
+        if store is not None and store.read_only and not self.read_only:
             self.read_only = True
             self.notify(
                 "The cache may only be read: decisions cannot be saved.", severity="warning"
             )
-        self.use(event.store)
-        self.open_error = ""
-        self.lapses = event.lapses
-        self.scan = event.scan
-        if event.scan is None:
-            self.state_text = _NO_SCAN
-            self.tell(DataChanged)
+        if self.scan is None:
             self.go("first_run")
             return
-        self.tell(lambda: DataChanged(scan=True))
         (screen, text), self._start_at = self._start_at, ("services", "")
         if screen != "services" or text:
             self.go(screen, filter=text)

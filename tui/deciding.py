@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import webbrowser
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
@@ -59,7 +58,7 @@ class DecidingApp(App[None]):
         # Decided before Textual chooses its colour filters: under NO_COLOR even greys must not be sent.
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
         self.store: Store | None = None
-        self.triage: Triage | None = None
+        self._triage: Triage | None = None
         self._deciding = threading.Lock()
         self.undoable = ""
         """What undo would take back, once something was decided: ``accepted 14 findings until …``."""
@@ -67,17 +66,23 @@ class DecidingApp(App[None]):
 
     def use(self, store: Store) -> None:
         """Work on this cache from now on."""
-        from undercroft.triage.decide import Triage
-
         if self.store is not None and self.store is not store:
             self.store.close()
-        self.store = store
-        self.triage = Triage(
-            store,
-            actor=self.actor,
-            clock=self.clock,
-            max_days=self.settings.max_accept_days,
-        )
+        self.store, self._triage = store, None
+
+    @property
+    def triage(self) -> Triage | None:
+        """Decides on the cache; made when somebody does. None while no cache is open."""
+        if self._triage is None and self.store is not None:
+            from undercroft.triage.decide import Triage
+
+            self._triage = Triage(
+                self.store,
+                actor=self.actor,
+                clock=self.clock,
+                max_days=self.settings.max_accept_days,
+            )
+        return self._triage
 
     def tell(self, message: Callable[[], Message]) -> None:
         """Send every screen a message of its own."""
@@ -244,6 +249,8 @@ class DecidingApp(App[None]):
         if not url:
             self.say_why("There is no console page known for this resource.")
         elif has_browser():
+            import webbrowser
+
             webbrowser.open(url)
             self.notify(f"Opened {shown(url)}", markup=False)
         else:

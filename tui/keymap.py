@@ -7,13 +7,13 @@ from the bindings, and the configuration file remaps ids. Clashes are refused wi
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from difflib import get_close_matches
 from itertools import chain
 
 from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
 from textual.keys import _character_to_key  # same names as in bindings
+
+from undercroft.records import dataclass
 
 __all__ = ["FOOTER", "KEYS", "Key", "KeymapError", "bind", "checked", "declared"]
 
@@ -208,6 +208,8 @@ def checked(wanted: Mapping[str, str], chains: Iterable[Sequence[type[DOMNode]]]
 
 def _normalised(name: str, keys: str, known: set[str]) -> str:
     if name not in known:
+        from difflib import get_close_matches
+
         near = get_close_matches(name, known, 1)
         hint = f"; the nearest is {near[0]}" if near else ""
         raise KeymapError(f"there is no key binding {name!r}{hint}")

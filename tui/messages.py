@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from textual.message import Message
 
-from undercroft.views import ScanRow
-
 if TYPE_CHECKING:
     from tui.dialogs.recording import RecordingDialog
-    from undercroft.store import Store
+    from tui.opening import Cache
     from undercroft.triage.decide import Action
 
 __all__ = [
@@ -20,7 +17,6 @@ __all__ = [
     "DecisionFailed",
     "DecisionMade",
     "DecisionStopped",
-    "Lapses",
     "OpenFailed",
     "Opened",
     "Preparing",
@@ -28,20 +24,6 @@ __all__ = [
     "Recording",
     "UndoNamed",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Lapses:
-    """Acceptances that ended since this person opened this cache the last time."""
-
-    since: str = ""
-    """When that was, RFC 3339; empty the first time."""
-    findings: frozenset[str] = frozenset()
-
-    @property
-    def filter(self) -> str:
-        """What finds them; empty the first time."""
-        return f"lapsed:{self.since}" if self.since else ""
 
 
 class Preparing(Message):
@@ -59,20 +41,12 @@ class Preparing(Message):
 
 
 class Opened(Message):
-    """The cache is open; ``scan`` is None while it holds no scan.
+    """The cache is open."""
 
-    ``version`` is the store's before anything was read, so that no change goes unnoticed.
-    """
-
-    def __init__(
-        self, turn: int, store: Store, scan: ScanRow | None, version: int, lapses: Lapses
-    ) -> None:
+    def __init__(self, turn: int, cache: Cache) -> None:
         super().__init__()
-        self.lapses = lapses
         self.turn = turn
-        self.store = store
-        self.scan = scan
-        self.version = version
+        self.cache = cache
 
 
 class OpenFailed(Message):

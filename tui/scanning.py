@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TypeAlias
 
 from textual.app import App
@@ -17,6 +17,7 @@ from textual.message_pump import MessagePump
 
 from undercroft.model import CoverageStatus
 from undercroft.protocols import Cancelled, Progress
+from undercroft.records import dataclass
 from undercroft.text import count
 from undercroft.views import ScanRow
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from undercroft.records import dataclass
 from undercroft.views import Query
 
 if TYPE_CHECKING:

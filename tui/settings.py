@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from difflib import get_close_matches
+from dataclasses import field
 from pathlib import Path
 
 from tui.saved_views import columns_path, read_views, views_path
 from undercroft.model import Severity
+from undercroft.records import dataclass
 from undercroft.triage.limits import (
     CRITICALITY_TAG,
     KEV,
@@ -81,15 +80,23 @@ def load(path: Path | None = None) -> Settings:
     """
     path = path or default_path()
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return Settings(
             views=read_views(views_path(path)), columns=read_views(columns_path(path)), path=path
         )
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: {error}") from error
+    import tomllib
+
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{path}: {error}") from error
     for key in data:
         if key not in _KNOWN:
+            from difflib import get_close_matches
+
             near = get_close_matches(key, _KNOWN, 1)
             hint = f"; did you mean {near[0]}?" if near else f"; known: {', '.join(_KNOWN)}"
             raise SettingsError(f"{path}: unknown setting {key!r}{hint}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from textual.theme import Theme
 
-__all__ = ["ANSI", "DARK", "LIGHT", "THEMES", "TONES", "role_defaults", "tone_css"]
+__all__ = ["ANSI", "DARK", "LIGHT", "THEMES", "TONES", "role_defaults"]
 
 _DARK_ROLES = {
     "severity-critical": "#ff6b73",
@@ -278,8 +278,3 @@ def role_defaults(theme: Theme) -> dict[str, str]:
     roles["cursor-blurred-background"] = f"{theme.primary} 12%"
     roles["mark-background"] = f"{theme.secondary or theme.primary} 20%"
     return roles
-
-
-def tone_css(widget: str) -> str:
-    """Style rules that give a line-drawing widget one component class per tone."""
-    return "\n".join(f"{widget} > .{tone} {{ color: ${tone}; }}" for tone in TONES)

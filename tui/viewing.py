@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from tui.deciding import DecidingApp
-from tui.messages import Lapses
+from tui.opening import Lapses
 from tui.saved_views import (
     columns_path,
     read_views,
-    remember_opened,
     views_path,
     write_views,
 )
 from tui.settings import Settings, default_path
 from tui.text import shown
-from undercroft.clock import stamp, utc_now
-from undercroft.views import FindingRow, Query, ScanRow
-
-if TYPE_CHECKING:
-    from undercroft.store import Store
+from undercroft.views import FindingRow
 
 __all__ = ["ViewingApp"]
-
-_LAPSES = 10_000
-"""So many findings are marked whose acceptance ended since a person was here."""
 
 
 class ViewingApp(DecidingApp):
@@ -33,24 +24,10 @@ class ViewingApp(DecidingApp):
 
     settings: Settings
 
-    demo: bool = False
-
     def __init__(self) -> None:
         super().__init__()
         self.lapses = Lapses()
         """What has lapsed since this person was here."""
-
-    def lapsed_since(self, store: Store, scan: ScanRow | None) -> Lapses:
-        """In a worker: what ended since this person was here, who is here again now."""
-        if self.demo or self.settings.path is None:
-            return Lapses()
-        # A clock that was set to another moment says nothing about when somebody was here.
-        now = stamp(min(self.clock(), utc_now()))
-        since = remember_opened(self.settings.path, store.path, now)
-        if not since or scan is None:
-            return Lapses(since)
-        rows = store.findings(scan.id, Query(Lapses(since).filter), 0, _LAPSES)
-        return Lapses(since, frozenset(row.id for row in rows))
 
     def lapsed_lately(self, row: FindingRow) -> bool:
         """Whether the acceptance of a finding ended since this person was here."""

@@ -12,7 +12,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from tui.settings import load as load_settings
 from undercroft.clock import stamp, utc_now
 from undercroft.model import Json
 from undercroft.protocols import Progress, Scope
+from undercroft.records import dataclass
 from undercroft.views import Query, ScanRow
 
 if TYPE_CHECKING:

@@ -12,12 +12,13 @@ import io
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 from undercroft.model import Observation
+from undercroft.records import dataclass
 from undercroft.text import count
 
 __all__ = ["EPSS", "KEV", "Exploitable", "FeedError", "FeedInfo", "ParsedFeed", "read_feed"]

@@ -7,10 +7,11 @@ JSON-like dictionaries that nobody changes after construction.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import TypeAlias
 
+from undercroft.records import dataclass
 from undercroft.relations import Relation
 
 __all__ = [

@@ -6,10 +6,11 @@ The core imports no collector and no rule; whoever starts a scan passes objects 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol, TypeAlias, runtime_checkable
 
 from undercroft.model import Coverage, CoverageStatus, Edge, Json, Observation, Resource
+from undercroft.records import dataclass
 from undercroft.relations import Relation
 
 __all__ = [

@@ -22,7 +22,7 @@ from tui.dialogs.rating import RateDialog
 from tui.dialogs.recording import RecordingDialog
 from tui.dialogs.results import Note
 from tui.dialogs.undo import UndoDialog
-from tui.saved_views import remember_opened
+from tui.saved_views import opened_before, remember_opened
 from tui.screens.changes import ChangesScreen
 from tui.screens.findings import FindingsScreen
 from tui.screens.history import HistoryScreen
@@ -408,7 +408,7 @@ async def test_what_expired_since_one_was_here_is_marked(tmp_path: Path) -> None
     config = tmp_path / "config" / "config.toml"
     app = estate_app(tmp_path, config=Settings(path=config))
     assert app.db is not None
-    assert remember_opened(config, app.db, stamp(NOW - timedelta(days=40))) == ""
+    remember_opened(config, app.db, stamp(NOW - timedelta(days=40)))
     with Store.open(app.db) as store:
         earlier = Triage(store, actor=ADA, clock=lambda: NOW - timedelta(days=31))
         for finding, days in ((PUBLIC, 0), (ADMIN, 60)):
@@ -424,4 +424,4 @@ async def test_what_expired_since_one_was_here_is_marked(tmp_path: Path) -> None
         await press(pilot, "enter")
         assert at(app, FindingsScreen).table.total == 1
         assert "◕ " in screen_text(app)
-    assert remember_opened(config, app.db, "x") == stamp(min(NOW, utc_now()))
+    assert opened_before(config, app.db) == stamp(min(NOW, utc_now()))

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tui import garbage
 from tui.cli.common import cache_path, db_option, debug_option
 from tui.cli.errors import CommandError
 from tui.cli.moment import as_of_option, asked_clock, asked_moment
+from tui.starting import make_app
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -50,33 +50,14 @@ def _run(
         )
     if os.environ.get("TERM") == "dumb":
         raise CommandError("this terminal (TERM=dumb) cannot draw; see 'undercroft findings'")
-    garbage.leave()
-    from tui import wiring
-    from tui.actor import find_actor
-    from tui.app import UndercroftApp
-    from tui.settings import load
-
-    settings = load()
-
-    def path() -> Path:
-        if app.store is None:
-            raise CommandError("no cache is open yet")
-        return app.store.path
-
-    app = UndercroftApp(
+    app = make_app(
         db,
         scan=scan,
         screen=screen,
         filter=filter_text,
         read_only=read_only,
-        demo=prepare is not None,
         prepare=prepare,
-        actor=find_actor(settings),
-        config=settings,
         clock=asked_clock(),
-        scan_starter=wiring.scan_starter(path),
-        discover=lambda: wiring.discover(path()),
-        rules_pack=wiring.pack,
     )
     threading.Thread(target=_leave_with_terminal, args=(app,), daemon=True).start()
     app.run()

@@ -98,6 +98,11 @@ class BaseScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """The frame."""
+        # What depends on the width is known from the start, or all would be styled twice.
+        for least, name in sorted(self.HORIZONTAL_BREAKPOINTS or (), reverse=True):
+            if self.app.size.width >= least:
+                self.add_class(name)
+                break
         with Horizontal(id="top"):
             yield TopLine()
             yield ScanIndicator()

@@ -45,6 +45,18 @@ _SETTLE = 0.06
 class FindingsScreen(ListingScreen[FindingRow]):
     """The whole estate in one list."""
 
+    DEFAULT_CSS = """
+    FindingsScreen {
+        #panes, #main { height: 1fr; }
+        #main { width: 7fr; }
+        #list, #groups { height: 1fr; }
+        #groups { display: none; }
+        &.-grouped { #list { display: none; } #groups { display: block; } }
+        #right { width: 4fr; height: 1fr; border-left: solid $rule; display: none; }
+        &.-wide #right { display: block; }
+        &.-narrow.-at-detail { #main { display: none; } #right { display: block; width: 1fr; border: none; } }
+    }
+    """
     NAME = "findings"
     NOUN = "finding"
     BINDINGS: ClassVar[list[BindingType]] = bind("view.group")

@@ -97,23 +97,11 @@ class ListingScreen(ActingScreen, Generic[RowT]):
         if not keep:
             self._say_loading()
 
-        def show(total: int, rows: Sequence[RowT], *, counting: bool = False) -> None:
-            store, scan = self.undercroft.store, self.undercroft.scan
-            if store is None or scan is None:
-                return
-            self._first = False
-            self.loader.read_from(
-                lambda start, count: self.read_rows(store, scan.id, query, start, count)
-            )
-            if total == 0:
-                self._say_empty()
-            generation = self.table.reset(total, cursor=cursor, keep=keep, counting=counting)
-            self.table.accept(generation, start, rows)
-            self.draw_note()
-
         def show_early(rows: Sequence[RowT]) -> None:
             shown.set()
-            show(start + len(rows), rows, counting=True)
+            self.show_rows(
+                query, start, start + len(rows), rows, cursor=cursor, keep=keep, counting=True
+            )
 
         def work(store: Store, scan_id: int) -> tuple[int, Sequence[RowT]]:
             # Whoever types on asks anew with every letter.
@@ -141,10 +129,35 @@ class ListingScreen(ActingScreen, Generic[RowT]):
                 self.table.grow(total)
                 self.draw_note()
             else:
-                show(total, rows)
+                self.show_rows(query, start, total, rows, cursor=cursor, keep=keep)
             self.loaded(total)
 
         generation = self.fetch("list", work, done, self._failed)
+
+    def show_rows(
+        self,
+        query: Query,
+        start: int,
+        total: int,
+        rows: Sequence[RowT],
+        *,
+        cursor: int = 0,
+        keep: bool = False,
+        counting: bool = False,
+    ) -> None:
+        """Show a page that starts at ``start``; others are read as ``query`` says when needed."""
+        store, scan = self.undercroft.store, self.undercroft.scan
+        if store is None or scan is None:
+            return
+        self._first = False
+        self.loader.read_from(
+            lambda start, count: self.read_rows(store, scan.id, query, start, count)
+        )
+        if total == 0:
+            self._say_empty()
+        generation = self.table.reset(total, cursor=cursor, keep=keep, counting=counting)
+        self.table.accept(generation, start, rows)
+        self.draw_note()
 
     def loaded(self, total: int) -> None:
         """The list is there."""

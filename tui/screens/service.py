@@ -49,6 +49,32 @@ _PANES = ("#tower", "#list", "#detail")
 class ServiceScreen(ActingScreen):
     """Three panes from left to right, each a level deeper."""
 
+    DEFAULT_CSS = """
+    ServiceScreen {
+        #panes { height: 1fr; }
+        #left { width: 40; height: 1fr; padding: 1 1 0 1; }
+        #middle { width: 1fr; height: 1fr; border-left: solid $rule; }
+        #right { width: 1fr; height: 1fr; border-left: solid $rule; }
+        #who, #bill { height: auto; }
+        #tower { margin: 1 0; height: auto; }
+        #list { height: 1fr; }
+        &.-wide #middle { width: 6fr; }
+        &.-wide #right { width: 5fr; }
+        &.-middle {
+            #right { display: none; }
+            &.-at-detail { #right { display: block; } #left { display: none; } }
+        }
+        &.-narrow {
+            #left, #middle, #right { display: none; border: none; width: 1fr; }
+            #bill { display: none; }
+            #left { padding: 0 1; }
+            #tower { margin: 1 0 0 0; }
+            &.-at-tower #left { display: block; }
+            &.-at-list #middle { display: block; }
+            &.-at-detail #right { display: block; }
+        }
+    }
+    """
     NAME = "service"
     AUTO_FOCUS: ClassVar[str | None] = "#tower"
     BINDINGS: ClassVar[list[BindingType]] = bind(

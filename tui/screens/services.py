@@ -16,6 +16,7 @@ from textual.widgets import Static
 
 from tui.glyphs import severity_tone
 from tui.keymap import bind
+from tui.opening import HOME, read_today
 from tui.screens.acting import ACTING_IDS
 from tui.screens.listing import ListingScreen
 from tui.text import ago, count, shown, styled
@@ -100,6 +101,18 @@ SERVICE_COLUMNS: tuple[Column[ServiceRow], ...] = (
 class ServicesScreen(ListingScreen[ServiceRow]):
     """What changed and what matters, within a second."""
 
+    DEFAULT_CSS = """
+    ServicesScreen {
+        #today { height: 1; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
+        #panes, #main { height: 1fr; }
+        #main { width: 1fr; }
+        #list { height: 1fr; }
+        #side { width: 36; height: 1fr; padding: 1 1 0 1; border-left: solid $rule; display: none; }
+        #side > Static { height: auto; }
+        #side-tower { margin: 1 0; }
+        &.-wide #side { display: block; }
+    }
+    """
     NAME = "services"
     NOUN = "service"
     QUIET: ClassVar[frozenset[str]] = frozenset({*ACTING_IDS, "view.back"})
@@ -119,6 +132,8 @@ class ServicesScreen(ListingScreen[ServiceRow]):
         super().__init__()
         self._rest: Timer | None = None
         self._today: Today | None = None
+        self._beside = ""
+        """The service that is shown beside the list before the cursor has been on it."""
         self._lapsed = 0
         """Acceptances that ended since this person was here."""
 
@@ -149,16 +164,24 @@ class ServicesScreen(ListingScreen[ServiceRow]):
         return store.services(scan_id, query, start, count)
 
     def reload(self) -> None:
-        """The list and the counts of today."""
+        """The list and the counts of today; what was read ahead needs no reading."""
+        app = self.undercroft
+        home, app.home = app.home, None
+        if home is not None and self.query_now == HOME:
+            self.show_rows(HOME, 0, home.total, home.rows)
+            self._show_today((home.today, home.lapsed))
+            if home.tower is not None:
+                self.query_one("#side-head", Static).update(service_text(home.rows[0], _SIDE - 1))
+                self._show_side(home.tower)
+                self._beside = home.rows[0].key
+            return
         super().reload()
-        days = self.undercroft.settings.unconfirmed_days
-        lapsed = Query(self.undercroft.lapses.filter)
-
-        def work(store: Store, scan_id: int) -> tuple[Today, int]:
-            number = store.count_findings(scan_id, lapsed) if lapsed.filter else 0
-            return store.today(scan_id, days), number
-
-        self.fetch("today", work, self._show_today)
+        lapses, days = app.lapses, app.settings.unconfirmed_days
+        self.fetch(
+            "today",
+            lambda store, scan_id: read_today(store, scan_id, lapses, days),
+            self._show_today,
+        )
         self._look_closer()
 
     def _show_today(self, answer: tuple[Today, int]) -> None:
@@ -167,7 +190,7 @@ class ServicesScreen(ListingScreen[ServiceRow]):
 
     def _draw_today(self) -> None:
         if self._today is not None:
-            text = today_text(self._today, self._lapsed, self.size.width - 2)
+            text = today_text(self._today, self._lapsed, self.app.size.width - 2)
             self.query_one("#today", Static).update(text)
 
     def on_resize(self) -> None:
@@ -197,6 +220,9 @@ class ServicesScreen(ListingScreen[ServiceRow]):
                 tower.blocks = ()
                 self.query_one("#side-bill", Static).update("")
             return
+        beside, self._beside = self._beside, ""
+        if beside == row.key:
+            return
         head.update(service_text(row, _SIDE - 1))
         tower.blocks = blocks_of(row)
         self.query_one("#side-bill", Static).update("")
@@ -213,10 +239,13 @@ class ServicesScreen(ListingScreen[ServiceRow]):
         def done(tower: Tower) -> None:
             here = self.table.row
             if here is not None and here.key == key:
-                self.query_one(TowerView).blocks = blocks_of(tower)
-                self.query_one("#side-bill", Static).update(contributions_text(tower, 3, _SIDE - 3))
+                self._show_side(tower)
 
         self.fetch("side", lambda store, scan_id: store.tower(scan_id, key), done)
+
+    def _show_side(self, tower: Tower) -> None:
+        self.query_one(TowerView).blocks = blocks_of(tower)
+        self.query_one("#side-bill", Static).update(contributions_text(tower, 3, _SIDE - 3))
 
     # Going deeper
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Generic, TypeAlias, TypeVar
 
 from rich.cells import cell_len
 
 from tui.text import clip, shown
+from undercroft.records import dataclass
 
 __all__ = [
     "Cell",

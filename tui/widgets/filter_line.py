@@ -2,76 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import ClassVar
+from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
-from textual import on
-from textual.app import ComposeResult
-from textual.binding import BindingType
-from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
-from textual.widgets import Input, Static
+from textual.widget import Widget
 
-from tui.keymap import bind
 from tui.text import shown, styled
 from undercroft.filter import Completion, FilterError, complete, offers, parse, typed
+
+if TYPE_CHECKING:
+    from textual.widgets import Input
+
+    from tui.widgets.filter_input import FilterInput, FilterParts
 
 __all__ = ["FilterLine"]
 
 _OFFERS = 40
 
 
-class FilterInput(Input):
-    """The line itself; keys that end it belong to the filter."""
-
-    BINDINGS: ClassVar[list[BindingType]] = bind(
-        "filter.done", "filter.close", "filter.complete", "filter.clear"
-    )
-
-    class Key(Message):
-        """A key that concerns the whole filter line."""
-
-        def __init__(self, what: str) -> None:
-            super().__init__()
-            self.what = what
-
-    def action_done(self) -> None:
-        """To the list."""
-        self.post_message(self.Key("done"))
-
-    def action_close(self) -> None:
-        """Clear, then close."""
-        self.post_message(self.Key("close"))
-
-    def action_complete(self) -> None:
-        """Take the offered word."""
-        self.post_message(self.Key("complete"))
-
-    def action_clear(self) -> None:
-        """Empty the line."""
-        self.value = ""
-
-
-class FilterLine(Vertical):
-    """Hidden until asked for, and while nothing is filtered."""
+class FilterLine(Widget):
+    """Hidden until asked for, and while nothing is filtered; empty until first shown."""
 
     DEFAULT_CSS = """
-    FilterLine {
-        height: auto; display: none; background: $head-background;
-        &.-open, &.-active { display: block; }
-        & > Horizontal { height: 1; }
-        & .filter--prompt { width: 3; color: $signature; text-style: bold; padding: 0 1; }
-        & FilterInput {
-            width: 1fr; height: 1; border: none; padding: 0; background: $head-background;
-            color: $strong;
-        }
-        & FilterInput:focus { border: none; }
-        & .filter--hint { height: auto; min-height: 1; max-height: 2; padding: 0 0 0 3; color: $muted; display: none; }
-        &.-open .filter--hint { display: block; }
-    }
+    FilterLine { height: auto; display: none; background: $head-background; }
+    FilterLine.-open, FilterLine.-active { display: block; }
     """
 
     class Changed(Message):
@@ -97,18 +55,12 @@ class FilterLine(Vertical):
     def __init__(self, *, placeholder: str = "words, severity>=high, layer:identity …") -> None:
         super().__init__()
         self._placeholder = placeholder
+        self._parts: FilterParts | None = None
         self._applied = ""
         self._place: Completion | None = None
         self._offers: list[tuple[str, str]] = []
         self._chosen = -1
         self._completing = False
-
-    def compose(self) -> ComposeResult:
-        """Prompt, line, hint."""
-        with Horizontal():
-            yield Static("/", classes="filter--prompt")
-            yield FilterInput(placeholder=self._placeholder, select_on_focus=False)
-        yield Static(classes="filter--hint")
 
     @property
     def text(self) -> str:
@@ -116,15 +68,50 @@ class FilterLine(Vertical):
         return self._applied
 
     @property
+    def parts(self) -> FilterParts:
+        """What it is made of."""
+        if self._parts is None:
+            from tui.widgets.filter_input import FilterParts
+
+            self._parts = FilterParts(self._placeholder)
+            self._parts.show_hint(False)
+        return self._parts
+
+    @property
     def input(self) -> FilterInput:
         """The line."""
-        return self.query_one(FilterInput)
+        return self.parts.input
+
+    def on_mount(self) -> None:
+        """The first frame does without it."""
+        self.call_after_refresh(self._fill)
+
+    async def _fill(self) -> None:
+        if not self.parts.is_attached:
+            await self.mount(self.parts)
+
+    def _once_filled(self, then: Callable[[], None]) -> None:
+        """``then``, which needs the line, as soon as it is there."""
+
+        async def fill() -> None:
+            await self._fill()
+            then()
+
+        if self.parts.is_mounted:
+            then()
+        else:
+            self.call_later(fill)
 
     def open(self) -> None:
         """Begin to type."""
         self.add_class("-open")
-        self.input.focus()
-        self._look()
+        self.parts.show_hint(True)
+
+        def begin() -> None:
+            self.input.focus()
+            self._look()
+
+        self._once_filled(begin)
 
     def close(self) -> None:
         """Leave the line; what it says is in force now, and stays visible."""
@@ -132,6 +119,7 @@ class FilterLine(Vertical):
             parse(self.input.value.strip())
             self._apply(self.input.value.strip())
         self.remove_class("-open")
+        self.parts.show_hint(False)
         self.set_class(bool(self._applied), "-active")
         self.post_message(self.Closed())
 
@@ -142,8 +130,12 @@ class FilterLine(Vertical):
             parse(text)
         except FilterError:
             self.open()
-        self.input.value = text
-        self.input.cursor_position = len(text)
+
+        def put() -> None:
+            self.input.value = text
+            self.input.cursor_position = len(text)
+
+        self._once_filled(put)
 
     def offer(self, key: str, prefix: str, values: Sequence[str]) -> None:
         """Values from the store, if they are still what is being typed."""
@@ -153,8 +145,8 @@ class FilterLine(Vertical):
         self._offers += [(typed(value), "") for value in values]
         self._hint()
 
-    @on(Input.Changed)
-    def _typed(self, event: Input.Changed) -> None:
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Something was typed, or put there."""
         event.stop()
         if self._completing:
             self._completing = False
@@ -222,17 +214,17 @@ class FilterLine(Vertical):
         line = Content("  ").join(parts)
         if help_text:
             line = Content.assemble(line, styled(f"   {help_text}", "$faint"))
-        self.query_one(".filter--hint", Static).update(line)
+        self.parts.hint(line)
 
     def _complain(self, error: FilterError) -> None:
         place = min(error.position, max(0, self.size.width - 6))
         fits = place + cell_len(error.message) < self.size.width - 8
         # The mark stands under the place, unless the sentence would then not fit on two lines.
         words = " " * place + "▲ " + shown(error.message) if fits else "▲ " + shown(error.message)
-        self.query_one(".filter--hint", Static).update(Content.styled(words, "$severity-high"))
+        self.parts.hint(Content.styled(words, "$severity-high"))
 
-    @on(FilterInput.Key)
-    def _key(self, event: FilterInput.Key) -> None:
+    def on_filter_input_key(self, event: FilterInput.Key) -> None:
+        """A key that ends or completes."""
         event.stop()
         if event.what == "complete":
             self._complete()

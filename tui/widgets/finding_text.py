@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from textual.content import Content
@@ -12,6 +11,7 @@ from textual.content import Content
 from tui.glyphs import GLYPH, STATUS_GLYPH, STATUS_WORD, severity_tone, status_tone
 from tui.text import ago, clip, count, days_left, shown, styled
 from undercroft.model import Evidence, Json, Severity
+from undercroft.records import dataclass
 from undercroft.triage.limits import ServiceLevel
 from undercroft.views import DecisionView, EventRow, FindingDetail, FindingRow, Path
 

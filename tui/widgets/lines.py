@@ -9,7 +9,7 @@ from textual.content import Content
 from textual.reactive import reactive
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from tui.keymap import FOOTER, KEYS
 from tui.text import clip_middle, shown
@@ -120,7 +120,8 @@ class KeyBar(Static):
         quiet: frozenset[str] = getattr(self.screen, "QUIET", frozenset())
         words: Mapping[str, str] = getattr(self.screen, "WORDS", {})
         # Where somebody types, letters are letters: only the line's own keys do something.
-        typing = self.screen.focused if isinstance(self.screen.focused, Input) else None
+        focused = self.screen.focused
+        typing = focused if focused and focused.check_consume_key("a", "a") else None
         found: dict[str, tuple[str, str, str, bool]] = {}
         for active in self.screen.active_bindings.values():
             binding = active.binding

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from textual.content import Content
 from textual.widget import Widget
 
-from tui.scanning import ScanRun
+if TYPE_CHECKING:
+    from tui.scanning import ScanRun
 
 __all__ = ["ScanIndicator", "progress_bar"]
 

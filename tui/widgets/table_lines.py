@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -13,8 +13,8 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from tui.text import clip
-from tui.themes import TONES, tone_css
 from tui.widgets.columns import Column, Placed, Run, Wish, arranged, fit_runs, place
+from tui.widgets.inks import Inks
 
 __all__ = ["TableLines"]
 
@@ -23,38 +23,33 @@ _EDGE = 3
 """Cells before the first column: cursor, mark, space."""
 _ROOMY = 110
 """From this width on, columns stand two cells apart."""
+_BASES = {
+    "head": ("muted", "head-background"),
+    "sorted": ("signature", "head-background"),
+    "pending": ("faint", ""),
+    "marked": ("plain", "mark-background"),
+    "cursor": ("plain", "cursor-blurred-background"),
+    "focused": ("strong", "cursor-background"),
+}
+"""What a line or a title is drawn in before its tones: roles of ink and ground."""
+_BASES_PLAIN = {
+    "head": Style(underline=True),
+    "sorted": Style(bold=True, underline=True),
+    "pending": Style(dim=True),
+    "focused": Style(reverse=True),
+}
+"""What says the same where the terminal's own colours are used."""
 
 
 class TableLines(ScrollView, Generic[RowT]):
     """The drawn part of a table; what is drawn is the subclass's business."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "table--cursor",
-        "table--marked",
-        "table--head",
-        "table--sorted",
-        "table--pending",
-        *TONES,
-    }
     DEFAULT_CSS = """
     TableLines {
         background: $background; color: $plain; overflow-x: hidden; overflow-y: auto;
         scrollbar-size-vertical: 1; scrollbar-size-horizontal: 0;
     }
-    TableLines > .table--head { color: $muted; background: $head-background; }
-    TableLines > .table--sorted { color: $signature; background: $head-background; }
-    TableLines > .table--pending { color: $faint; }
-    TableLines > .table--marked { color: $plain; background: $mark-background; }
-    TableLines > .table--cursor { color: $plain; background: $cursor-blurred-background; }
-    TableLines:focus > .table--cursor { color: $strong; background: $cursor-background; }
-    TableLines:ansi:focus > .table--cursor { text-style: reverse; }
-    TableLines:ansi > .table--head { text-style: underline; }
-    TableLines:ansi > .table--sorted { text-style: bold underline; }
-    TableLines:ansi > .table--pending { text-style: dim; }
-    TableLines:ansi > .faint { text-style: dim; }
-    TableLines > .strong { text-style: bold; }
-    TableLines > .severity-critical { text-style: bold; }
-    """ + tone_css("TableLines")
+    """
 
     class Arriving(Message):
         """The table is there: who keeps the person's wishes may ``choose`` its columns."""
@@ -91,8 +86,10 @@ class TableLines(ScrollView, Generic[RowT]):
         self.sort_descending = True
         self.notes: tuple[tuple[Run, ...], ...] = ()
         """Lines drawn instead of rows: empty, loading, error, no match."""
-        self._placed: tuple[Placed[RowT], ...] = ()
+        self._fitted: tuple[int, tuple[Placed[RowT], ...]] = (0, ())
+        """For which room the columns were placed, and how."""
         self._styles: dict[tuple[str, str], Style] = {}
+        self._inks = Inks(self)
 
     # For subclasses
 
@@ -123,9 +120,18 @@ class TableLines(ScrollView, Generic[RowT]):
     def _gap(self) -> int:
         return 2 if self._room >= _ROOMY else 1
 
+    @property
+    def _placed(self) -> tuple[Placed[RowT], ...]:
+        """The columns that fit, and their widths; worked out when drawn, so that the first frame has
+        them although nobody has been told its size yet.
+        """
+        if self._fitted[0] != self._room:
+            self._fitted = (self._room, place(self.columns, self._room, self._gap))
+        return self._fitted[1]
+
     def lay_out(self) -> None:
-        """Choose the columns that fit, and their widths."""
-        self._placed = place(self.columns, self._room, self._gap)
+        """Choose anew the columns that fit, and their widths."""
+        self._fitted = (0, ())
         self.refresh()
 
     def on_mount(self) -> None:
@@ -160,6 +166,7 @@ class TableLines(ScrollView, Generic[RowT]):
 
     def notify_style_update(self) -> None:
         """Another theme: forget resolved colours."""
+        self._inks.forget()
         self._styles.clear()
         super().notify_style_update()
 
@@ -171,9 +178,14 @@ class TableLines(ScrollView, Generic[RowT]):
     def _style(self, base: str, tone: str) -> Style:
         style = self._styles.get((base, tone))
         if style is None:
-            style = self.get_component_rich_style(base) if base else self.rich_style
+            style = self.rich_style
+            if base:
+                how = "focused" if base == "cursor" and self.has_focus else base
+                style += self._inks.pair(*_BASES[how])
+                if self._inks.plain_terminal and how in _BASES_PLAIN:
+                    style += _BASES_PLAIN[how]
             if tone:
-                style += self.get_component_rich_style(tone, partial=True)
+                style += self._inks.tone(tone)
             self._styles[base, tone] = style
         return style
 
@@ -192,7 +204,7 @@ class TableLines(ScrollView, Generic[RowT]):
         return self._draw_row(index, self.wanted_row(index), width)
 
     def _draw_head(self, width: int) -> Strip:
-        plain, chosen = self._style("table--head", ""), self._style("table--sorted", "")
+        plain, chosen = self._style("head", ""), self._style("sorted", "")
         segments = [Segment(" " * _EDGE, plain)]
         for index, placed in enumerate(self._placed):
             column = placed.column
@@ -222,11 +234,11 @@ class TableLines(ScrollView, Generic[RowT]):
     def _draw_row(self, index: int, row: RowT | None, width: int) -> Strip:
         current = self.is_current(index)
         if row is None:
-            base = "table--cursor" if current else "table--pending"
+            base = "cursor" if current else "pending"
             style = self._style(base, "faint")
             return Strip([Segment("   …", style)]).adjust_cell_length(width, style)
         marked = self.is_marked(index, row)
-        base = "table--cursor" if current else "table--marked" if marked else ""
+        base = "cursor" if current else "marked" if marked else ""
         plain, signature = self._style(base, ""), self._style(base, "signature")
         segments = [
             Segment("▌" if current else " ", signature),

@@ -7,7 +7,6 @@ what the colour says.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from rich.cells import cell_len
@@ -25,12 +24,15 @@ from tui.glyphs import GLYPH, LAYER_LETTER, LETTER, badge, severity_tone
 from tui.keymap import bind
 from tui.text import clip, pad
 from tui.widgets.columns import Run
+from tui.widgets.inks import Inks
 from undercroft.model import LAYERS, Layer, Severity
+from undercroft.records import dataclass
 from undercroft.views import LayerTotals, ServiceRow, Tower
 
 __all__ = ["MINI_HEAD", "MINI_WIDTH", "Block", "TowerView", "blocks_of", "mini_tower"]
 
 MINI_WIDTH = 17
+_BOLD = Style(bold=True)
 _BESIDE = 9
 """Cells of the network's block."""
 MINI_HEAD = "  ".join(LAYER_LETTER[layer] for layer in LAYERS)
@@ -97,36 +99,7 @@ def blocks_of(tower: Tower | ServiceRow) -> tuple[Block, ...]:
 class TowerView(Widget, can_focus=True):
     """The tower, large: five blocks on top of each other, the network beside them."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "tower--ground",
-        "tower--pointer",
-        *(f"tower--{name}" for name in (*Severity, "none")),
-        *(f"tower--{name}-selected" for name in (*Severity, "none")),
-        "tower--text",
-        "tower--count",
-        "tower--selected-text",
-        *(f"tower--ink-{name}" for name in (*Severity, "none")),
-    }
-    DEFAULT_CSS = (
-        """
-    TowerView { width: 1fr; height: auto; background: $background; }
-    TowerView > .tower--ground { color: $faint; }
-    TowerView > .tower--pointer { color: $signature; text-style: bold; }
-    TowerView > .tower--text { color: $plain; }
-    TowerView > .tower--selected-text { color: $strong; text-style: bold; }
-    TowerView > .tower--count { color: $muted; }
-    TowerView > .tower--ink-none { color: $faint; }
-    """
-        + "".join(
-            f"TowerView > .tower--{name} {{ background: $block-{name}; }}\n"
-            f"TowerView > .tower--{name}-selected {{ background: $block-{name}-selected; }}\n"
-            for name in (*Severity, "none")
-        )
-        + "".join(
-            f"TowerView > .tower--ink-{name} {{ color: $severity-{name}; text-style: bold; }}\n"
-            for name in Severity
-        )
-    )
+    DEFAULT_CSS = "TowerView { width: 1fr; height: auto; background: $background; }"
     BINDINGS: ClassVar[list[BindingType]] = bind("tower.down", "tower.up", "tower.open")
 
     blocks: reactive[tuple[Block, ...]] = reactive(())
@@ -160,6 +133,7 @@ class TowerView(Widget, can_focus=True):
         self.can_focus = choosing
         self.set_reactive(TowerView.choosing, choosing)
         self._tall = 2
+        self._inks = Inks(self)
 
     @property
     def chosen(self) -> Layer:
@@ -205,6 +179,11 @@ class TowerView(Widget, can_focus=True):
 
     # Drawing
 
+    def notify_style_update(self) -> None:
+        """Another theme: forget resolved colours."""
+        self._inks.forget()
+        super().notify_style_update()
+
     def _main_width(self) -> int:
         return max(12, self.size.width - 4 - _BESIDE)
 
@@ -217,9 +196,7 @@ class TowerView(Widget, can_focus=True):
         step = self._tall + 1
         main, side = self._main_width(), _BESIDE
         if y >= 5 * step:
-            ground = Style.combine(
-                [blank, self.get_component_rich_style("tower--ground", partial=True)]
-            )
+            ground = blank + self._inks.tone("faint")
             return Strip(
                 [Segment("  ", blank), Segment("▔" * (main + side + 1), ground)]
             ).adjust_cell_length(width, blank)
@@ -234,22 +211,21 @@ class TowerView(Widget, can_focus=True):
         return Strip(segments).adjust_cell_length(width, blank)
 
     def _pointer(self, pointed: bool, blank: Style) -> Segment:
-        style = blank + self.get_component_rich_style("tower--pointer", partial=True)
+        style = blank + self._inks.tone("signature") + _BOLD
         return Segment("▸ " if pointed else "  ", style)
 
     def _paint(self, index: int) -> tuple[Style, bool]:
         """Background of a block, and whether it is the chosen one."""
         worst = self.blocks[index].worst
         chosen = self.choosing and index == self.selected
-        name = f"tower--{worst.value if worst else 'none'}{'-selected' if chosen else ''}"
-        return self.get_component_rich_style(name), chosen
+        name = f"block-{worst.value if worst else 'none'}{'-selected' if chosen else ''}"
+        return self.rich_style + self._inks.pair(ground=name), chosen
 
     def _seam(self, index: int, width: int) -> list[Segment]:
         """The upper edge of a block: half a cell of mortar, or a line without colour."""
         fill, _ = self._paint(index)
         if self.app.native_ansi_color:
-            ground = self.get_component_rich_style("tower--ground", partial=True)
-            return [Segment("─" * width, self.rich_style + ground)]
+            return [Segment("─" * width, self.rich_style + self._inks.tone("faint"))]
         edge = Style(color=fill.bgcolor, bgcolor=self.rich_style.bgcolor)
         return [Segment("▄" * width, edge)]
 
@@ -266,9 +242,9 @@ class TowerView(Widget, can_focus=True):
             compact = f"{block.open:,} " if self._tall == 1 and block.open else ""
             room = width - cell_len(mark) - cell_len(compact) - 1
             return [
-                Segment(pad(name, room), fill + self._ink("selected-text" if chosen else "text")),
-                Segment(compact, fill + self._ink("count")),
-                Segment(mark + " ", fill + self._ink(f"ink-{block.worst or 'none'}")),
+                Segment(pad(name, room), fill + self._inks.tone("strong" if chosen else "plain")),
+                Segment(compact, fill + self._inks.tone("muted")),
+                Segment(mark + " ", fill + self._ink(block.worst)),
             ]
         text = ""
         if line == 2:
@@ -277,21 +253,21 @@ class TowerView(Widget, can_focus=True):
             text = f"{block.resources:,} resource{'' if block.resources == 1 else 's'}"
         elif line == 4 and block.unread:
             text = f"{block.unread:,} not read"
-        return [Segment(pad(f"   {text}", width), fill + self._ink("count"))]
+        return [Segment(pad(f"   {text}", width), fill + self._inks.tone("muted"))]
 
     def _network_line(self, y: int, height: int, width: int) -> list[Segment]:
         if y == 0:
             return self._seam(5, width)
         block = self.blocks[5]
         fill, chosen = self._paint(5)
-        text = fill + self._ink("selected-text" if chosen else "text")
+        text = fill + self._inks.tone("strong" if chosen else "plain")
         mark = f"{GLYPH[block.worst]} {LETTER[block.worst]}" if block.worst else "✓"
         if block.resources == 0:
             mark = "–"
         lines: dict[int, tuple[str, Style]] = {
             1: (" 6", text),
             2: (" network", text),
-            4: (f" {mark}", fill + self._ink(f"ink-{block.worst or 'none'}")),
+            4: (f" {mark}", fill + self._ink(block.worst)),
         }
         counts: Sequence[str] = ()
         if block.open:
@@ -299,9 +275,11 @@ class TowerView(Widget, can_focus=True):
         if block.accepted:
             counts = (*counts, f" {block.accepted:,}", " acc.")
         for offset, words in enumerate(counts):
-            lines[5 + offset] = (words, fill + self._ink("count"))
+            lines[5 + offset] = (words, fill + self._inks.tone("muted"))
         said, style = lines.get(y, ("", fill)) if y < height else ("", fill)
         return [Segment(pad(clip(said, width), width), style)]
 
-    def _ink(self, name: str) -> Style:
-        return self.get_component_rich_style(f"tower--{name}", partial=True)
+    def _ink(self, worst: Severity | None) -> Style:
+        if worst is None:
+            return self._inks.tone("faint")
+        return self._inks.tone(severity_tone(worst)) + _BOLD

@@ -7,11 +7,12 @@ parameter.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Literal, TypeAlias
 
 from undercroft.clock import stamp
+from undercroft.records import dataclass
 
 __all__ = ["TEXT", "Bindable", "Column", "Columns", "Placed"]
 

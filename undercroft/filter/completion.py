@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from undercroft.filter.keys import KEYS
+from undercroft.records import dataclass
 
 __all__ = ["Completion", "complete", "offers"]
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from difflib import get_close_matches
 from typing import Final, Literal
 
 from undercroft.model import Layer, Severity
+from undercroft.records import dataclass
 
 __all__ = ["ACTIVE", "KEYS", "STATUSES", "Key", "nearest"]
 

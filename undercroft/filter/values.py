@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import calendar
 import re
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Final
 
 from undercroft.filter.errors import FilterError
 from undercroft.filter.keys import Key, nearest
 from undercroft.filter.nodes import Value
+from undercroft.records import dataclass
 from undercroft.triage.when import instant
 
 __all__ = ["Range", "Span", "add_months", "check", "expand", "matches", "number_range", "span"]

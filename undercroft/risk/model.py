@@ -12,10 +12,10 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 from undercroft.model import Severity, Threat
+from undercroft.records import dataclass
 from undercroft.relations import ATTENUATION, CUTOFF
 
 __all__ = [

@@ -14,11 +14,12 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import field
 from operator import itemgetter, mul
 from types import MappingProxyType
 from typing import NamedTuple
 
+from undercroft.records import dataclass
 from undercroft.risk.model import (
     ACROSS_LAYERS,
     DEPTH,

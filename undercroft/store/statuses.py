@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -14,6 +13,7 @@ from typing import Any, Final, NamedTuple
 from undercroft import risk
 from undercroft.clock import stamp
 from undercroft.model import Outcome, Severity, Threat
+from undercroft.records import dataclass
 from undercroft.store.criticality import NORMAL
 from undercroft.store.encode import load
 from undercroft.store.exploits import EXPLOITED

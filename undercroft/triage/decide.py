@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Final, Protocol
 
 from undercroft import __version__
 from undercroft.clock import stamp
 from undercroft.model import Json, Severity
+from undercroft.records import dataclass
 from undercroft.steps import Step, unwatched
 from undercroft.triage import wording
 from undercroft.triage.dates import DEFAULT_DAYS, check_until, parse_until, until_choices

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from typing import Final
 
 from undercroft.identity import digest
 from undercroft.model import Json, Outcome, Severity
+from undercroft.records import dataclass
 
 __all__ = [
     "DECISIONS",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Final
 
 from undercroft.model import Severity
+from undercroft.records import dataclass
 from undercroft.text import count
 
 if TYPE_CHECKING:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from undercroft.records import dataclass
 from undercroft.views import FindingRow
 
 __all__ = ["MergeReport", "ScopeRow", "StatusChange"]

@@ -8,11 +8,11 @@ least wins until somebody decides again.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
 
 from undercroft.model import Severity
+from undercroft.records import dataclass
 from undercroft.triage.events import DECISIONS, Event, graph_heads, order_key
 from undercroft.triage.scopes import as_acceptance
 from undercroft.triage.when import lapse_instant

@@ -7,10 +7,11 @@ pattern: what it covers must be plain to whoever reads it.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import NamedTuple
 
 from undercroft.model import Json
+from undercroft.records import dataclass
 from undercroft.triage.events import Event
 
 __all__ = ["Place", "Scope", "as_acceptance", "ended_scopes", "scope_of"]

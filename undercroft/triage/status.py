@@ -7,13 +7,13 @@ revive nor kill a decision. Nothing but an observation sets or leaves fixed and 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
 from undercroft.clock import stamp
 from undercroft.model import Json, Outcome, Severity
+from undercroft.records import dataclass
 from undercroft.triage.events import Event, FindingFacts
 from undercroft.triage.guards import tripped
 from undercroft.triage.resolve import Resolved

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from undercroft.model import Outcome
+from undercroft.records import dataclass
 from undercroft.triage.when import instant
 
 __all__ = ["BLIND", "START", "Moment", "Sighting", "Story", "in_order", "moments", "story"]

@@ -1,0 +1,54 @@
+"""A cache that is opened while the rest is still being imported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.tui.estate import NOW
+from tests.tui.piloting import screen_text, settle
+from tui.app import UndercroftApp
+from tui.opening import Ahead, Opening
+from tui.settings import Settings
+from undercroft.store import NotFoundError, Store
+
+
+def ahead_of(path: Path, scan: str | None = None) -> Ahead:
+    return Ahead(Opening(path, scan, False, lambda: NOW, Settings()))
+
+
+async def test_the_first_frame_has_the_data(
+    large_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ahead = ahead_of(large_cache)
+    cache = ahead.result()
+    assert cache.scan is not None
+    assert cache.home is not None
+    assert cache.actor
+
+    def read_again(*_: object) -> Any:
+        raise AssertionError("what was read ahead is read again")
+
+    for name in ("services", "count_services", "today", "tower"):
+        monkeypatch.setattr(Store, name, read_again)
+    app = UndercroftApp(large_cache, clock=lambda: NOW, ahead=ahead)
+    async with app.run_test(size=(120, 30)) as pilot:
+        first = screen_text(app)
+        assert cache.home.rows[0].name in first
+        assert "new" in first.splitlines()[2]
+        assert "largest" in first.lower() or "+" in first  # the bill beside the list
+        await settle(pilot)
+        assert not app._notifications
+
+
+async def test_what_cannot_be_opened_ahead_is_said(tmp_path: Path, large_cache: Path) -> None:
+    with pytest.raises(NotFoundError):
+        ahead_of(large_cache, "no such scan").result()
+    path = tmp_path / "cache.db"
+    path.write_bytes(b"this is no database, although it is a file\n" * 40)
+    app = UndercroftApp(path, clock=lambda: NOW, ahead=ahead_of(path))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        assert "could not be opened" in screen_text(app)
