@@ -99,7 +99,6 @@ class FindingsScreen(ListingScreen[FindingRow]):
         """Details follow a resting cursor."""
         self._rest = self.set_timer(_SETTLE, self._read_detail)
         self.trail = ("services", "findings")
-        super().on_mount()
 
     # Reading
 

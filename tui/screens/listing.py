@@ -68,7 +68,6 @@ class ListingScreen(ActingScreen, Generic[RowT]):
         """Tie the table to the store."""
         self.loader: Loader[RowT] = Loader(self, self.table)
         self._say_loading()
-        super().on_mount()
         if self._wish:
             self.set_filter(self._wish)
 

@@ -131,7 +131,6 @@ class ServiceScreen(ActingScreen):
         self.trail = ("services", "…")
         self.table.say("reading…")
         self.show_pane("#tower")
-        super().on_mount()
 
     def on_resize(self) -> None:
         """The tower grows with the screen."""
