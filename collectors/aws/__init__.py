@@ -47,7 +47,7 @@ def collectors(
     from collectors.aws.accounts import AccountRecords, Accounts
     from collectors.aws.artifacts import ArtifactCollector
     from collectors.aws.bedrock_keys import BedrockKeyHolders
-    from collectors.aws.catalogue import LAST, LISTED, NAMED, REGIONS
+    from collectors.aws.catalogue import LAST, LISTED, NAMED, REGIONS, SETTINGS
     from collectors.aws.ec2 import Ec2AiInstances
     from collectors.aws.ec2_network import Ec2Network
     from collectors.aws.ec2_templates import Ec2Templates
@@ -75,8 +75,8 @@ def collectors(
             BedrockKeyHolders(clients),
             AccountRecords(clients),
         ],
-        # Services that are only referred to.
-        [SageMakerReferenced(clients)],
+        # Services that are only referred to, and settings that name guardrails.
+        [SageMakerReferenced(clients), *(KindNamed(clients, kind) for kind in SETTINGS)],
         # What both stand on: functions, stores and clusters have roles and images of their own.
         [KindNamed(clients, kind) for kind in NAMED],
         [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from collectors.aws.arns import Place, account, bucket, kms_key, log_group, role
+from collectors.aws.bedrock_served_kinds import guarded
 from collectors.aws.kinds import Each, Kind, Read, constant
 from collectors.aws.watch_reads import OF_ACCOUNT, OF_REGION, OPT_OUT_NEEDS, opt_out_facts
 from collectors.references import Reference
@@ -16,6 +17,15 @@ __all__ = ["ACCOUNT", "ACCOUNT_REGION", "BEDROCK_SETTINGS"]
 
 
 _LOGS = "ModelInvocationLogging"
+
+
+def _enforced(place: Place, region: Resource) -> Iterator[Resource | Edge]:
+    """The guardrails that stand before every model call in a region."""
+    for index, one in enumerate(mappings(region.config.get("EnforcedGuardrails"))):
+        via = f"EnforcedGuardrails[{index}].guardrailArn"
+        named = one.get("guardrailArn") or one.get("guardrailId")
+        yield from guarded(place, region, via, named, one.get("guardrailVersion"))
+
 
 BEDROCK_SETTINGS = Kind(
     family="bedrock",
@@ -30,6 +40,7 @@ BEDROCK_SETTINGS = Kind(
     identifiers=(),
     arn="",
     title="",
+    more=_enforced,
     reads=(
         Read(
             _LOGS,

@@ -19,6 +19,7 @@ __all__ = [
     "GUARDRAIL_VERSION",
     "agent_parts",
     "alias",
+    "guarded",
     "guardrails_used",
     "version_stub",
 ]
@@ -63,14 +64,27 @@ def agent_parts(version: str) -> tuple[Read, ...]:
 def guardrails_used(place: Place, resource: Resource) -> Iterator[Resource | Edge]:
     """The guardrail, or the version of one, behind every ``guardrailConfiguration``."""
     for at, used in _configurations(resource.config, ""):
-        target = _GUARDRAIL(place, str(used.get("guardrailIdentifier") or ""))
-        if target is None or not used.get("guardrailIdentifier"):
-            continue
-        guardrail, version = target.stub, str(used.get("guardrailVersion") or DRAFT)
-        if version != DRAFT:
-            guardrail = version_stub(place, guardrail, "guardrail", version)
-        yield guardrail
-        yield Edge(resource.key, guardrail.key, Relation.PROTECTED_BY, f"{at}.guardrailIdentifier")
+        yield from guarded(
+            place,
+            resource,
+            f"{at}.guardrailIdentifier",
+            used.get("guardrailIdentifier"),
+            used.get("guardrailVersion"),
+        )
+
+
+def guarded(
+    place: Place, resource: Resource, via: str, identifier: Json, version: Json
+) -> Iterator[Resource | Edge]:
+    """That a guardrail (id or ARN), or a version of one, stands before a resource."""
+    target = _GUARDRAIL(place, identifier) if isinstance(identifier, str) and identifier else None
+    if target is None:
+        return
+    guardrail = target.stub
+    if version not in (None, "", DRAFT):
+        guardrail = version_stub(place, guardrail, "guardrail", str(version))
+    yield guardrail
+    yield Edge(resource.key, guardrail.key, Relation.PROTECTED_BY, via)
 
 
 def version_stub(place: Place, of: Resource, segment: str, version: str) -> Resource:

@@ -24,7 +24,7 @@ from collectors.aws.bedrock_served_kinds import GUARDRAIL_VERSION
 from collectors.aws.kinds import Kind
 from collectors.aws.secret_kinds import SECRET
 
-__all__ = ["EVERY", "LAST", "LISTED", "NAMED", "REGIONS"]
+__all__ = ["EVERY", "LAST", "LISTED", "NAMED", "REGIONS", "SETTINGS"]
 
 LISTED: tuple[Kind, ...] = (
     *sagemaker_kinds.KINDS,
@@ -42,11 +42,12 @@ LISTED: tuple[Kind, ...] = (
 )
 """Kinds that are listed in every region."""
 
+SETTINGS: tuple[Kind, ...] = (BEDROCK_SETTINGS, managed_kinds.FRAUD_SETTINGS)
+"""What is set once in a region for all of a service, read as soon as there is one of it."""
+
 NAMED: tuple[Kind, ...] = (
-    BEDROCK_SETTINGS,
     GUARDRAIL_VERSION,
     PROMPT_VERSION,
-    managed_kinds.FRAUD_SETTINGS,
     INSTANCE_PROFILE,
     SECRET,
     *store_kinds.KINDS,
@@ -61,6 +62,7 @@ LAST: tuple[Kind, ...] = (ACCOUNT,)
 
 EVERY: tuple[Kind, ...] = (
     *LISTED,
+    *SETTINGS,
     *NAMED,
     *REGIONS,
     *LAST,

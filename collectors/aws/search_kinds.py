@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collectors.aws.arns import bucket, kms_key, role
+from collectors.aws.arns import bucket, file_system, function, kms_key, role
 from collectors.aws.kinds import Child, Kind, Tags
 from collectors.aws.q_kinds import APPLICATION, documents
 from collectors.aws.references import SECRET, vpc
@@ -15,6 +15,8 @@ __all__ = ["KINDS"]
 _ROLE = Relation.USES_IDENTITY
 _KEY = Relation.ENCRYPTED_WITH
 _READS = Relation.READS_DATA_FROM
+
+_ENRICHMENT = "CustomDocumentEnrichmentConfiguration"
 
 _KENDRA_SOURCE = Kind(
     family="kendra",
@@ -35,6 +37,14 @@ _KENDRA_SOURCE = Kind(
         Reference("RoleArn", role, _ROLE),
         Reference("Configuration.S3Configuration.BucketName", bucket, _READS),
         Reference("Configuration.*Configuration.SecretArn", SECRET, _ROLE),
+        Reference(
+            "Configuration.DatabaseConfiguration.ConnectionConfiguration.SecretArn", SECRET, _ROLE
+        ),
+        *vpc("Configuration.*Configuration.VpcConfiguration", "SubnetIds"),
+        Reference(f"{_ENRICHMENT}.RoleArn", role, _ROLE),
+        Reference(f"{_ENRICHMENT}.*HookConfiguration.LambdaArn", function, Relation.INVOKES_TOOL),
+        Reference(f"{_ENRICHMENT}.*HookConfiguration.S3Bucket", bucket, Relation.WRITES_TO),
+        Reference("Configuration.FsxConfiguration.FileSystemId", file_system("fsx"), _READS),
         *documents("Configuration.TemplateConfiguration.Template"),
         *vpc("VpcConfiguration", "SubnetIds"),
     ),

@@ -8,6 +8,7 @@ from functools import cache
 
 from collectors.aws.arns import Place, settings
 from collectors.aws.catalogue import EVERY, LAST, LISTED, NAMED, REGIONS
+from collectors.aws.catalogue import SETTINGS as OF_REGION
 from collectors.aws.listed import KindList, KindNamed
 from collectors.aws.session import Clients
 from rules import Engine, load_pack
@@ -68,7 +69,7 @@ def listed(clients: Clients, *families: str) -> Read:
 def named(clients: Clients, *stubs: Resource) -> Read:
     """The kinds that are read by reference, asked for these stubs."""
     found: list[Collected] = []
-    for kind in (*NAMED, *REGIONS, *LAST):
+    for kind in (*OF_REGION, *NAMED, *REGIONS, *LAST):
         collector = KindNamed(clients, kind)
         for target in collector.targets(Scope("aws"), stubs):
             found += collector.collect(target, Meter())

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from collectors.aws import collectors
 from collectors.aws.session import Clients
-from tests.cloud.model_server import ModelCloud, load_records
+from tests.cloud.model_server import ModelCloud, Record, load_records
 from tests.collectors.aws.modelled import REGION, SETTINGS, findings, listed, named, unknowns
 from undercroft.model import CoverageStatus, Presence
 
@@ -93,6 +94,23 @@ def test_what_a_region_has_for_all(clients: Clients, bedrock: ModelCloud) -> Non
         (edge.relation.value, edge.dst.split("/", 4)[-1]) for edge in read.edges
     }
     bedrock.reset()
+
+
+def test_what_is_enforced_in_a_region_is_a_guardrail_like_others(
+    clients: Clients, bedrock: ModelCloud
+) -> None:
+    arn = "arn:aws:bedrock:us-east-1:123456789012:guardrail/gclean"
+    enforced = {"guardrailArn": arn, "guardrailId": "gclean", "guardrailVersion": "1"}
+    bedrock.add([Record("bedrock", "EnforcedGuardrailsConfiguration", REGION, enforced)])
+    read = named(clients, SETTINGS)
+    (version,) = (stub for stub in read.stubs if stub.type == "bedrock:guardrail-version")
+    assert ("protected_by", "bedrock/guardrail-version/gclean/1") in read.links(
+        "bedrock in us-east-1"
+    )
+    # Settings are read a stage earlier than it.
+    stages = {collector.name: collector.stage for collector in collectors({})}
+    assert stages["aws.bedrock.settings"] < stages["aws.bedrock.guardrail-version"]
+    assert findings(named(clients, version)) == {"guard-one-bad": {"aws-bedrock-guardrail-no-pii"}}
 
 
 def test_an_agent_stands_on_its_tools_bases_and_models(clients: Clients) -> None:

@@ -175,6 +175,9 @@ def test_search_services(clients: Clients) -> None:
     assert read.links("docs") == {
         ("uses_identity", "iam/role/kendra-docs"),
         ("reads_data_from", "s3/bucket/kendra-docs"),
+        ("uses_identity", "iam/role/enrich"),
+        ("invokes_tool", "lambda/function/clean-up"),
+        ("writes_to", "s3/bucket/kendra-scratch"),
     }
     assert any(edge.via == "DataSources" for edge in read.edges)
     assert read.links("wiki") == {
