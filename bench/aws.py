@@ -59,6 +59,7 @@ def _necessary() -> Counter[str]:
             **lists,
             "sts:GetCallerIdentity": 1,
             "ecs:ListClusters": 1,
+            "batch:DescribeJobDefinitions": 1,
             "eks:ListClusters": 1,
             "lambda:ListFunctions": 1,
             # What there is of a kind comes in pages and is described once.

@@ -46,6 +46,7 @@ def collectors(
     """
     from collectors.aws.accounts import AccountRecords, Accounts
     from collectors.aws.artifacts import ArtifactCollector
+    from collectors.aws.batch_ai import BatchAiJobs
     from collectors.aws.bedrock_keys import BedrockKeyHolders
     from collectors.aws.catalogue import LAST, LISTED, NAMED, REGIONS, SETTINGS
     from collectors.aws.ec2 import Ec2AiInstances
@@ -70,6 +71,7 @@ def collectors(
             *(KindList(clients, kind, clock) for kind in LISTED if kind.is_listed),
             Ec2AiInstances(clients),
             EcsAiServices(clients),
+            BatchAiJobs(clients),
             EksAiWorkloads(clients),
             LambdaAiFunctions(clients),
             BedrockKeyHolders(clients),

@@ -322,6 +322,7 @@ READS: dict[str, frozenset[str]] = {
             "DescribeTags",
         }
     ),
+    "batch": frozenset({"DescribeJobDefinitions"}),
     "ecs": frozenset(
         {
             "ListClusters",

@@ -308,6 +308,7 @@ _SERVICES = (
     "opensearchserverless",
     "opensearch",
     "s3vectors",
+    "batch",
     "ecs",
     "eks",
     "ecr",

@@ -1,19 +1,22 @@
-"""AI on Lambda and EKS: which functions and clusters count, and what they stand on."""
+"""AI on Lambda, EKS and Batch: which functions and clusters count, and what they stand on."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
+from botocore.session import Session
 
+from collectors.aws.batch_ai import JOB, BatchAiJobs
 from collectors.aws.eks_ai import EksAiWorkloads, is_accelerated
 from collectors.aws.lambda_ai import LambdaAiFunctions, marker
 from collectors.aws.session import Clients
 from collectors.aws.units import AwsCollector
-from tests.cloud.model_server import ModelCloud, load_records
+from tests.cloud.model_server import ModelCloud, Record, load_records
 from tests.collectors.aws import modelled
 from tests.collectors.aws.conftest import ACCOUNT, REGION, Answer, Proxy
 from tests.collectors.aws.lower_layers import allow, document
+from tests.collectors.aws.test_sdk_contract import reaches
 from undercroft.model import CoverageStatus
 from undercroft.protocols import Meter, Scope
 
@@ -121,6 +124,69 @@ def test_functions(clients: Clients, aws: Proxy, seed: Any) -> None:
 
 def _quoted(name: str) -> str:
     return f"arn%3Aaws%3Alambda%3A{REGION}%3A{ACCOUNT}%3Afunction%3A{name}"
+
+
+def job(name: str, revision: int = 1, **more: Any) -> Record:
+    arn = f"arn:aws:batch:{REGION}:{ACCOUNT}:job-definition/{name}:{revision}"
+    data = {"jobDefinitionName": name, "jobDefinitionArn": arn, "revision": revision}
+    return Record("batch", "JobDefinition", REGION, {**data, "status": "ACTIVE", **more})
+
+
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/"
+REPOSITORY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
+TUNE = {
+    "image": f"{REPOSITORY}/tune:2",
+    "jobRoleArn": f"{ROLE}tune",
+    "resourceRequirements": [{"type": "GPU", "value": "1"}],
+    "volumes": [{"efsVolumeConfiguration": {"fileSystemId": "fs-0c1ea0c1"}}],
+}
+NODES = [{"targetNodes": "0:", "container": {"image": f"{REPOSITORY}/vllm-openai:1"}}]
+POD = {"image": "serve", "resources": {"limits": {"nvidia.com/gpu": "1"}}}
+ASKS = {"taskRoleArn": f"{ROLE}asks", "containers": [{"image": f"{REPOSITORY}/shop:1"}]}
+JOBS = [
+    job("tune", 1, containerProperties={"image": f"{REPOSITORY}/pytorch-training:1"}),
+    job("tune", 2, containerProperties=TUNE, tags={"team": "ml"}),
+    job("many", nodeProperties={"numNodes": 2, "mainNode": 0, "nodeRangeProperties": NODES}),
+    job("pods", eksProperties={"podProperties": {"containers": [POD]}}),
+    job("asks", ecsProperties={"taskProperties": [ASKS]}),
+    job("shop", containerProperties={"image": f"{REPOSITORY}/shop:1"}),
+]
+POLICY = {"PolicyName": "p", "PolicyDocument": document(allow("bedrock:InvokeModel"))}
+DETAIL = {"RoleName": "asks", "Arn": f"{ROLE}asks", "RolePolicyList": [POLICY]}
+
+
+def test_jobs(aws_model: ModelCloud) -> None:
+    aws_model.add(JOBS)
+    aws_model.add([Record("iam", "AccountAuthorizationDetail", "", {"RoleDetailList": [DETAIL]})])
+    reader = BatchAiJobs(Clients({"max_attempts": 1}))
+    read = collect(reader)
+    found = {r.name: r.facts["ai_marker"] for r in read.resources.values()}
+    assert found == {
+        "tune": "accelerator",
+        "many": "image",
+        "pods": "accelerator",
+        "asks": "role",
+    }
+    tune = read.named("tune")
+    assert (tune.tags, tune.service, tune.config["revision"]) == ({"team": "ml"}, True, 2)
+    assert {to for _, to in read.links("tune")} >= {
+        "iam/role/tune",
+        "elasticfilesystem/file-system/fs-0c1ea0c1",
+    }
+    assert {relation for relation, _ in read.links("many")} == {"runs_image"}
+    assert ("uses_identity", "iam/role/asks") in read.links("asks")
+    assert read.coverage[0].lists == ("batch:job-definition",)
+    aws_model.fail("iam", "GetAccountAuthorizationDetails", "AccessDenied", 403)
+    aws_model.fail("iam", "GetRole", "AccessDenied", 403)
+    read = collect(reader)
+    assert "asks" not in {r.name for r in read.resources.values()}
+    assert (read.coverage[0].status, read.coverage[0].lists) == (CoverageStatus.DENIED, ())
+
+
+def test_what_a_job_names_exists_in_the_model() -> None:
+    operation = Session().get_service_model("batch").operation_model("DescribeJobDefinitions")
+    shape = operation.output_shape.members["jobDefinitions"].member
+    assert [ref.path for ref in JOB if not reaches(shape, ref.path)] == []
 
 
 def test_clusters(aws_model: ModelCloud) -> None:
