@@ -39,6 +39,9 @@ _ALIVE = [{"Name": "instance-state-name", "Values": ["pending", "running", "stop
 _DEEP_LEARNING = "Deep Learning "
 """How the names of AWS's Deep Learning AMIs begin."""
 _NODES = named("eks", "nodegroup", "eks:nodegroup", Layer.VM)
+_KNOWN_PUBLISHERS = ("amazon", "aws-marketplace")
+_LISTED = ("enabled", "audit-mode")
+"""States of the list of allowed images in which it says whom somebody has looked at."""
 _ACCELERATORS = ("GpuInfo", "NeuronInfo", "InferenceAcceleratorInfo")
 # Only used if instance types may not be described: accelerated families by their names.
 ACCELERATED_FAMILY = re.compile(r"(?:p\d|g4dn|gr?[5-9]|trn\d|inf\d|dl\d)[a-z0-9-]*\.")
@@ -131,7 +134,11 @@ class Ec2AiInstances(AwsCollector):
             facts["ami_found"] = image is not None
             if image is not None:
                 config["Image"] = image
-                facts["ami_trusted"] = str(image.get("OwnerId") or "") in place.trusted
+                trusted = lookup.trusts(image)
+                if isinstance(trusted, CallError):
+                    unknown["facts.ami_trusted"] = trusted.unknown
+                else:
+                    facts["ami_trusted"] = trusted
         roles = lookup.roles(str((config.get("IamInstanceProfile") or {}).get("Arn") or ""))
         if isinstance(roles, CallError):
             unknown["facts.roles"] = roles.unknown
@@ -194,6 +201,7 @@ class _Lookup:
         self.images_error: CallError | None = None
         self.types_error: CallError | None = None
         self._accelerated: dict[str, bool] = {}
+        self._providers: set[str] | CallError | None = None
         self._roles: dict[str, list[str] | CallError] = {}
         self._subnets: dict[str, Mapping[str, Json]] = {}
         self._tables: RouteTables | CallError = RouteTables(())
@@ -221,6 +229,28 @@ class _Lookup:
             self.images_error = error
             return
         self.images.update({identifier: known.get(identifier) for identifier in ids})
+
+    def trusts(self, image: Mapping[str, Json]) -> bool | CallError:
+        """Whether the publisher of an image is an account of ours, or one that the region's list of
+        allowed images names; that is asked for once, if there is an image of a stranger."""
+        owner = str(image.get("OwnerId") or "")
+        if owner in self._unit.place.trusted or image.get("ImageOwnerAlias") in _KNOWN_PUBLISHERS:
+            return owner in self._unit.place.trusted
+        if self._providers is None:
+            self._providers = self._allowed()
+        return (
+            self._providers if isinstance(self._providers, CallError) else owner in self._providers
+        )
+
+    def _allowed(self) -> set[str] | CallError:
+        """Accounts whose images the region allows; nobody where the list is off."""
+        try:
+            answer = call(self._unit.meter, self._ec2, "get_allowed_images_settings")
+        except CallError as error:
+            return error
+        criteria = mappings(answer.get("ImageCriteria")) if answer.get("State") in _LISTED else ()
+        named = [criterion.get("ImageProviders") for criterion in criteria]
+        return {str(name) for names in named if isinstance(names, list) for name in names}
 
     def types_of(self, instances: Iterable[Mapping[str, Any]]) -> None:
         """Look up which instance types carry an accelerator."""

@@ -230,6 +230,7 @@ READS: dict[str, frozenset[str]] = {
             "DescribeFlowLogs",
             "DescribeNetworkInterfaces",
             "DescribeNetworkAcls",
+            "GetAllowedImagesSettings",
             "DescribeLaunchTemplateVersions",
             "DescribeSnapshots",
             "DescribeSnapshotAttribute",

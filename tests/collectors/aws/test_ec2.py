@@ -8,11 +8,12 @@ from typing import Any, cast
 
 import pytest
 
-from collectors.aws.ec2 import Ec2AiInstances
+from collectors.aws.ec2 import Ec2AiInstances, _Lookup
 from collectors.aws.ec2_network import Ec2Network
 from collectors.aws.ec2_templates import Ec2Templates, started_from
 from collectors.aws.ec2_volumes import Ec2Volumes
 from collectors.aws.session import Clients
+from collectors.aws.units import Unit
 from tests.collectors.aws import modelled
 from tests.collectors.aws.conftest import ACCOUNT, REGION, Answer, Proxy
 from tests.collectors.aws.lower_layers import PLACE
@@ -162,6 +163,35 @@ def test_an_image_that_is_gone(clients: Clients, aws: Proxy, seed: Any) -> None:
     assert instance.facts["ami_found"] is False
     assert "Image" not in instance.config
     assert instance.unknown == {}
+
+
+def allowed(state: str, *providers: str) -> Answer:
+    listed = "".join(f"<item>{name}</item>" for name in providers)
+    criterion = f"<item><imageProviderSet>{listed}</imageProviderSet></item>"
+    text = f"<r><state>{state}</state><imageCriterionSet>{criterion}</imageCriterionSet></r>"
+    return Answer(200, text.encode(), "text/xml")
+
+
+@pytest.mark.parametrize(
+    ("image", "answer", "trusted"),
+    [
+        ({"OwnerId": ACCOUNT}, DENIED, True),
+        ({"OwnerId": "1", "ImageOwnerAlias": "amazon"}, DENIED, False),
+        ({"OwnerId": "444455556666"}, allowed("enabled", "amazon", "444455556666"), True),
+        ({"OwnerId": "444455556666"}, allowed("audit-mode", "444455556666"), True),
+        ({"OwnerId": "444455556666"}, allowed("disabled", "444455556666"), False),
+        ({"OwnerId": "999988887777"}, allowed("enabled", "444455556666"), False),
+        ({"OwnerId": "999988887777"}, DENIED, "denied: needs ec2:GetAllowedImagesSettings"),
+    ],
+)
+def test_publishers_that_the_region_allows(
+    clients: Clients, aws: Proxy, image: Any, answer: Answer, trusted: bool | str
+) -> None:
+    aws.always["GetAllowedImagesSettings"] = answer
+    lookup = _Lookup(clients, Unit(PLACE, (), Meter()))
+    told = [lookup.trusts(image) for _ in range(2)]
+    assert [getattr(one, "unknown", one) for one in told] == [trusted, trusted]
+    assert aws.seen.count("GetAllowedImagesSettings") <= 1
 
 
 def test_terminated_instances_are_history(clients: Clients, seed: Any) -> None:
