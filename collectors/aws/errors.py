@@ -22,7 +22,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from collectors.aws.guard import iam_action
+from collectors.aws.guard import WriteRefusedError, iam_action
 from undercroft.model import CoverageStatus
 
 __all__ = [
@@ -174,6 +174,10 @@ def _classify(
         return _answer(exc, what, region)
     if isinstance(exc, UnsupportedOperationError):
         return CoverageStatus.ERROR, f"{exc}; update boto3"
+    if isinstance(exc, WriteRefusedError):
+        # Directory buckets (S3 Express) are only opened by a session, which may also write.
+        more = iam_action(exc.service, exc.operation)
+        return CoverageStatus.SKIPPED, f"{what}: not read, since the SDK needs {more} for it"
     if isinstance(exc, _NO_CREDENTIALS):
         return CoverageStatus.DENIED, f"no usable credentials ({exc}); sign in and scan again"
     if isinstance(exc, ResponseParserError):

@@ -432,6 +432,14 @@ _ACTIONS: dict[tuple[str, str], str] = {
 _SIGNING_IN = frozenset({("sts", "GetCallerIdentity"), ("organizations", "ListAccounts")})
 """What finds the accounts, before one is read."""
 
+_CREDENTIALS: dict[str, frozenset[str]] = {
+    "sts": frozenset({"AssumeRole", "AssumeRoleWithWebIdentity"}),
+    "sso": frozenset({"GetRoleCredentials"}),
+    "sso-oidc": frozenset({"CreateToken"}),
+    "signin": frozenset({"CreateOAuth2Token"}),
+}
+"""What the SDK itself sends to get credentials. No client of ours may."""
+
 _INSTEAD = frozenset(
     {"iam:GetRole", "iam:ListRolePolicies", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies"}
 )
@@ -450,20 +458,25 @@ class WriteRefusedError(RuntimeError):
         self.operation = operation
 
 
-def install(client: Any, service: str) -> None:
-    """Make ``client`` raise ``WriteRefusedError`` for any operation outside ``READS[service]``.
+def install(events: Any, *, signing_in: bool = False) -> None:
+    """Make every client of these ``events`` raise ``WriteRefusedError`` for what is not in ``READS``.
+
+    ``events``: a client's, or a session's, which every client that is made of it takes over; a
+    session has to let through what the SDK sends for credentials (``signing_in``).
 
     Hooked twice: before parameters are even validated, and again before the request is handed to
     the endpoint (which a caller reaches who bypasses the first).
     """
-    allowed = READS.get(service, frozenset())
 
     def refuse_writes(model: Any, **_: Any) -> None:
-        if model.name not in allowed:
+        service = model.service_model.service_name
+        if model.name in READS.get(service, ()):
+            return
+        if not (signing_in and model.name in _CREDENTIALS.get(service, ())):
             raise WriteRefusedError(service, model.name)
 
-    client.meta.events.register_first("provide-client-params", refuse_writes)
-    client.meta.events.register_first("before-call", refuse_writes)
+    events.register_first("provide-client-params", refuse_writes)
+    events.register_first("before-call", refuse_writes)
 
 
 def iam_action(service: str, operation: str) -> str:

@@ -39,6 +39,7 @@ from collectors.aws.errors import (
     is_nameless,
     is_throttling,
 )
+from collectors.aws.guard import WriteRefusedError
 from collectors.aws.times import parse_time
 from collectors.loopback import is_loopback
 from undercroft.model import Json
@@ -59,6 +60,8 @@ AT_ONCE = 4
 _POOL = 32
 _CLIENTS = 128
 """Clients that are kept, each about a megabyte; one that is needed again is made again."""
+
+_FAILURES = (ClientError, BotoCoreError, ResponseParserError, WriteRefusedError)
 
 _running: ContextVar[Meter | None] = ContextVar("running_meter", default=None)
 _counting = threading.Lock()
@@ -250,6 +253,7 @@ class Clients:
         profile = self.options.get("profile")
         core = botocore.session.Session(profile=str(profile) if profile else None)
         core.register_component("data_loader", _loader(core.get_config_variable("data_path")))
+        guard.install(core.get_component("event_emitter"), signing_in=True)
         parsers = core.get_component("response_parser_factory")
         parsers.set_parser_defaults(timestamp_parser=parse_time)
         named = self.options.get("role_arn") or ()
@@ -275,7 +279,7 @@ class Clients:
         )
         make = cast("Any", self.session.client)
         client: BaseClient = make(service, region_name=region, config=config)
-        guard.install(client, service)
+        guard.install(client.meta.events)
         _install_hooks(client)
         cast("Any", client).slots = threading.BoundedSemaphore(AT_ONCE)
         return client
@@ -304,7 +308,7 @@ def call(meter: Meter, client: BaseClient, operation: str, **kwargs: Any) -> dic
     try:
         with cast("Any", client).slots:
             answer: dict[str, Any] = getattr(client, operation)(**kwargs)
-    except (ClientError, BotoCoreError, ResponseParserError) as error:
+    except _FAILURES as error:
         raise _failed(client, name, error) from error
     finally:
         _running.reset(token)
@@ -347,7 +351,7 @@ def pages(
         try:
             with cast("Any", client).slots:
                 page = next(iterator, None)
-        except (ClientError, BotoCoreError, ResponseParserError) as error:
+        except _FAILURES as error:
             raise _failed(client, name, error) from error
         finally:
             _running.reset(token)
@@ -389,6 +393,9 @@ def _api_name(client: BaseClient, operation: str) -> str:
 
 
 def _failed(client: BaseClient, operation: str, cause: Exception) -> CallError:
+    """What to raise; a refused write raises itself, unless the SDK wanted it for a read."""
+    if isinstance(cause, WriteRefusedError) and cause.operation == operation:
+        raise cause
     service = client.meta.service_model.service_name
     if isinstance(cause, ClientError) and cause.operation_name != operation:
         # Credentials are fetched in the middle of a call; it was signing in that failed.
@@ -419,6 +426,7 @@ def _assume(
     source = botocore.session.Session(profile=core.profile)
     source.register_component("data_loader", core.get_component("data_loader"))
     source.set_config_variable("region", region)
+    guard.install(source.get_component("event_emitter"), signing_in=True)
     credentials: Any = source.get_credentials()
     if credentials is None:
         raise NoCredentialsError

@@ -17,6 +17,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
+from collectors.aws.guard import READS
 from collectors.aws.session import Clients
 from tests.cloud.model_server import ModelCloud, understood
 from tests.cloud.server import in_moto
@@ -181,6 +182,13 @@ def aws(_proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> Proxy:
 def clients(aws: Proxy) -> Clients:
     """Without retries, so that a misbehaving endpoint costs no waiting."""
     return Clients({"max_attempts": 1})
+
+
+@pytest.fixture(scope="session")
+def service_models() -> dict[str, Any]:
+    """The SDK's own description of every service on the read list."""
+    sdk: Any = Clients().session._session
+    return {service: sdk.get_service_model(service) for service in READS}
 
 
 @pytest.fixture(scope="session")
