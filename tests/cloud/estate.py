@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -90,8 +91,9 @@ class Estate:
                 yield f"{entry.name}-targets", entry.get("problems_of_targets", [])
 
 
+@cache
 def load_estate(name: str) -> Estate:
-    """Read ``estates/<name>.yaml``."""
+    """Read ``estates/<name>.yaml``. Everybody gets the same one: nobody may change it."""
     data = yaml.safe_load((_FOLDER / f"{name}.yaml").read_text("utf-8"))
     sections = {
         section: tuple(entry for spec in specs for entry in _entries(spec))

@@ -9,6 +9,7 @@ from importlib import import_module
 from threading import Thread
 from types import TracebackType
 from typing import Any
+from unittest.mock import patch
 
 from botocore import xform_name
 
@@ -16,9 +17,6 @@ from tests.cloud.model_server import ModelCloud
 from tests.cloud.moto_fidelity import ACCOUNT, ANSWERED, Fidelity
 
 __all__ = ["AwsServer", "in_moto"]
-
-_MANAGED_POLICIES = "MOTO_IAM_LOAD_MANAGED_POLICIES"
-
 
 _NEVER_MOTO = frozenset(
     {"bedrock", "bedrock-agent", "bedrock-agentcore-control", "bedrock-data-automation"}
@@ -51,6 +49,22 @@ def in_moto(service: str, operation: str) -> bool:
 
 
 _MODULES = {"lambda": "awslambda"}
+
+
+def _managed_policies(iam: Any) -> list[Any]:
+    """AWS's own policies, attached to nothing: read once, since there are more than a thousand.
+
+    moto reads a switch before it makes them, which other users of moto here leave off.
+    """
+    if not _policies:
+        with patch.dict(os.environ, {"MOTO_IAM_LOAD_MANAGED_POLICIES": "true"}):
+            _policies.extend(iam._init_aws_policies())
+    for policy in _policies:
+        policy.attachment_count = 0
+    return _policies
+
+
+_policies: list[Any] = []
 
 
 class AwsServer:
@@ -93,17 +107,9 @@ class AwsServer:
         from moto.iam.models import iam_backends
 
         self.post("/moto-api/reset")
-        # moto reads the switch when it makes an account's IAM state. That costs a second, so other
-        # users of moto in this process shall not pay for it.
-        before = os.environ.get(_MANAGED_POLICIES)
-        os.environ[_MANAGED_POLICIES] = "true"
-        try:
-            iam_backends[ACCOUNT]["aws"].reset()
-        finally:
-            if before is None:
-                del os.environ[_MANAGED_POLICIES]
-            else:
-                os.environ[_MANAGED_POLICIES] = before
+        iam: Any = iam_backends[ACCOUNT]["aws"]
+        iam.aws_managed_policies = _managed_policies(iam)
+        iam.managed_policies = iam._init_managed_policies()
         self._fidelity.reset()
         self.model.reset()
         self.model.page = 100
