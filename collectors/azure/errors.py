@@ -15,6 +15,7 @@ from azure.core.exceptions import (
     ServiceResponseError,
 )
 
+from collectors.azure.credentials import refusals
 from collectors.azure.guard import ForeignHostError
 from undercroft.model import CoverageStatus
 
@@ -28,6 +29,7 @@ _VERSION = frozenset(
         "UnsupportedApiVersion",
     }
 )
+_SIGN_IN = "sign in with 'az login' and scan again"
 _NOT_USED = frozenset({"MissingSubscriptionRegistration", "SubscriptionNotRegistered"})
 _GONE = frozenset({"ParentResourceNotFound", "ResourceGroupNotFound", "ResourceNotFound"})
 
@@ -112,7 +114,9 @@ def classify(error: Exception, url: str) -> ArmError:
     if isinstance(error, HttpResponseError) and error.response is not None:
         return _answer(error, action)
     if isinstance(error, ClientAuthenticationError):
-        return ArmError(CoverageStatus.DENIED, f"no usable credentials ({_line(error)})")
+        told = refusals(str(error.message or error))
+        why = f"no usable credentials{f' ({told})' * bool(told)}; {_SIGN_IN}"
+        return ArmError(CoverageStatus.DENIED, why)
     if isinstance(error, DecodeError | DeserializationError):
         return unreadable(url, "the answer could not be read as Azure's protocol")
     if isinstance(error, ServiceRequestError | ServiceResponseError):

@@ -100,6 +100,17 @@ def test_doctor_finds_a_broken_cache(undercroft: Command, shell: Shell) -> None:
     assert "restore it from a copy" in done.err
 
 
+def test_doctor_has_no_advice_about_a_file_that_is_no_cache(
+    fresh_undercroft: Command, tmp_path: Path
+) -> None:
+    other = tmp_path / "notes.txt"
+    other.write_text("nothing to do with it")
+    other.chmod(0o644)
+    out = fresh_undercroft("doctor", "--db", other, status=1).out
+    assert "is not an Undercroft cache" in out
+    assert "chmod" not in out
+
+
 def test_config_path_and_show(fresh_undercroft: Command, new_shell: Shell) -> None:
     path = Path(fresh_undercroft("config", "path").out.strip())
     assert path == new_shell.home / ".config" / "undercroft" / "config.toml"

@@ -10,7 +10,8 @@ import pytest
 from tests.cli.conftest import Command
 from tests.end_to_end.kit import Shell
 from tui.cli.errors import Exit
-from tui.cli.scan import _gate, _status
+from tui.cli.scan import _gate, _status, _summary
+from undercroft.model import Coverage, CoverageStatus
 from undercroft.store import Store
 
 
@@ -76,7 +77,8 @@ def test_nothing_to_read_yet(fresh_undercroft: Command) -> None:
     for command in ("findings", "services", "scans", "history"):
         done = fresh_undercroft(command, status=2)
         assert done.err.startswith("undercroft: there is no cache at ")
-        assert "undercroft scan aws" in done.err
+        assert "make one with 'undercroft scan'" in done.err
+        assert "'undercroft demo'" in done.err
 
 
 def test_a_file_that_is_no_cache(fresh_undercroft: Command, tmp_path: object) -> None:
@@ -129,3 +131,27 @@ def test_a_gate_is_a_filter_of_what_is_active(
     with Store.open(shell.db, read_only=True) as store:
         assert _status(store, store.scan(), _gate(gate)) is status
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("regions", "lines"), [(3, 3), (11, 1)])
+def test_one_reason_for_very_many_parts_is_said_once(
+    fresh_undercroft: Command,
+    new_shell: Shell,
+    capsys: pytest.CaptureFixture[str],
+    regions: int,
+    lines: int,
+) -> None:
+    with Store.open(new_shell.db) as store:
+        with store.write_scan(name="x", kind="live", scope={}, rules={}, pack="p") as writer:
+            for number in range(regions):
+                denied = CoverageStatus.DENIED
+                writer.add([Coverage("aws", "1", f"r{number}", "aws.kms", denied, "sign in")])
+            writer.commit(calls=0, throttled=0, now=datetime(2026, 11, 21, tzinfo=UTC))
+        _summary(store, store.scan())
+    said = capsys.readouterr().err
+    assert f"could not be read: {regions} parts" in said
+    assert said.count("sign in") == lines
+    for command in ("findings", "services"):
+        done = fresh_undercroft(command)
+        assert done.rows == []
+        assert f"could not read {regions} parts; 'undercroft scans show 1' names" in done.err

@@ -102,7 +102,8 @@ def open_store(
     path = cache_path(db)
     if not create and not path.exists():
         raise CommandError(
-            f"there is no cache at {path}: run 'undercroft scan aws' first, or name one with --db"
+            f"there is no cache at {path}: make one with 'undercroft scan' (aws, gcp or azure), "
+            "name one with --db, or look around in 'undercroft demo'"
         )
     store = Store.open(path, read_only=read_only, clock=asked_clock())
     try:

@@ -199,13 +199,6 @@ def _cache(db: Path | None) -> Iterator[Check]:
     if not path.exists():
         yield Check("cache", True, f"none yet at {path}; the first scan makes it")
         return
-    mode = stat.S_IMODE(path.stat().st_mode)
-    private = not mode & 0o077
-    size = sum(file.stat().st_size for file in path.parent.glob(f"{path.name}*") if file.is_file())
-    text = f"{path}, {size / 1_000_000:.1f} MB"
-    yield Check(
-        "cache", private, text if private else f"{text}; others can read it: chmod 600 {path}"
-    )
     from undercroft.store import Store, StoreError
 
     try:
@@ -216,6 +209,13 @@ def _cache(db: Path | None) -> Iterator[Check]:
     except StoreError as error:
         yield Check("cache", False, str(error))
         return
+    mode = stat.S_IMODE(path.stat().st_mode)
+    private = not mode & 0o077
+    size = sum(file.stat().st_size for file in path.parent.glob(f"{path.name}*") if file.is_file())
+    text = f"{path}, {size / 1_000_000:.1f} MB"
+    yield Check(
+        "cache", private, text if private else f"{text}; others can read it: chmod 600 {path}"
+    )
     yield Check("integrity", not problem, problem or "file and decision log are whole")
     if not problem:
         room = f", {free / 1e6:.1f} MB of the cache free for more" if free else ""

@@ -7,14 +7,21 @@ from pathlib import Path
 
 import click
 
-from tui.cli.common import db_option, debug_option, filter_option, open_store, scan_option
+from tui.cli.common import db_option, debug_option, filter_option, open_store, say, scan_option
 from tui.cli.moment import as_of_option, now
 from tui.cli.output import print_json, print_rows, severity_style
 from undercroft.model import LAYERS
 from undercroft.text import count, shown
-from undercroft.views import Query
+from undercroft.views import Query, ScanRow
 
 __all__ = ["findings_command", "services_command", "show_command", "tower_command"]
+
+
+def _say_gaps(scan: ScanRow) -> None:
+    """A list that is short because little could be read shall not pass for good news."""
+    if scan.gaps:
+        parts = count(scan.gaps, "part")
+        say(f"this scan could not read {parts}; 'undercroft scans show {scan.id}' names them")
 
 
 @click.command("services")
@@ -28,6 +35,7 @@ def services_command(scan_ref: str | None, filter_text: str, db: Path | None, fo
     """List AI services, worst first."""
     with open_store(db, read_only=True) as store:
         scan = store.scan(scan_ref)
+        _say_gaps(scan)
         rows = store.services(scan.id, Query(filter=filter_text))
         if form != "table":
             from undercroft.exchange import Format, Head, export_services
@@ -74,6 +82,7 @@ def findings_command(scan_ref: str | None, filter_text: str, db: Path | None, fo
     """List findings, worst first."""
     with open_store(db, read_only=True) as store:
         scan = store.scan(scan_ref)
+        _say_gaps(scan)
         query = Query(filter=filter_text)
         if form != "table":
             from tui.settings import load

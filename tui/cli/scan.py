@@ -22,7 +22,7 @@ import click
 from tui.cli.aws import AwsSignIn, aws_sign_in
 from tui.cli.common import db_option, debug_option, open_store, say
 from tui.cli.errors import CommandError, Exit
-from undercroft.model import CoverageStatus, Severity
+from undercroft.model import Coverage, CoverageStatus, Severity
 from undercroft.protocols import Cancelled, Progress
 from undercroft.text import calls, count, shown
 from undercroft.views import Query
@@ -36,7 +36,7 @@ __all__ = ["scan_command"]
 
 _SCORE = re.compile(r"score>=(\d+(?:\.\d+)?)$")
 _MANY = 10
-"""So many services that are not enabled are only counted."""
+"""More parts that could not be read for one reason, or are not enabled, are only counted."""
 _INTERRUPTED = (
     "interrupted; earlier scans and all decisions are untouched, "
     "and the same command with --resume goes on from here"
@@ -346,7 +346,17 @@ def _summary(store: Store, row: ScanRow) -> None:
         # A hundred projects without most services are no news line by line.
         say(f"not enabled, so nothing to read: {count(len(off), 'part')}")
         told = [unit for unit in told if unit not in off]
+    alike: dict[tuple[CoverageStatus, str], list[Coverage]] = {}
     for item in (*gaps, *told):
-        how = "in part" if item.status is CoverageStatus.COMPLETE else item.status.value
-        where = f"{item.scope} {item.location} {item.collector}"
-        say(f"  {how:<10} {where}: {shown(item.reason)}")
+        alike.setdefault((item.status, item.reason), []).append(item)
+    for (status, reason), items in alike.items():
+        how = "in part" if status is CoverageStatus.COMPLETE else status.value
+        if len(items) > _MANY:
+            where = (
+                f"{count(len(items), 'part')}, all of which 'undercroft scans show {row.id}' names"
+            )
+            say(f"  {how:<10} {where}: {shown(reason)}")
+            continue
+        for item in items:
+            where = f"{item.scope} {item.location} {item.collector}"
+            say(f"  {how:<10} {where}: {shown(reason)}")

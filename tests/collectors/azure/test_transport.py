@@ -10,12 +10,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from azure.core.exceptions import ClientAuthenticationError
 from azure.core.rest import HttpRequest
 from azure.identity import ChainedTokenCredential, CredentialUnavailableError
 
-from collectors.azure.credentials import link_of
+from collectors.azure.credentials import link_of, refusals
 from collectors.azure.endpoint import CLOUDS, EndpointError, endpoint_of
-from collectors.azure.errors import ArmError
+from collectors.azure.errors import ArmError, classify
 from collectors.azure.guard import ForeignHostError, Pace, ReadOnly, RefusedError
 from collectors.azure.session import LONGEST_RETRY_AFTER, Arm
 from tests.cloud.arm import ArmServer, Fault
@@ -315,3 +316,42 @@ def test_doctor_can_say_which_link_of_the_chain_worked() -> None:
     chain.get_token("https://management.azure.com/.default")
     assert link_of(chain) == "the Azure CLI ('az login')"
     assert link_of(None) == ""
+
+
+def failed(*credentials: tuple[str, str]) -> str:
+    """What a chain of these says when none of them gets a token, in the SDK's own words."""
+
+    def link(name: str, said: str) -> Any:
+        def get_token(*_: Any, **__: Any) -> Any:
+            raise CredentialUnavailableError(message=said)
+
+        return type(name, (), {"get_token": staticmethod(get_token)})()
+
+    chain = ChainedTokenCredential(*(link(*credential) for credential in credentials))
+    with pytest.raises(ClientAuthenticationError) as error:
+        chain.get_token("scope")
+    return str(error.value.message)
+
+
+def test_nobody_signed_in_is_one_sentence() -> None:
+    unset = "EnvironmentCredential authentication unavailable.\nVisit https://example.org/x"
+    said = failed(
+        ("EnvironmentCredential", unset),
+        ("AzureCliCredential", "Azure CLI not found on path"),
+        ("AzurePowerShellCredential", "PowerShell is not installed"),
+    )  # fmt: skip
+    assert refusals(said) == ""
+    error = classify(ClientAuthenticationError(said), "/subscriptions")
+    assert error.status is CoverageStatus.DENIED
+    assert error.reason == "no usable credentials; sign in with 'az login' and scan again"
+
+
+def test_who_was_refused_is_told_and_who_was_not_there_is_not() -> None:
+    said = failed(
+        ("ManagedIdentityCredential", "ManagedIdentityCredential authentication unavailable."),
+        ("AzureCliCredential", "ERROR: AADSTS70043: The refresh token has expired."),
+    )
+    told = "the Azure CLI ('az login'): ERROR: AADSTS70043: The refresh token has expired."
+    assert refusals(said) == told
+    assert f"({told})" in classify(ClientAuthenticationError(said), "/subscriptions").reason
+    assert refusals("the tenant is\nnot known") == "the tenant is not known"
