@@ -24,7 +24,7 @@ from tests.undercroft.test_filter_parse import lines
 from undercroft.filter import FilterError
 from undercroft.model import CoverageStatus, Layer, Severity
 from undercroft.relations import Relation
-from undercroft.store import GivenUpError, Store, choosing, connection, lookup
+from undercroft.store import GivenUpError, Store, choosing, connection, lookup, wordings
 from undercroft.views import FindingRow, Query
 
 
@@ -69,6 +69,8 @@ LINES = (
     "type:sagemaker:* -resource:nb-1",
     "lib3",
     "nb-2 or lib6",
+    '"in lib"',
+    '"t on nb-1"',
     "-lib3 severity:high,low",
     "owner:ml",
     "kev:yes or epss>0",
@@ -91,6 +93,7 @@ def test_every_way_shows_the_same_rows(
     # Walks that are given up at once or never; small tables whose answers are never handed over.
     monkeypatch.setattr(choosing, "_PATIENCE", patience)
     monkeypatch.setattr(lookup, "_MANY", many)
+    monkeypatch.setattr(wordings, "_FREQUENT", max(many, 1))
     for query, rows in zip(queries, expected, strict=True):
         assert store.findings(scan.id, query, 0, 10) == rows[:10], query
         assert store.findings(scan.id, query, 3, 4) == rows[3:7], query

@@ -5,7 +5,7 @@ describes, ``complete`` it while somebody types.
 """
 
 from undercroft.filter.columns import TEXT, Bindable, Column, Columns, Placed
-from undercroft.filter.compiler import to_sql
+from undercroft.filter.compiler import any_of, to_sql
 from undercroft.filter.completion import Completion, complete, offers
 from undercroft.filter.errors import FilterError
 from undercroft.filter.keys import KEYS, Key
@@ -29,6 +29,7 @@ __all__ = [
     "Term",
     "Value",
     "Word",
+    "any_of",
     "complete",
     "offers",
     "parse",

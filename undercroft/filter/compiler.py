@@ -11,7 +11,7 @@ from undercroft.filter.keys import KEYS
 from undercroft.filter.nodes import And, Node, Not, Or, Term, Value, Word
 from undercroft.filter.values import Span, expand, number_range, span
 
-__all__ = ["to_sql"]
+__all__ = ["any_of", "to_sql"]
 
 _Sql = tuple[str, list[Bindable]]
 
@@ -31,10 +31,10 @@ def to_sql(node: Node, columns: Columns, now: datetime) -> tuple[str, list[Binda
 def _compile(node: Node, columns: Columns, now: datetime) -> _Sql:
     match node:
         case Word():
-            return _any(_contains(column, node.value) for column in _of(columns, TEXT, node.at))
+            return any_of(_contains(column, node.value) for column in _of(columns, TEXT, node.at))
         case Term():
             found = _of(columns, node.key, node.at)
-            return _any(_term(node, column, now) for column in found)
+            return any_of(_term(node, column, now) for column in found)
         case Not():
             sql, params = _compile(node.child, columns, now)
             return f"({sql}) IS NOT TRUE", params
@@ -58,17 +58,17 @@ def _term(term: Term, column: Column, now: datetime) -> _Sql:
     match key.kind:
         case "enum" | "severity":
             words = [word for value in term.values for word in expand(key, term.op, value)]
-            sql, params = _equal_any(column, [Value((word,)) for word in words])
+            sql, params = _equalany_of(column, [Value((word,)) for word in words])
         case "flag":
-            return _any(_flag(column, value) for value in term.values)
+            return any_of(_flag(column, value) for value in term.values)
         case "number":
-            sql, params = _any(_number(column, term.op, value) for value in term.values)
+            sql, params = any_of(_number(column, term.op, value) for value in term.values)
         case "since" | "lapses":
-            sql, params = _any(
+            sql, params = any_of(
                 _time(column, key.kind, term.op, value, now, term.at) for value in term.values
             )
         case "name" | "tag":
-            sql, params = _equal_any(column, term.values)
+            sql, params = _equalany_of(column, term.values)
     if key.kind == "tag":
         sql = f"{column.name_expr} = ? COLLATE NOCASE AND ({sql})"
         params = [term.tag, *params]
@@ -80,7 +80,7 @@ def _contains(column: Column, value: Value) -> _Sql:
     return column.placed(sql, [f"%{_like(value)}%"])
 
 
-def _equal_any(column: Column, values: Sequence[Value]) -> _Sql:
+def _equalany_of(column: Column, values: Sequence[Value]) -> _Sql:
     """One of ``values``: those without wildcards by IN, so that an index can serve them."""
     plain: list[Bindable] = [_stored(column, value) for value in values if not value.is_wild]
     found: list[_Sql] = []
@@ -162,7 +162,8 @@ def _bound(op: str, when: Span, *, ends: bool) -> tuple[str, datetime]:
     return (">=" if op in {">", ">="} else "<"), edge
 
 
-def _any(found: Iterable[_Sql]) -> _Sql:
+def any_of(found: Iterable[_Sql]) -> _Sql:
+    """Conditions with their parameters, one of which is enough; ``0`` is one that nothing fulfils."""
     return _join("OR", list(found))
 
 

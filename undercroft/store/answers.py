@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from undercroft.identity import observation_id, tie_break
 from undercroft.model import Observation, Outcome
+from undercroft.store import wordings
 from undercroft.store.encode import LAYER_NUMBER, clean, dump, evidence_text
 
 __all__ = ["Answer", "Answers", "Holds", "columns_of"]
@@ -19,6 +20,9 @@ __all__ = ["Answer", "Answers", "Holds", "columns_of"]
 
 _PART = 500
 """Resources per query."""
+_WORDINGS = 100_000
+"""Wordings that are remembered as written."""
+_TITLE = 3
 _EVIDENCE = 4
 """Where the text of the evidence is in ``columns_of``; its hash comes after it."""
 
@@ -61,6 +65,7 @@ class Answers:
         self._scan = scan
         self._pack = pack
         self._rules: dict[str, int] = {}
+        self._worded: set[wordings.Wording] = set()
 
     def write(
         self, connection: sqlite3.Connection, answers: Sequence[tuple[Answer, int | None]]
@@ -135,6 +140,7 @@ class Answers:
         findings: list[tuple[Any, ...]] = []
         observations: list[tuple[Any, ...]] = []
         renamed: list[tuple[int, int]] = []
+        called: set[wordings.Wording] = set()
         # A finding belongs to one resource, so the rest of the table need not be asked.
         known = {
             fid: (found, rule)
@@ -153,6 +159,10 @@ class Answers:
                 elif known[fid][1] != rule:
                     # A renamed rule goes on with its findings under its new name.
                     renamed.append((rule, known[fid][0]))
+                    wordings.rename(connection, known[fid][1], rule)
+                wording = (fail.cve or "", fail.at.get("package", ""), rule, columns[fid][_TITLE])
+                if wording not in self._worded:
+                    called.add(wording)
             observations += [(judgement, known[fid][0], *values) for fid, values in columns.items()]
         connection.executemany("UPDATE finding SET rule = ? WHERE id = ?", renamed)
         connection.executemany(
@@ -166,6 +176,14 @@ class Answers:
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             observations,
         )
+        if called:
+            wordings.write(
+                connection,
+                [(clean(cve), clean(package), rule, title) for cve, package, rule, title in called],
+            )
+            if len(self._worded) > _WORDINGS:
+                self._worded.clear()
+            self._worded |= called
 
     def _finding(self, answer: Answer, fid: str, fail: Observation, rule: int) -> tuple[Any, ...]:
         at = fail.at

@@ -12,23 +12,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from undercroft.filter import TEXT, Bindable, Column, Columns, Placed, parse, to_sql
+from undercroft.filter import TEXT, Bindable, Column, Columns, Placed, any_of, parse, to_sql
 from undercroft.model import LAYERS, Severity
 from undercroft.store.lookup import Lookup
+from undercroft.store.wordings import called
 
 __all__ = ["condition", "finding_columns", "service_columns"]
 
 _SEVERITIES: Mapping[str, Bindable] = {severity.value: severity.rank for severity in Severity}
 _LAYERS: Mapping[str, Bindable] = {layer.value: number for number, layer in enumerate(LAYERS)}
 _TAGS = "json_each(c.tags) j"
-_ROW = {
-    "u": "EXISTS (SELECT 1 FROM rule u WHERE u.id = t.rule AND ",
-    "o": "EXISTS (SELECT 1 FROM observation o WHERE o.id = t.observation AND ",
-    "f": "EXISTS (SELECT 1 FROM finding f WHERE f.id = t.finding AND ",
-    "b": "EXISTS (SELECT 1 FROM body b WHERE b.id = t.body AND ",
-    "r": "EXISTS (SELECT 1 FROM resource r WHERE r.id = t.resource AND ",
-}
-"""Table → how it is asked about one row."""
 
 
 def condition(text: str, columns: Columns, now: datetime) -> Placed:
@@ -68,35 +61,26 @@ def finding_columns(lookup: Lookup) -> Columns:
         f"WHERE s.scan = {scan}"
     )
 
-    def title(sql: str, params: list[Bindable]) -> Placed:
-        # There is an index by finding and none by observation.
-        among = f"SELECT DISTINCT o.finding FROM observation o WHERE {sql}"
-        place, bound = lookup.among("t.finding", among, params)
-        if place == "0":
-            return place, bound
-        if bound is params:  # too many to be named
-            return f"t.observation IN (SELECT o.id FROM observation o WHERE {sql})", params
-        return f"({place} AND {_ROW['o']}{sql}))", [*bound, *params]
+    def word(_: str, params: list[Bindable]) -> Placed:
+        (pattern,) = params
+        return any_of(
+            [
+                *called(lookup, pattern),
+                *(
+                    place(f"{expr} LIKE ? ESCAPE '\\'", [pattern])
+                    for expr, place in (
+                        ("u.name", rule),
+                        ("b.name", lookup.bodies),
+                        ("r.key", key),
+                    )
+                ),
+            ]
+        )
 
     # A whole list is read faster from end to end than through an index that has few values.
     few = "" if lookup.near else "+"
-    searched: tuple[Column, ...]
-    if lookup.near:
-        searched = tuple(
-            Column(expr, "contains", within=(_ROW[expr[0]], ")"))
-            for expr in ("u.name", "o.title", "f.cve", "f.package", "b.name", "r.key")
-        )
-    else:
-        searched = (
-            Column("u.name", "contains", place=rule),
-            Column("o.title", "contains", place=title),
-            Column("f.cve", "contains", place=finding),
-            Column("f.package", "contains", place=finding),
-            Column("b.name", "contains", place=lookup.bodies),
-            Column("r.key", "contains", place=key),
-        )
     return {
-        TEXT: searched,
+        TEXT: Column("", "contains", place=word),
         "severity": Column(f"{few}t.severity", values=_SEVERITIES),
         "status": Column(f"{few}t.status"),
         "layer": Column("t.layer", values=_LAYERS),

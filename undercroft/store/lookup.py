@@ -15,7 +15,7 @@ from undercroft.store.connection import Database
 
 __all__ = ["Lookup"]
 
-_MANY = 200
+_MANY = 2_000
 """Numbers that one lookup hands over; what names more stays a subquery, which is then no worse."""
 _MOST = 10_000
 """Numbers in one condition, however many words it has: SQLite limits what can be bound."""
@@ -51,15 +51,21 @@ class Lookup:
         """How a column is placed whose condition chooses what ``select`` gives."""
         return lambda sql, params: self.among(expr, f"{select}{sql}{end}", params)
 
+    def number(self, select: str, params: Sequence[Bindable], most: int) -> int:
+        """How many rows a query gives, counted no further than ``most``."""
+        row = self._connection.execute(
+            f"SELECT count(*) FROM ({select} LIMIT ?)", (*params, most)
+        ).fetchone()
+        return int(row[0])
+
     def rules(self, sql: str, params: list[Bindable]) -> Placed:
         """Findings of rules ``u`` that fulfil a condition."""
         place, bound = self.among("t.rule", f"SELECT u.id FROM rule u WHERE {sql}", params)
         if self.near or not place.startswith("t.rule IN (?"):
             return place, bound
-        (rows,) = self._connection.execute(
-            f"SELECT count(*) FROM (SELECT 1 FROM state t WHERE t.scan = ? AND {place} LIMIT ?)",
-            (self.scan, *bound, _FREQUENT),
-        ).fetchone()
+        rows = self.number(
+            f"SELECT 1 FROM state t WHERE t.scan = ? AND {place}", [self.scan, *bound], _FREQUENT
+        )
         # A whole list is read faster from end to end than through an index that gives much of it.
         return (f"+{place}" if rows == _FREQUENT else place), bound
 

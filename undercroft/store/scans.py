@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from undercroft.model import Coverage, CoverageStatus
+from undercroft.store import wordings
 from undercroft.store.connection import Database, bump
 from undercroft.store.encode import clean, load
 from undercroft.store.errors import AmbiguousError, NotFoundError, StoreError
@@ -240,3 +241,4 @@ def _collect_garbage(connection: sqlite3.Connection) -> None:
         "DELETE FROM body WHERE id NOT IN (SELECT body FROM snapshot UNION SELECT body FROM state)"
     )
     connection.execute("DELETE FROM content WHERE body NOT IN (SELECT id FROM body)")
+    wordings.rebuild(connection)

@@ -16,7 +16,7 @@ __all__ = ["APPLICATION_ID", "FINDING_INDEXES", "SCHEMA_VERSION", "STATE_INDEXES
 
 APPLICATION_ID = 0x55435246
 """``UCRF`` in the file's header: tells our files from other SQLite databases."""
-SCHEMA_VERSION = 13
+SCHEMA_VERSION = 14
 """Kept in the header too, so that reading it needs no table and no library."""
 
 _TABLES = (
@@ -308,6 +308,18 @@ def migrations() -> Migrations:
     def add_spared(db: Database) -> None:
         # What need not be asked again, beside what was.
         db.execute("ALTER TABLE scan ADD COLUMN spared INTEGER NOT NULL DEFAULT 0")
+
+    @found(name="0014_wordings")
+    def add_wordings(db: Database) -> None:
+        from undercroft.store.wordings import rebuild
+
+        # What findings are called, each wording once: words are looked for among these.
+        db.execute(
+            "CREATE TABLE wording (cve TEXT NOT NULL, package TEXT NOT NULL, "
+            "rule INTEGER NOT NULL, title TEXT NOT NULL, "
+            "PRIMARY KEY (cve, package, rule, title)) STRICT, WITHOUT ROWID"
+        )
+        rebuild(db.conn)
 
     return found
 

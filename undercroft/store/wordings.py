@@ -1,0 +1,95 @@
+"""What findings are called: rule, CVE, package and title, each wording once however many say so.
+
+A word is looked for in here. Findings are then found by rule, CVE and package, which have indexes.
+"""
+
+# ruff: noqa: S608  (only names of our own columns are put together; values are bound)
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from undercroft.filter import Bindable, Placed
+from undercroft.store.lookup import Lookup
+
+__all__ = ["Wording", "called", "rebuild", "rename", "write"]
+
+Wording = tuple[str, str, int, str]
+"""CVE and package (each may be empty), rule and title."""
+
+_LIKE = "LIKE ? ESCAPE '\\'"
+_TITLE = f"EXISTS (SELECT 1 FROM observation o WHERE o.id = t.observation AND o.title {_LIKE})"
+_NAMED = (
+    "EXISTS (SELECT 1 FROM finding f WHERE f.id = t.finding "
+    f"AND (f.cve {_LIKE} OR f.package {_LIKE}))"
+)
+_BY_NAME = tuple(
+    f"SELECT f.id FROM finding f WHERE f.{name} COLLATE NOCASE IN "
+    f"(SELECT DISTINCT w.{name} FROM wording w WHERE w.{name} {_LIKE})"
+    for name in ("package", "cve")
+)
+_BY_TITLE = (
+    "SELECT f.id FROM wording w CROSS JOIN finding f ON f.cve = w.cve COLLATE NOCASE "
+    f"AND coalesce(f.package, '') = w.package WHERE w.cve <> '' AND w.title {_LIKE} "
+    # Those are found by their names.
+    f"AND NOT (w.cve {_LIKE} OR w.package {_LIKE})"
+)
+_OF_ALL = f"t.observation IN (SELECT o.id FROM observation o WHERE o.title {_LIKE})"
+_FREQUENT = 20_000
+"""Findings from which on all titles are looked through."""
+_RULES = (
+    f"SELECT DISTINCT w.rule FROM wording w WHERE w.title {_LIKE} OR w.cve {_LIKE} "
+    f"OR w.package {_LIKE}"
+)
+_OTHERS = "SELECT w.rule FROM wording w WHERE w.cve = '' GROUP BY w.rule HAVING"
+_WHOLE_RULES = f"{_OTHERS} min(w.title {_LIKE})"
+_PARTS_OF_RULES = f"{_OTHERS} max(w.title {_LIKE}) > min(w.title {_LIKE})"
+
+
+def called(lookup: Lookup, pattern: Bindable) -> list[Placed]:
+    """Conditions on ``state t``, any of which holds for findings whose title, CVE or package is like
+    ``pattern``.
+    """
+    three = [pattern] * 3
+    found = [lookup.among("t.finding", select, [pattern]) for select in _BY_NAME]
+    place, bound = lookup.among("t.finding", _BY_TITLE, three)
+    if lookup.near and any("SELECT f.id" in part for part in (place, *(one for one, _ in found))):
+        # Many: asked of one row after the other, in the order of the only rule, if it is one.
+        rules, numbers = lookup.among("t.rule", _RULES, three)
+        return [(f"({rules} AND ({_TITLE} OR {_NAMED}))", [*numbers, *three])]
+    if bound is three and lookup.number(_BY_TITLE, three, _FREQUENT) == _FREQUENT:
+        return [*found, (_OF_ALL, [pattern])]
+    if place != "0":
+        # The same finding may have been called otherwise in another scan.
+        found.append((f"({place} AND {_TITLE})", [*bound, pattern]))
+    found.append(lookup.among("t.rule", _WHOLE_RULES, [pattern]))
+    place, bound = lookup.among("t.rule", _PARTS_OF_RULES, [pattern] * 2)
+    if place != "0":
+        found.append((f"({place} AND {_TITLE})", [*bound, pattern]))
+    return found
+
+
+def write(connection: sqlite3.Connection, wordings: Sequence[Wording]) -> None:
+    """Keep those that are new. Runs inside the caller's transaction."""
+    connection.executemany(
+        "INSERT OR IGNORE INTO wording (cve, package, rule, title) VALUES (?, ?, ?, ?)",
+        sorted(wordings),
+    )
+
+
+def rename(connection: sqlite3.Connection, old: int, new: int) -> None:
+    """A renamed rule goes on under its new name, with what it said before."""
+    connection.execute(
+        "INSERT OR IGNORE INTO wording SELECT cve, package, ?, title FROM wording WHERE rule = ?",
+        (new, old),
+    )
+
+
+def rebuild(connection: sqlite3.Connection) -> None:
+    """Those of the answers that there are. Runs inside the caller's transaction."""
+    connection.execute("DELETE FROM wording")
+    connection.execute(
+        "INSERT INTO wording SELECT DISTINCT coalesce(f.cve, ''), coalesce(f.package, ''), f.rule, "
+        "o.title FROM observation o JOIN finding f ON f.id = o.finding ORDER BY 1, 2, 3, 4"
+    )
