@@ -288,6 +288,7 @@ def _bucket(number: int, rng: random.Random) -> Resource:
         "public_write": False,
         "overpermissive": [],
         "foreign_write": [],
+        "copied_outside": [],
         "foreign_owned": False,
         "tls_only": number % 4 > 0,
         "access_logged": number % 5 > 0,
