@@ -7,6 +7,8 @@ import html
 import io
 import json
 import re
+import shutil
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +29,17 @@ def test_json_keeps_the_name_and_escapes_it(shell: Shell) -> None:
     assert odd["name"] == ODD
 
 
+@pytest.fixture(scope="module")
+def decided(scanned_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Shell:
+    """A cache with a decision that is as hostile as what it is about."""
+    home = tmp_path_factory.mktemp("hostile")
+    shell = Shell(home, home / "cache.db")
+    shutil.copy(scanned_cache, shell.db)
+    (found,) = [found["id"] for found in shell.findings("package:*cmd*")]
+    shell.run("accept", found, "--reason", f"because of {ODD}", "--until", "30d", "--owner", ODD)
+    return shell
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -45,10 +58,8 @@ def test_json_keeps_the_name_and_escapes_it(shell: Shell) -> None:
     ],
     ids=" ".join,
 )
-def test_nothing_reaches_the_terminal(shell: Shell, arguments: tuple[str, ...]) -> None:
-    (decided,) = [found["id"] for found in shell.findings("package:*cmd*")]
-    shell.run("accept", decided, "--reason", f"because of {ODD}", "--until", "30d", "--owner", ODD)
-    out = shell.run(*arguments).out.replace("\r\n", "\n")
+def test_nothing_reaches_the_terminal(decided: Shell, arguments: tuple[str, ...]) -> None:
+    out = decided.run(*arguments).out.replace("\r\n", "\n")
     assert not CONTROL.search(out.replace("\t", " "))
 
 
