@@ -128,6 +128,7 @@ class UndercroftApp(ViewingApp):
         self._kept: dict[str, Screen[None]] = {}
         self._version = 0
         self._opening = 0
+        self._said = ""
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Our roles, for themes that are not ours."""
@@ -216,6 +217,7 @@ class UndercroftApp(ViewingApp):
         self.open_error = ""
         self.use(cache.store)
         self.lapses, self.home = cache.lapses, cache.home
+        self._said = cache.said
         self.scan = cache.scan
         if cache.scan is None:
             self.state_text = _NO_SCAN
@@ -228,6 +230,8 @@ class UndercroftApp(ViewingApp):
             self.notify(
                 "The cache may only be read: decisions cannot be saved.", severity="warning"
             )
+        if self._said:
+            self.notify(self._said, markup=False)
         if self.scan is None:
             self.go("first_run")
             return

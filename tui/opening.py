@@ -79,6 +79,8 @@ class Cache(NamedTuple):
     """Where it was read ahead."""
     actor: str = ""
     """Who decides, where that was looked up ahead."""
+    said: str = ""
+    """What there is to say about the risk model of its scores."""
 
 
 class Opening(NamedTuple):
@@ -107,6 +109,11 @@ def open_cache(how: Opening) -> Cache:
     except ReadOnlyError:
         # A medium or a folder that may only be read: look, and say that it is so.
         store = Store.open(how.path, read_only=True, clock=how.clock)
+    said = ""
+    if store.is_scored_otherwise(how.settings.risk):
+        from tui.wiring import keep_to_model
+
+        said = keep_to_model(store, how.settings)
     version = store.data_version()
     scan: ScanRow | None = None
     try:
@@ -114,7 +121,7 @@ def open_cache(how: Opening) -> Cache:
     except NotFoundError:
         if how.scan is not None:
             raise
-    return Cache(store, scan, version, _lapsed_since(how, store, scan))
+    return Cache(store, scan, version, _lapsed_since(how, store, scan), said=said)
 
 
 def _lapsed_since(how: Opening, store: Store, scan: ScanRow | None) -> Lapses:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tui.saved_views import columns_path, read_views, views_path
 from undercroft.model import Severity
@@ -17,6 +18,9 @@ from undercroft.triage.limits import (
     ServiceLevel,
 )
 
+if TYPE_CHECKING:
+    from undercroft.risk.constants import RiskModel
+
 __all__ = ["Settings", "SettingsError", "default_path", "load"]
 
 _KNOWN = (
@@ -28,6 +32,7 @@ _KNOWN = (
     "service_level",
     "unconfirmed_days",
     "max_accept_days",
+    "risk",
 )
 _MOST_DAYS = 3650
 _CATALOGUE = "catalogue"
@@ -61,6 +66,8 @@ class Settings:
     """Days after which a finding that no scan could look at is listed as not to be confirmed."""
     max_accept_days: int = MAX_DAYS
     """The longest acceptance, in days."""
+    risk: RiskModel | None = None
+    """The risk model, with the constants that the file sets otherwise; None: as published."""
     path: Path | None = None
     """Where it was read from."""
 
@@ -113,8 +120,20 @@ def load(path: Path | None = None) -> Settings:
             path, {"unconfirmed_days": UNCONFIRMED_DAYS, **data}, "unconfirmed_days"
         ),
         max_accept_days=_days(path, {"max_accept_days": MAX_DAYS, **data}, "max_accept_days"),
+        risk=_risk(path, data),
         path=path,
     )
+
+
+def _risk(path: Path, data: Mapping[str, object]) -> RiskModel | None:
+    if "risk" not in data:
+        return None
+    from undercroft.risk.constants import ConstantsError, RiskModel
+
+    try:
+        return RiskModel.from_policy(data["risk"])
+    except ConstantsError as error:
+        raise SettingsError(f"{path}: {error}") from error
 
 
 def _service_level(path: Path, data: Mapping[str, object]) -> ServiceLevel:

@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
+from tui.settings import Settings
 from tui.settings import load as load_settings
 from undercroft.clock import stamp, utc_now
 from undercroft.model import Json
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collectors.demo import DemoDecision
     from rules import Engine, Pack
     from tui.scanning import Discovery, Preflight, ScanRequest, ScanStarter
+    from undercroft.risk import RiskModel
     from undercroft.store import Store
 
 __all__ = [
@@ -39,6 +41,7 @@ __all__ = [
     "build_demo",
     "discover",
     "engine",
+    "keep_to_model",
     "pack",
     "prepare_demo",
     "scan_aws",
@@ -120,6 +123,44 @@ def _one_or_several(option: str, values: tuple[str, ...]) -> dict[str, Json]:
     return {option: values[0]} if values else {}
 
 
+class Weighing(TypedDict):
+    """How findings are weighed, as ``undercroft.scan.run_scan`` takes it."""
+
+    criticality_tag: str
+    model: RiskModel | None
+
+
+def _weighing() -> Weighing:
+    """As the settings say."""
+    settings = load_settings()
+    return {"criticality_tag": settings.criticality_tag, "model": settings.risk}
+
+
+def keep_to_model(store: Store, settings: Settings) -> str:
+    """Have the newest scan scored with the constants that are set, if it is scored with others.
+
+    Returns a sentence about it where there is one to say: that it was done, or that the cache may
+    only be read.
+    """
+    from undercroft.risk import DEFAULT
+
+    model = settings.risk or DEFAULT
+    if not store.is_scored_otherwise(model):
+        return ""
+    scan = store.scan()
+    name = scan.name or scan.uid
+    if store.read_only:
+        other = store.model(scan.id).name
+        return (
+            f"The scores of {name!r} are by risk model {other}, not {model.name} as is set: "
+            "the cache may only be read."
+        )
+    before = store.score_again(model, settings.criticality_tag)
+    if before is not None and before.reaches_otherwise(model):
+        store.combine_again(engine(), settings.criticality_tag, model=True)
+    return f"The scores of {name!r} are by risk model {model.name} now, as is set."
+
+
 def scan_aws(store: Store, request: AwsRequest, **running: Unpack[Running]) -> ScanRow:
     """Scan AWS accounts into ``store``. Raises ``Cancelled`` if it was asked to stop."""
     from collectors.aws import collectors
@@ -133,7 +174,7 @@ def scan_aws(store: Store, request: AwsRequest, **running: Unpack[Running]) -> S
         scope,
         name=request.name or request.title(),
         jobs=request.jobs,
-        criticality_tag=load_settings().criticality_tag,
+        **_weighing(),
         **running,
     )
 
@@ -178,7 +219,7 @@ def scan_azure(store: Store, request: AzureRequest, **running: Unpack[Running]) 
         scope,
         name=request.name or " ".join(("Azure", *filter(None, where))),
         jobs=request.jobs,
-        criticality_tag=load_settings().criticality_tag,
+        **_weighing(),
         **running,
     )
 
@@ -223,7 +264,7 @@ def scan_gcp(store: Store, request: GcpRequest, **running: Unpack[Running]) -> S
         scope,
         name=request.name or " ".join(("Google Cloud", *request.projects[:1])),
         jobs=request.jobs,
-        criticality_tag=load_settings().criticality_tag,
+        **_weighing(),
         **running,
     )
 

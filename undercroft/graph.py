@@ -2,17 +2,17 @@
 
 A finding reaches a service with the largest product of attenuations over all paths (a maximum, not
 a sum: more ways to one flaw are not more flaws). Found best-first, so cycles do no harm and a path
-below ``CUTOFF`` is never followed.
+below the cut-off is never followed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from heapq import heappop, heappush
 from typing import NamedTuple
 
 from undercroft.model import Edge, Resource
-from undercroft.relations import CUTOFF, Relation, attenuation
+from undercroft.relations import ATTENUATION, CUTOFF, Relation
 
 __all__ = ["Graph", "Reach"]
 
@@ -20,7 +20,6 @@ __all__ = ["Graph", "Reach"]
 # exactly equal (floats would make noise decide a tie, or the cut-off). 0.95^9 is still exact.
 _ONE = 10**18
 _UNITS = 10**4
-_LEAST = round(CUTOFF * _ONE)
 
 
 class Reach(NamedTuple):
@@ -38,10 +37,12 @@ class Reach(NamedTuple):
 class _Links:
     """One direction of the graph: strongest link per pair of neighbours."""
 
-    __slots__ = ("nodes", "out")
+    __slots__ = ("least", "nodes", "out")
 
-    def __init__(self, nodes: int) -> None:
+    def __init__(self, nodes: int, least: int) -> None:
         self.nodes = nodes
+        self.least = least
+        """Products below are not followed."""
         self.out: list[list[tuple[int, int]] | None] = [None] * nodes
 
     def add(self, src: int, dst: int, units: int) -> None:
@@ -57,7 +58,7 @@ class _Links:
         Of two paths the greater product wins, then fewer edges, then the smaller previous key
         (nodes are numbered in the order of their keys, so numbers compare as keys do).
         """
-        out = self.out
+        out, least = self.out, self.least
         best: dict[int, tuple[int, int, int]] = {start: (-_ONE, 0, -1)}
         heap = [(-_ONE, 0, start)]
         while heap:
@@ -72,7 +73,7 @@ class _Links:
             for target, units in links:
                 # Negated so that the better label is the smaller tuple; -(x // y) rounds down.
                 reached = -(-negative * units // _UNITS)
-                if reached > -_LEAST:
+                if reached > -least:
                     continue
                 label = (reached, hops, node)
                 known = best.get(target)
@@ -99,24 +100,34 @@ class Graph:
         *,
         services: Iterable[str] = (),
         lookup: Callable[[str], Resource | None] | None = None,
+        attenuation: Mapping[Relation, float] = ATTENUATION,
+        cutoff: float = CUTOFF,
     ) -> None:
+        """``attenuation``: share that travels up each relation; those that are missing, or 0, do not
+        inherit. ``cutoff``: products below it are not followed.
+        """
+
+        def order(edge: Edge) -> tuple[float, str, str, str]:
+            return -attenuation[edge.relation], edge.relation, edge.via, edge.detail
+
         strongest: dict[tuple[str, str], Edge] = {}
         for edge in edges:
-            if edge.src == edge.dst or attenuation(edge.relation) is None:
+            if edge.src == edge.dst or not attenuation.get(edge.relation):
                 continue
             pair = (edge.src, edge.dst)
             known = strongest.get(pair)
-            if known is None or _edge_order(edge) < _edge_order(known):
+            if known is None or order(edge) < order(known):
                 strongest[pair] = edge
         self._edges = strongest
         self._services = tuple(sorted(set(services)))
         self._lookup = lookup
         self._keys = sorted({key for pair in strongest for key in pair})
         self._number = {key: number for number, key in enumerate(self._keys)}
-        self._down = _Links(len(self._keys))
-        self._up = _Links(len(self._keys))
+        least = round(cutoff * _ONE)
+        self._down = _Links(len(self._keys), least)
+        self._up = _Links(len(self._keys), least)
         for (src, dst), edge in sorted(strongest.items()):
-            units = round((attenuation(edge.relation) or 0.0) * _UNITS)
+            units = round(attenuation[edge.relation] * _UNITS)
             self._down.add(self._number[src], self._number[dst], units)
             self._up.add(self._number[dst], self._number[src], units)
 
@@ -196,7 +207,3 @@ class Graph:
             Reach(keys[node], -negative / _ONE, hops, keys[previous] if previous >= 0 else "")
             for node, (negative, hops, previous) in links.search(start).items()
         ]
-
-
-def _edge_order(edge: Edge) -> tuple[float, str, str, str]:
-    return -(attenuation(edge.relation) or 0.0), edge.relation, edge.via, edge.detail

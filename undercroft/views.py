@@ -76,6 +76,8 @@ class ScanRow:
     calls: int
     spared: int
     """Calls that were not made since an older scan had their answers and nothing had changed."""
+    model: str = ""
+    """Digest of the constants of the risk model by which it is scored."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from undercroft.model import (
     Threat,
 )
 from undercroft.relations import Relation
+from undercroft.risk import DEFAULT, RiskModel
 from undercroft.store import Store
 from undercroft.store.recall import Again
 from undercroft.triage.events import Event
@@ -178,6 +179,7 @@ def save(
     pack: str = "pack-1",
     rules: Mapping[str, str] = RULES,
     criticality_tag: str = "criticality",
+    model: RiskModel = DEFAULT,
 ) -> ScanRow:
     """Scan an estate the way the pipeline does, an hour before whatever comes next."""
     with store.write_scan(
@@ -188,6 +190,7 @@ def save(
         pack=pack,
         frameworks=FRAMEWORKS,
         criticality_tag=criticality_tag,
+        model=model,
     ) as writer:
         stamped = [
             resource

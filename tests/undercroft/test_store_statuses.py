@@ -24,7 +24,7 @@ from tests.undercroft.store_kit import (
     words,
 )
 from undercroft.model import CoverageStatus, Outcome, Presence, Severity, Threat
-from undercroft.risk import combination_hazard, finding_score, hazard
+from undercroft.risk import DEFAULT, combination_hazard, finding_score, hazard
 from undercroft.store import Store
 from undercroft.store.statuses import Seen, weigh
 from undercroft.views import Query
@@ -290,8 +290,8 @@ def test_a_severity_that_a_person_gave_outweighs_a_declared_weight() -> None:
         severity=Severity.CRITICAL.rank, threat="direct", cvss=None, vector=None, weight=1.2,
         cve=None, exposure="unknown", evidence_hash="", rule_version=None, owner_tag="",
     )  # fmt: skip
-    assert weigh(seen, Severity.CRITICAL) == combination_hazard(1.2)
-    assert weigh(seen, Severity.LOW) == hazard(Severity.LOW, Threat.DIRECT)
+    assert weigh(seen, Severity.CRITICAL, DEFAULT) == combination_hazard(1.2)
+    assert weigh(seen, Severity.LOW, DEFAULT) == hazard(Severity.LOW, Threat.DIRECT)
 
 
 def test_a_combination_is_not_fixed_by_not_looking(store: Store, clock: Clock) -> None:

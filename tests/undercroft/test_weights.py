@@ -110,4 +110,4 @@ def test_the_model_cuts_where_the_roll_up_does() -> None:
     many = [(f"f{i:03}", "vm", 1.5) for i in range(risk.DEPTH * 3)]
     assert risk.service_score(many).value == risk.service_score(many[: risk.DEPTH]).value
     # What is cut is below a millionth of a point.
-    assert 100 * 1.5 * 2 * risk.IN_LAYER**risk.DEPTH < 1e-6
+    assert 100 * 1.5 * 2 * risk.DEFAULT.in_layer[1] ** risk.DEPTH < 1e-6

@@ -15,7 +15,7 @@ import click
 from tui.cli.errors import CommandError
 from tui.cli.moment import asked_clock
 from undercroft.clock import utc_now
-from undercroft.text import count
+from undercroft.text import count, shown
 from undercroft.views import Query, ScanRow
 
 if TYPE_CHECKING:
@@ -107,9 +107,37 @@ def open_store(
         )
     store = Store.open(path, read_only=read_only, clock=asked_clock())
     try:
+        keep_to_model(store)
         yield store
     finally:
         store.close()
+
+
+def keep_to_model(store: Store) -> None:
+    """Have the newest scan scored as the settings say, also by a command that otherwise only reads;
+    where nobody can write to the cache, say that its scores are of another model.
+    """
+    from tui.settings import default_path, load
+
+    config = default_path()
+    # Most have set nothing, and need not know more about the model to be sure of it.
+    settings = load(config) if config.exists() else None
+    if not store.is_scored_otherwise(settings.risk if settings else None):
+        return
+    from tui import wiring
+    from tui.settings import Settings
+    from undercroft.store import ReadOnlyError
+    from undercroft.store import Store as Cache
+
+    settings = settings or Settings()
+    say(f"Scoring {shown(store.scan().name)!r} again: another risk model is set")
+    try:
+        with Cache.open(store.path, clock=asked_clock()) as writable:
+            said = wiring.keep_to_model(writable, settings)
+    except ReadOnlyError:
+        said = wiring.keep_to_model(store, settings)
+    if said:
+        say(shown(said))
 
 
 def choose_findings(

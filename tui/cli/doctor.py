@@ -39,7 +39,14 @@ def doctor_command(ctx: click.Context, db: Path | None) -> None:
     """Check credentials, permissions, terminal and cache."""
     if ctx.invoked_subcommand is not None:
         return
-    checks = [*_terminal(), *_cache(db), *_rules(), *_aws_offline(), *_gcp_offline()]
+    checks = [
+        *_terminal(),
+        *_cache(db),
+        *_risk_model(db),
+        *_rules(),
+        *_aws_offline(),
+        *_gcp_offline(),
+    ]
     checks += _azure_offline()
     for check in checks:
         mark = click.style("ok  ", fg="green") if check.ok else click.style("FIX ", fg="red")
@@ -220,6 +227,33 @@ def _cache(db: Path | None) -> Iterator[Check]:
     if not problem:
         room = f", {free / 1e6:.1f} MB of the cache free for more" if free else ""
         yield Check("scans", True, f"{count(len(scans), 'saved scan')}{room}")
+
+
+def _risk_model(db: Path | None) -> Iterator[Check]:
+    from tui.settings import SettingsError, load
+    from undercroft.risk import DEFAULT
+    from undercroft.risk.ssvc import in_words
+    from undercroft.store import Store, StoreError
+
+    try:
+        model = load().risk or DEFAULT
+    except SettingsError as error:
+        yield Check("risk model", False, str(error))
+        return
+    enough, said = in_words(model)
+    changed = "".join(f"{name} {now:g}, " for name, (now, _) in model.changes().items())
+    yield Check("risk model", enough, f"{model.name}: {changed}{said}")
+    path = cache_path(db)
+    if not path.exists():
+        return
+    try:
+        with Store.open(path, read_only=True) as store:
+            otherwise = store.is_scored_otherwise(model)
+    except StoreError:
+        return  # said above
+    if otherwise:
+        text = "the newest scan is scored by another; whatever opens the cache next scores it again"
+        yield Check("scores", True, text)
 
 
 def _rules() -> Iterator[Check]:

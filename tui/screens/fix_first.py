@@ -179,7 +179,8 @@ class FixFirstScreen(ActingScreen):
         if planned:
             pane.show("plan", plan_text(what_if, planned, self.undercroft.mapped))
         elif row is not None:
-            pane.show(row.id, repair_text(row, [self.undercroft.advice(r) for r in row.rules]))
+            advice = [self.undercroft.advice(rule) for rule in row.rules]
+            pane.show(row.id, repair_text(row, advice, what_if.model))
         marks = f"● {len(planned)} planned   " if planned else ""
         self.note = styled(f"{marks}{count(len(self._rows), 'repair')}", "$muted")
 

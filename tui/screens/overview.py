@@ -22,7 +22,7 @@ from tui.widgets.columns import Column, Run
 from tui.widgets.filter_line import FilterLine
 from tui.widgets.table import VirtualTable
 from undercroft.model import LAYERS, Layer
-from undercroft.risk import band
+from undercroft.risk import RiskModel, band
 from undercroft.risk.trends import Change, TrendPoint, sparkline
 from undercroft.views import Query, ServiceRow
 
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["OverviewScreen", "change_text"]
 
+_BARS = 40
+"""Scans in the trend of the whole."""
 _VISIBLE = 0.05
 """Points from which a change shows in tenths."""
 _SCANS = 12
@@ -43,10 +45,11 @@ class Row:
 
     service: ServiceRow
     trend: Sequence[float | None]
+    model: RiskModel
 
 
 def _score(row: Row) -> Run:
-    return (f"{row.service.score:.0f}", severity_tone(band(row.service.score)))
+    return (f"{row.service.score:.0f}", severity_tone(band(row.service.score, row.model)))
 
 
 def _trend(row: Row) -> Run:
@@ -116,7 +119,8 @@ class OverviewScreen(ListingScreen[Row]):
         """A window of services with their trends."""
         services = store.services(scan_id, query, start, count)
         trends = store.trends_of(scan_id, [service.key for service in services])
-        return [Row(service, trends[service.key]) for service in services]
+        model = store.model(scan_id)
+        return [Row(service, trends[service.key], model) for service in services]
 
     def reload(self) -> None:
         """The heat map, and the trend above it."""
@@ -162,14 +166,22 @@ def trend_text(points: Sequence[TrendPoint], change: Change | None) -> Content:
     if not points:
         return Content("")
     last = points[-1]
-    bars = sparkline([point.total for point in points], 40)
+    shown = points[-_BARS:]
+    bars = sparkline([point.total for point in shown], _BARS)
+    # Numbers of other constants are not of this yardstick: said, and set apart.
+    others = sum(point.scan.model != last.scan.model for point in shown)
+    drawn = [
+        Content.styled(bar, "$signature" if point.scan.model == last.scan.model else "$faint")
+        for bar, point in zip(bars, shown, strict=True)
+    ]
     first = Content.assemble(
         Content.styled("risk over all services  ", "$muted"),
-        Content.styled(bars, "$signature"),
+        *drawn,
         Content.styled(f"  {last.total:,.1f}", "bold $strong"),
         Content.styled(
             f"  {count(last.services, 'service')}, {count(len(points), 'scan')}", "$faint"
         ),
+        Content.styled(f", {others} scored by another risk model" if others else "", "$medium"),
     )
     return Content("\n").join([first, change_text(change)])
 

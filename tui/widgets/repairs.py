@@ -13,6 +13,7 @@ from tui.widgets.finding_text import Advice
 from undercroft.risk import band
 
 if TYPE_CHECKING:
+    from undercroft.risk import RiskModel
     from undercroft.store.planning import Help, Repair, WhatIf
 
 __all__ = ["head_text", "plan_text", "repair_text", "score_text"]
@@ -20,9 +21,9 @@ __all__ = ["head_text", "plan_text", "repair_text", "score_text"]
 _NAME = 26
 
 
-def score_text(score: float) -> Content:
+def score_text(score: float, model: RiskModel) -> Content:
     """``◆ 83.2`` in the tone of its band."""
-    word = band(score)
+    word = band(score, model)
     glyph = GLYPH[word] if word else "·"
     return Content.styled(f"{glyph} {score:>4.1f}", f"${severity_tone(word)}")
 
@@ -57,7 +58,7 @@ def plan_text(what_if: WhatIf, planned: Sequence[Repair], key: Callable[[str], s
     lines = [Content.styled("If this were done", "bold $strong")]
     lines += [styled(f"● {repair.words}", "$signature") for repair in planned]
     lines.append(Content(""))
-    lines += _changes(what_if.changes)
+    lines += _changes(what_if.changes, what_if.model)
     lines += [
         Content(""),
         styled(
@@ -70,7 +71,7 @@ def plan_text(what_if: WhatIf, planned: Sequence[Repair], key: Callable[[str], s
     return Content("\n").join(lines)
 
 
-def repair_text(repair: Repair, advice: Iterable[Advice]) -> Content:
+def repair_text(repair: Repair, advice: Iterable[Advice], model: RiskModel) -> Content:
     """One repair: what it takes off, whom it helps, what to do."""
     ref = repair.resource
     lines = [
@@ -93,7 +94,7 @@ def repair_text(repair: Repair, advice: Iterable[Advice]) -> Content:
         lines.append(
             Content.styled(f"◈ choke point: {repair.blast:,} AI services stand on it", "$signature")
         )
-    lines += [Content(""), Content.styled("Helps", "bold $muted"), *_changes(repair.helps)]
+    lines += [Content(""), Content.styled("Helps", "bold $muted"), *_changes(repair.helps, model)]
     said = list(advice)
     fixes = dict.fromkeys(one.fix for one in said if one.fix)
     commands = dict.fromkeys(one.command for one in said if one.command)
@@ -104,15 +105,15 @@ def repair_text(repair: Repair, advice: Iterable[Advice]) -> Content:
     return Content("\n").join(lines)
 
 
-def _changes(helps: Sequence[Help], most: int = 40) -> list[Content]:
+def _changes(helps: Sequence[Help], model: RiskModel, most: int = 40) -> list[Content]:
     lines = []
     for one in helps[:most]:
-        better = band(one.before) != band(one.after)
+        better = band(one.before, model) != band(one.after, model)
         lines.append(
             Content.assemble(
-                score_text(one.before),
+                score_text(one.before, model),
                 Content.styled(" → ", "$faint"),
-                score_text(one.after),
+                score_text(one.after, model),
                 styled(
                     f"  {clip_middle(one.service.name, _NAME)}", "$strong" if better else "$plain"
                 ),

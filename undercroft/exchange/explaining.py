@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from undercroft.exchange.records import Head, opening, service_record
 from undercroft.model import Json
-from undercroft.relations import ATTENUATION, Relation
-from undercroft.risk import band, constants
+from undercroft.relations import Relation
+from undercroft.risk import RiskModel, band
 from undercroft.risk.bills import Bill, BillLine, FindingExplanation, ServiceExplanation
 from undercroft.risk.model import Hazard
 from undercroft.risk.trends import Change
@@ -22,11 +22,11 @@ def explain_service_document(
     """Both bills of a service, and what moved its score since the scan before."""
     return {
         **opening(EXPLAIN_SCHEMA, head),
-        "constants": {name: dict(values) for name, values in constants().items()},
+        **_model(found.model),
         "service": service_record(found.service),
         "change": _change(change),
-        "residual": _bill(found.residual),
-        "inherent": _bill(found.inherent),
+        "residual": _bill(found.residual, found.model),
+        "inherent": _bill(found.inherent, found.model),
     }
 
 
@@ -35,7 +35,7 @@ def explain_finding_document(head: Head, found: FindingExplanation) -> dict[str,
     row = found.row
     return {
         **opening(EXPLAIN_SCHEMA, head),
-        "constants": {name: dict(values) for name, values in constants().items()},
+        **_model(found.model),
         "finding": {
             "id": row.id,
             "rule": row.rule,
@@ -45,7 +45,7 @@ def explain_finding_document(head: Head, found: FindingExplanation) -> dict[str,
             "layer": row.layer.value,
             "owner": row.resource_key,
             "score": row.score,
-            "band": band(row.score),
+            "band": band(row.score, found.model),
             **_hazard(found.hazard),
         },
         "above": found.above,
@@ -57,13 +57,23 @@ def explain_finding_document(head: Head, found: FindingExplanation) -> dict[str,
                 "a": reach.attenuation,
                 "h": reach.hazard.value,
                 "M": reach.hazard.factors.get("M", (1.0, ""))[0],
-                "path": _path(reach.path),
+                "path": _path(reach.path, found.model),
                 "points": reach.printed,
                 "k": reach.rank,
                 "j": reach.layer_rank,
             }
             for reach in found.services
         ],
+    }
+
+
+def _model(model: RiskModel) -> dict[str, Json]:
+    return {
+        "constants": {group: dict(values) for group, values in model.table.items()},
+        "changed": {
+            name: {"value": value, "published": published}
+            for name, (value, published) in model.changes().items()
+        },
     }
 
 
@@ -81,17 +91,17 @@ def _change(change: Change | None) -> Json:
     }
 
 
-def _bill(bill: Bill) -> dict[str, Json]:
+def _bill(bill: Bill, model: RiskModel) -> dict[str, Json]:
     return {
         "H": bill.hazard,
         "S": bill.score,
         "printed": bill.printed,
-        "band": band(bill.score),
-        "lines": [_line(line) for line in bill.lines],
+        "band": band(bill.score, model),
+        "lines": [_line(line, model) for line in bill.lines],
     }
 
 
-def _line(line: BillLine) -> dict[str, Json]:
+def _line(line: BillLine, model: RiskModel) -> dict[str, Json]:
     return {
         "id": line.finding,
         "rule": line.rule,
@@ -100,7 +110,7 @@ def _line(line: BillLine) -> dict[str, Json]:
         "status": line.status,
         "owner": {"key": line.owner.key, "name": line.owner.name, "type": line.owner.type},
         "layer": line.layer,
-        "path": _path(line.path),
+        "path": _path(line.path, model),
         "a": line.attenuation,
         **_hazard(line.hazard),
         "k": line.rank,
@@ -119,7 +129,7 @@ def _hazard(hazard: Hazard) -> dict[str, Json]:
     return {"h": hazard.value, "factors": factors}
 
 
-def _path(path: Path) -> list[Json]:
+def _path(path: Path, model: RiskModel) -> list[Json]:
     return [
         {
             "from": step.src,
@@ -127,7 +137,7 @@ def _path(path: Path) -> list[Json]:
             "relation": step.relation,
             "via": step.via,
             "certainty": step.certainty,
-            "alpha": ATTENUATION.get(Relation(step.relation)),
+            "alpha": model.attenuation.get(Relation(step.relation)),
         }
         for step in path
     ]

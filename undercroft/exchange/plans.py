@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 from undercroft.exchange.markdown import escape
 from undercroft.exchange.records import Head, opening
 from undercroft.model import Json
-from undercroft.risk import band
+from undercroft.risk import RiskModel, band
 from undercroft.text import count, minute, shown
 
 if TYPE_CHECKING:
@@ -65,7 +65,10 @@ def write_checklist(
     """A box to tick per repair, with what it helps and the command; then what all of them do."""
     scan = head.scan
     out.write(f"# Repairs for {escape(scan.name or scan.uid)}\n\n")
-    out.write(f"- As of: {minute(head.as_of)} UTC, Undercroft {head.version}\n")
+    out.write(
+        f"- As of: {minute(head.as_of)} UTC, Undercroft {head.version}, "
+        f"risk model {head.model.name}\n"
+    )
     out.write(
         f"- Together: {joint.before - joint.after:.1f} of {joint.before:.1f} points over all "
         f"services, {count(len(joint.changes), 'service')} helped\n"
@@ -95,7 +98,8 @@ def write_checklist(
             "## Scores as they would be\n\n| AI service | now | then |\n| --- | --- | --- |\n"
         )
         out.writelines(
-            f"| {escape(helped.service.name)} | {_score(helped.before)} | {_score(helped.after)} |\n"
+            f"| {escape(helped.service.name)} | {_score(helped.before, head.model)} | "
+            f"{_score(helped.after, head.model)} |\n"
             for helped in joint.changes
         )
 
@@ -108,6 +112,6 @@ def _effect(repair: Repair) -> str:
     )
 
 
-def _score(value: float) -> str:
-    word = band(value)
+def _score(value: float, model: RiskModel) -> str:
+    word = band(value, model)
     return f"{value:.1f} {word.value if word else 'none'}"

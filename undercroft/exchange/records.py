@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 from undercroft import __version__
 from undercroft.clock import stamp
 from undercroft.model import LAYERS, Coverage, Json
-from undercroft.risk import RISK_MODEL
+from undercroft.risk import DEFAULT, RISK_MODEL, RiskModel
 from undercroft.triage.limits import ServiceLevel
 from undercroft.views import (
     DecisionView,
@@ -74,6 +74,8 @@ class Head:
     """What was known about exploitation, each feed with its day; says so where one is stale."""
     level: ServiceLevel = field(default_factory=ServiceLevel)
     """In which time findings are to be fixed."""
+    model: RiskModel = DEFAULT
+    """By which the scan is scored."""
 
     @classmethod
     def of(
@@ -88,7 +90,8 @@ class Head:
         feeds = tuple(feed.words(now) for feed in store.feeds())
         coverage = store.coverage(scan.id)
         level = level or ServiceLevel()
-        return cls(__version__, scan, coverage, filter_text, stamp(now), feeds, level)
+        model = store.model(scan.id)
+        return cls(__version__, scan, coverage, filter_text, stamp(now), feeds, level, model)
 
     @property
     def moment(self) -> datetime:
@@ -102,6 +105,7 @@ def opening(schema: str, head: Head) -> dict[str, Json]:
         "schema": schema,
         "undercroft": head.version,
         "risk_model": RISK_MODEL,
+        "risk_constants": head.model.digest,
         "feeds": list(head.feeds),
         "as_of": head.as_of,
         "filter": head.filter,
@@ -208,6 +212,7 @@ def scan_record(row: ScanRow, coverage: Iterable[Coverage]) -> dict[str, Json]:
         "gaps": row.gaps,
         "calls": row.calls,
         "spared": row.spared,
+        "risk_constants": row.model,
         "coverage": [_coverage_record(item) for item in coverage],
     }
 

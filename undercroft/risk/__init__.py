@@ -1,24 +1,28 @@
 """Risk model 1: scores that add up, what they are made of, and what to repair first.
 
-``model`` has the formulae, ``bills`` what is shown of them, ``plan`` what a repair would change.
+``constants`` has every number of the model, ``model`` the formulae, ``bills`` what is shown of them,
+``plan`` what a repair would change, ``ssvc`` how the model compares with a public yardstick.
 """
 
-from undercroft.risk.model import (
-    ACROSS_LAYERS,
-    COMBINATION,
+from undercroft.risk.constants import (
+    DEFAULT,
     DEPTH,
-    IN_LAYER,
-    KNOWN_EXPLOITED,
-    PUBLIC_EXPLOIT,
     RISK_MODEL,
+    TABLE,
+    ConstantsError,
     Criticality,
     Exposure,
+    RiskModel,
+)
+from undercroft.risk.model import (
+    COMBINATION,
+    EVIDENCE,
+    PUBLIC,
     Hazard,
     Line,
     Score,
     band,
     combination_hazard,
-    constants,
     criticality_there,
     exploitation,
     finding_score,
@@ -29,21 +33,22 @@ from undercroft.risk.model import (
 )
 
 __all__ = [
-    "ACROSS_LAYERS",
     "COMBINATION",
+    "DEFAULT",
     "DEPTH",
-    "IN_LAYER",
-    "KNOWN_EXPLOITED",
-    "PUBLIC_EXPLOIT",
+    "EVIDENCE",
+    "PUBLIC",
     "RISK_MODEL",
+    "TABLE",
+    "ConstantsError",
     "Criticality",
     "Exposure",
     "Hazard",
     "Line",
+    "RiskModel",
     "Score",
     "band",
     "combination_hazard",
-    "constants",
     "criticality_there",
     "exploitation",
     "finding_score",

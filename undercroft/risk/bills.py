@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from undercroft.risk.constants import RiskModel
 from undercroft.risk.model import Hazard
 from undercroft.views import FindingRow, Path, ResourceRef, ScanRow, ServiceRow
 
@@ -62,6 +63,8 @@ class ServiceExplanation:
     """Each feed in words, with its date; none imported: empty."""
     residual: Bill
     inherent: Bill
+    model: RiskModel
+    """By which they were worked out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,3 +96,4 @@ class FindingExplanation:
     """The worst services above, as many as were asked for."""
     above: int
     """How many there are."""
+    model: RiskModel

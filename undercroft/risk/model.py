@@ -1,5 +1,7 @@
 """Risk model 1: one number per finding, one per AI service, and a bill that adds up to it.
 
+The formulae; their constants are in ``constants``.
+
 Everything is counted in *hazard* units, which add, and turned into a score (0 to below 100) at the
 end: ``score = 100 · (1 − e^(−H))``. The number orders work; it is not a probability of breach.
 
@@ -12,28 +14,20 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from enum import StrEnum
 
 from undercroft.model import Severity, Threat
 from undercroft.records import dataclass
-from undercroft.relations import ATTENUATION, CUTOFF
+from undercroft.risk.constants import DEFAULT, DEPTH, Criticality, Exposure, RiskModel
 
 __all__ = [
-    "ACROSS_LAYERS",
     "COMBINATION",
-    "DEPTH",
-    "IN_LAYER",
-    "KNOWN_EXPLOITED",
-    "PUBLIC_EXPLOIT",
-    "RISK_MODEL",
-    "Criticality",
-    "Exposure",
+    "EVIDENCE",
+    "PUBLIC",
     "Hazard",
     "Line",
     "Score",
     "band",
     "combination_hazard",
-    "constants",
     "criticality_there",
     "exploitation",
     "finding_score",
@@ -43,92 +37,17 @@ __all__ = [
     "service_score",
 ]
 
-RISK_MODEL = 1
-"""Version of every constant below; stored next to any score that leaves the program."""
-
 COMBINATION = "combination"
 """Name of the layer that toxic combinations form in a service's sum."""
 
-
-class Exposure(StrEnum):
-    """Who can reach the resource that owns a finding (SSVC "System Exposure")."""
-
-    OPEN = "open"
-    CONTROLLED = "controlled"
-    SMALL = "small"
-    UNKNOWN = "unknown"
-
-
-class Criticality(StrEnum):
-    """What the user says a resource is worth; ``normal`` unless somebody tagged it."""
-
-    VERY_HIGH = "very_high"
-    HIGH = "high"
-    NORMAL = "normal"
-    LOW = "low"
-    VERY_LOW = "very_low"
-
-
-# B: convex in the CVSS base score, so that one high is worth several mediums. Labels stand for the
-# middle of their CVSS band.
-IMPACT_SCALE = 0.9
-LABEL_BASE: dict[Severity, float] = {
-    Severity.CRITICAL: 9.5,
-    Severity.HIGH: 8.0,
-    Severity.MEDIUM: 5.5,
-    Severity.LOW: 2.5,
-    Severity.INFO: 0.0,
-}
-UNKNOWN_BASE = 5.5
-
-# T: evidence of exploitation outranks any estimate, so the estimate's ceiling stays below 1. Cube
-# root because published probabilities are extremely skewed towards zero.
-THREAT: dict[Threat, float] = {
-    Threat.DIRECT: 1.0,
-    Threat.CONDITIONAL: 0.7,
-    Threat.HARDENING: 0.4,
-}
 THREAT_REASON: dict[Threat, str] = {
     Threat.DIRECT: "direct: harm needs no further flaw",
     Threat.CONDITIONAL: "conditional: needs a foothold",
     Threat.HARDENING: "hardening: defence in depth",
 }
-KNOWN_EXPLOITED = 1.0
-PUBLIC_EXPLOIT = 0.55
-EPSS_FLOOR, EPSS_SPAN = 0.30, 0.65
-EPSS_MISSING = 0.45
-
-EXPOSURE: dict[Exposure, float] = {
-    Exposure.OPEN: 1.25,
-    Exposure.CONTROLLED: 1.0,
-    Exposure.SMALL: 0.8,
-    Exposure.UNKNOWN: 1.0,
-}
-AUTOMATABLE = 1.2
-CRITICALITY: dict[Criticality, float] = {
-    Criticality.VERY_HIGH: 1.5,
-    Criticality.HIGH: 1.25,
-    Criticality.NORMAL: 1.0,
-    Criticality.LOW: 0.8,
-    Criticality.VERY_LOW: 0.6,
-}
-
-IN_LAYER = 0.5
-"""Each further finding of one layer counts half of the one before."""
-ACROSS_LAYERS = 0.6
-"""Each further layer counts this share of the one before: breadth outweighs depth."""
-DEPTH = 32
-"""Items of a layer that its sum looks at: the next would weigh 0.5^32, under a millionth of a point.
-
-Cutting a sum over ranked items keeps it monotone: every rank's item can only grow when an item is
-added.
-"""
-
-_BANDS: tuple[tuple[float, Severity], ...] = (
-    (70.0, Severity.CRITICAL),
-    (45.0, Severity.HIGH),
-    (20.0, Severity.MEDIUM),
-)
+EVIDENCE = "known exploited"
+"""Reason of a vulnerability's T where a catalogue or a report has evidence."""
+PUBLIC = "public exploit"
 _BELOW_100 = math.nextafter(100.0, 0.0)
 
 
@@ -179,6 +98,7 @@ def hazard(
     criticality: Criticality = Criticality.NORMAL,
     *,
     exploit: bool = False,
+    model: RiskModel = DEFAULT,
 ) -> Hazard:
     """``B · T · X · A · M`` of one finding (risk model 1, section 2).
 
@@ -188,40 +108,22 @@ def hazard(
     not cost a scan.
     """
     factors = {
-        "B": _impact(severity, cvss),
-        "T": exploitation(epss, kev=kev, exploit=exploit) if threat is None else _declared(threat),
-        "X": _exposure(exposure),
-        "A": _automatable(vector),
-        "M": _criticality(criticality),
+        "B": _impact(severity, cvss, model),
+        "T": (
+            exploitation(epss, kev=kev, exploit=exploit, model=model)
+            if threat is None
+            else (model.threat[threat], THREAT_REASON[threat])
+        ),
+        "X": _exposure(exposure, model),
+        "A": _automatable(vector, model),
+        "M": _criticality(criticality, model),
     }
     return Hazard(math.prod(value for value, _ in factors.values()), factors)
 
 
-def constants() -> dict[str, dict[str, float]]:
-    """The model's whole table of constants, by what they are for: what ``explain`` prints."""
-    return {
-        "B impact, base score of a label": {
-            **{severity.value: base for severity, base in LABEL_BASE.items()},
-            "unknown": UNKNOWN_BASE,
-            "scale": IMPACT_SCALE,
-        },
-        "T threat": {
-            **{threat.value: value for threat, value in THREAT.items()},
-            "known exploited": KNOWN_EXPLOITED,
-            "public exploit": PUBLIC_EXPLOIT,
-            "EPSS floor": EPSS_FLOOR,
-            "EPSS span": EPSS_SPAN,
-            "EPSS missing": EPSS_MISSING,
-        },
-        "X exposure": {exposure.value: value for exposure, value in EXPOSURE.items()},
-        "A automatable": {"yes": AUTOMATABLE, "no": 1.0},
-        "M criticality": {level.value: value for level, value in CRITICALITY.items()},
-        "relations": {relation.value: value for relation, value in ATTENUATION.items()},
-        "sums": {"in a layer": IN_LAYER, "across layers": ACROSS_LAYERS, "cut-off": CUTOFF},
-    }
-
-
-def criticality_there(resource: Criticality, service: Criticality) -> float:
+def criticality_there(
+    resource: Criticality, service: Criticality, model: RiskModel = DEFAULT
+) -> float:
     """By what the tag of a service multiplies the hazards that a resource beneath it owns.
 
     It speaks for all beneath the service that nobody tagged; of two tags that of the higher level
@@ -230,17 +132,17 @@ def criticality_there(resource: Criticality, service: Criticality) -> float:
     levels = list(Criticality)
     tagged = {level for level in (resource, service) if level is not Criticality.NORMAL}
     counts = min(tagged, key=levels.index, default=Criticality.NORMAL)
-    return CRITICALITY[counts] / CRITICALITY[resource]
+    return model.criticality[counts] / model.criticality[resource]
 
 
-def hazard_there(h: Hazard, scale: float) -> Hazard:
+def hazard_there(h: Hazard, scale: float, model: RiskModel = DEFAULT) -> Hazard:
     """A finding's hazard as a service counts it whose tag multiplies it by ``scale``."""
     if scale == 1.0 or "M" not in h.factors:
         return h
     wanted = h.factors["M"][0] * scale
-    level = min(Criticality, key=lambda one: abs(CRITICALITY[one] - wanted))
+    level = min(Criticality, key=lambda one: abs(model.criticality[one] - wanted))
     reason = f"service tagged {level.value.replace('_', ' ')}"
-    factors = {**h.factors, "M": (CRITICALITY[level], reason)}
+    factors = {**h.factors, "M": (model.criticality[level], reason)}
     return Hazard(math.prod(value for value, _ in factors.values()), factors)
 
 
@@ -255,15 +157,17 @@ def finding_score(h: Hazard | float) -> float:
     return min(-100.0 * math.expm1(-value), _BELOW_100)
 
 
-def band(score: float) -> Severity | None:
+def band(score: float, model: RiskModel = DEFAULT) -> Severity | None:
     """The word for a score: critical from 70, high from 45, medium from 20, low above 0."""
-    for least, severity in _BANDS:
+    for least, severity in model.bands:
         if score >= least:
             return severity
     return Severity.LOW if score > 0 else None
 
 
-def service_score(items: Iterable[tuple[str, str, float]], *, lines: bool = True) -> Score:
+def service_score(
+    items: Iterable[tuple[str, str, float]], *, lines: bool = True, model: RiskModel = DEFAULT
+) -> Score:
     """Sum what reaches one service, with diminishing returns in and across layers.
 
     ``items``: (finding id, layer, h · a). A finding counts once however often it is given (the
@@ -279,12 +183,12 @@ def service_score(items: Iterable[tuple[str, str, float]], *, lines: bool = True
     ranked: list[tuple[float, str, list[tuple[float, str]]]] = []
     for layer, members in layers.items():
         top = sorted(members) if lines else heapq.nsmallest(DEPTH, members)
-        total = math.fsum(-h * IN_LAYER**k for k, (h, _) in enumerate(top[:DEPTH]))
+        total = math.fsum(-h * model.in_layer[k] for k, (h, _) in enumerate(top[:DEPTH]))
         ranked.append((-total, layer, top))
     ranked.sort()
-    total = math.fsum(-layer[0] * ACROSS_LAYERS**j for j, layer in enumerate(ranked))
+    total = math.fsum(-layer[0] * model.across[j] for j, layer in enumerate(ranked))
     score = finding_score(total)
-    return Score(score, total, _bill(ranked, score, total) if lines else ())
+    return Score(score, total, _bill(ranked, score, total, model) if lines else ())
 
 
 def printed(score: Score) -> tuple[float, tuple[float, ...]]:
@@ -318,58 +222,65 @@ def _distinct(items: Iterable[tuple[str, str, float]]) -> dict[str, tuple[float,
 
 
 def _bill(
-    ranked: Sequence[tuple[float, str, list[tuple[float, str]]]], score: float, total: float
+    ranked: Sequence[tuple[float, str, list[tuple[float, str]]]],
+    score: float,
+    total: float,
+    model: RiskModel,
 ) -> tuple[Line, ...]:
     bill: list[Line] = []
     for j, (_, layer, members) in enumerate(ranked):
         for k, (negative, finding) in enumerate(members):
-            weight = IN_LAYER**k if k < DEPTH else 0.0
-            effective = -negative * weight * ACROSS_LAYERS**j
+            weight = model.in_layer[k] if k < DEPTH else 0.0
+            effective = -negative * weight * model.across[j]
             points = score * effective / total if total > 0 else 0.0
             bill.append(Line(finding, layer, -negative, j, k, effective, points))
     bill.sort(key=lambda line: (-line.effective, line.finding))
     return tuple(bill)
 
 
-def _impact(severity: Severity | None, cvss: float | None) -> tuple[float, str]:
+def _impact(severity: Severity | None, cvss: float | None, model: RiskModel) -> tuple[float, str]:
     # Scanners write a base score of 0 for "nobody scored it"; next to a label it means missing.
     given = cvss if cvss is not None and 0.0 < cvss <= 10.0 else None
     if given is not None:
         base, reason = given, f"CVSS base {given:g}"
     elif severity is None:
-        base, reason = UNKNOWN_BASE, f"severity assumed {UNKNOWN_BASE:g}: unknown"
+        base, reason = model.unknown_base, f"severity assumed {model.unknown_base:g}: unknown"
     else:
-        base = LABEL_BASE[severity]
+        base = model.base[severity]
         reason = f"{severity.value}: middle of its band, {base:g}"
-    return IMPACT_SCALE * (base / 10.0) ** 2, reason
-
-
-def _declared(threat: Threat) -> tuple[float, str]:
-    return THREAT[threat], THREAT_REASON[threat]
+    return model.impact_scale * (base / 10.0) ** 2, reason
 
 
 def exploitation(
-    epss: float | None, *, kev: bool = False, exploit: bool = False
+    epss: float | None,
+    *,
+    kev: bool = False,
+    exploit: bool = False,
+    model: RiskModel = DEFAULT,
 ) -> tuple[float, str]:
     """T of a vulnerability with its reason: evidence first, then the estimate, then the neutral value."""
     if kev:
-        return KNOWN_EXPLOITED, "known exploited"
+        return model.known_exploited, EVIDENCE
     if epss is not None and 0.0 <= epss <= 1.0:
-        value, reason = EPSS_FLOOR + EPSS_SPAN * epss ** (1.0 / 3.0), f"EPSS {epss:g}"
+        value = model.epss_floor + model.epss_span * epss ** (1.0 / 3.0)
+        reason = f"EPSS {epss:g}"
     else:
-        value, reason = EPSS_MISSING, f"exploitation assumed {EPSS_MISSING:g}: no EPSS value"
-    if exploit and value < PUBLIC_EXPLOIT:
-        return PUBLIC_EXPLOIT, "public exploit"
+        value = model.epss_missing
+        reason = f"exploitation assumed {value:g}: no EPSS value"
+    if exploit and value < model.public_exploit:
+        return model.public_exploit, PUBLIC
     return value, reason
 
 
-def _exposure(exposure: Exposure) -> tuple[float, str]:
+def _exposure(exposure: Exposure, model: RiskModel) -> tuple[float, str]:
     if exposure is Exposure.UNKNOWN:
-        return EXPOSURE[exposure], "exposure assumed controlled: unknown"
-    return EXPOSURE[exposure], f"exposure {exposure.value}"
+        value = model.exposure[exposure]
+        as_controlled = value == model.exposure[Exposure.CONTROLLED]
+        return value, f"exposure assumed {'controlled' if as_controlled else f'{value:g}'}: unknown"
+    return model.exposure[exposure], f"exposure {exposure.value}"
 
 
-def _automatable(vector: str | None) -> tuple[float, str]:
+def _automatable(vector: str | None, model: RiskModel) -> tuple[float, str]:
     if not vector:
         return 1.0, "automatable assumed no: no CVSS vector"
     metrics = dict(part.split(":", 1) for part in vector.split("/") if ":" in part)
@@ -377,11 +288,12 @@ def _automatable(vector: str | None) -> tuple[float, str]:
     # CVSS 4 moved attack requirements out of AC into AT; version 3 vectors have no AT.
     yes = all(metrics.get(name) == value for name, value in needed.items())
     if yes and metrics.get("AT", "N") == "N":
-        return AUTOMATABLE, "automatable: network, low complexity, no privileges, no interaction"
+        reason = "automatable: network, low complexity, no privileges, no interaction"
+        return model.automatable, reason
     return 1.0, "not automatable by its CVSS vector"
 
 
-def _criticality(criticality: Criticality) -> tuple[float, str]:
+def _criticality(criticality: Criticality, model: RiskModel) -> tuple[float, str]:
     if criticality is Criticality.NORMAL:
-        return CRITICALITY[criticality], "not tagged as more or less critical"
-    return CRITICALITY[criticality], f"tagged {criticality.value.replace('_', ' ')}"
+        return model.criticality[criticality], "not tagged as more or less critical"
+    return model.criticality[criticality], f"tagged {criticality.value.replace('_', ' ')}"

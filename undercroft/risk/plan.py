@@ -20,32 +20,18 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from undercroft.records import dataclass
-from undercroft.risk.model import (
-    ACROSS_LAYERS,
-    DEPTH,
-    IN_LAYER,
-    finding_score,
-)
+from undercroft.risk.constants import DEFAULT, DEPTH, RiskModel
+from undercroft.risk.model import finding_score
 
 __all__ = ["Combo", "Item", "Planner", "RepairKey", "Step", "World"]
 
 _SLACK = 1e-6
 """Bounds are kept up by adding and subtracting floats; so much may have been lost in it."""
 
-
-_IN_LAYER = [IN_LAYER**k for k in range(DEPTH)]
-_ACROSS = [ACROSS_LAYERS**j for j in range(16)]
-
 _Brings = list[tuple[str, float, list[float]]]
 """What a resource brings into the sums above it: (layer, discounted sum, worst hazards first)."""
 _NOTHING: Mapping[int, _Brings] = MappingProxyType({})
 _NONE: Set[int] = frozenset()
-
-
-def _sum(hazards: Iterable[float]) -> float:
-    """A layer's sum, with diminishing returns."""
-    total: float = sum(map(mul, sorted(hazards, reverse=True), _IN_LAYER))
-    return total
 
 
 class RepairKey(NamedTuple):
@@ -109,6 +95,8 @@ class World:
     """Service → (what has combinations, attenuation); None: as ``reach`` says, nobody is tagged."""
     cut: set[int] = field(default_factory=set)
     """Resources of which ``items`` holds only the worst."""
+    model: RiskModel = DEFAULT
+    """By which the scan is scored."""
     load: Callable[[int], list[Item]] | None = None
     """Reads every item of a resource in ``cut``."""
 
@@ -141,6 +129,7 @@ class Planner:
     def __init__(self, world: World, scores: Mapping[int, float] | None = None) -> None:
         """A plan without repairs. ``scores``: what another planner of this world found, to save work."""
         self.world = world
+        self._in_layer, self._across = world.model.in_layer, world.model.across
         self.planned: list[RepairKey] = []
         self._above: dict[int, list[int]] = {}
         for service, reached in world.reach.items():
@@ -285,6 +274,11 @@ class Planner:
 
     # How
 
+    def _sum(self, hazards: Iterable[float]) -> float:
+        """A layer's sum, with diminishing returns."""
+        total: float = sum(map(mul, sorted(hazards, reverse=True), self._in_layer))
+        return total
+
     def _holds(self, combo: Combo) -> bool:
         """Whether a combination is there once the plan is done."""
         held = self._held.get(combo.finding)
@@ -311,7 +305,7 @@ class Planner:
         brings = []
         for layer, hazards in found.items():
             hazards.sort(reverse=True)
-            brings.append((layer, sum(map(mul, hazards, _IN_LAYER)), hazards[:DEPTH]))
+            brings.append((layer, sum(map(mul, hazards, self._in_layer)), hazards[:DEPTH]))
         return brings
 
     def _worst(self, resource: int) -> list[_Worst]:
@@ -352,12 +346,14 @@ class Planner:
         sums = [
             parts[0][0] * parts[0][1]
             if len(parts) == 1
-            else _sum(a * hazard for a, _, hazards in parts for hazard in hazards)
+            else self._sum(a * hazard for a, _, hazards in parts for hazard in hazards)
             for parts in layers.values()
         ]
-        sums.append(_sum(h for combo, h in self._holding(service) if combo.finding not in broken))
+        sums.append(
+            self._sum(h for combo, h in self._holding(service) if combo.finding not in broken)
+        )
         sums.sort(reverse=True)
-        return finding_score(sum(map(mul, sums, _ACROSS)))
+        return finding_score(sum(map(mul, sums, self._across)))
 
     def _settle(self, repair: RepairKey) -> None:
         """Bring up to date what a repair, planned or no longer planned, has changed."""
@@ -392,14 +388,14 @@ class Planner:
         ranked: list[tuple[float, list[_Counts]]] = []
         for members in (*layers.values(), held):
             members.sort(key=_by_value, reverse=True)
-            ranked.append((sum(map(mul, (one[0] for one in members), _IN_LAYER)), members))
+            ranked.append((sum(map(mul, (one[0] for one in members), self._in_layer)), members))
         ranked.sort(key=_by_sum, reverse=True)
         sums: dict[RepairKey, float] = {}
-        for (_, members), across in zip(ranked, _ACROSS, strict=False):
-            for (value, _, repairs), weight in zip(members, _IN_LAYER, strict=False):
+        for (_, members), across in zip(ranked, self._across, strict=False):
+            for (value, _, repairs), weight in zip(members, self._in_layer, strict=False):
                 for repair in repairs:
                     sums[repair] = sums.get(repair, 0.0) + value * weight * across
-        rest = 100.0 - finding_score(sum(map(mul, (one[0] for one in ranked), _ACROSS)))
+        rest = 100.0 - finding_score(sum(map(mul, (one[0] for one in ranked), self._across)))
         shares = {repair: rest * math.expm1(value) for repair, value in sums.items() if value > 0}
         self._shares[service] = shares
         for repair, share in shares.items():

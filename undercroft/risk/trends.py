@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from undercroft.risk.constants import DEFAULT, RiskModel
 from undercroft.risk.model import service_score
 from undercroft.views import ScanRow
 
 __all__ = ["CAUSES", "Cause", "Change", "Entry", "TrendPoint", "attribute", "sparkline"]
 
-CAUSES = ("fixed", "decision", "rules", "coverage", "structure", "feed", "new")
+CAUSES = ("fixed", "decision", "rules", "coverage", "structure", "feed", "model", "new")
 """What may have moved a score, in the order in which the change is taken apart.
 
 fixed: repaired or gone; decision: accepted, withdrawn, false positive; rules: the pack asks something
 else; coverage: what could (or could no longer) be read; structure: the service stands on other
-things, or they are exposed differently; feed: exploitation is known differently; new: new findings.
+things, or they are exposed differently; feed: exploitation is known differently; model: the two scans
+are scored by other constants; new: new findings.
 """
 _BARS = "▁▂▃▄▅▆▇█"
 
@@ -68,9 +70,11 @@ def attribute(
     before: Mapping[str, Entry],
     after: Mapping[str, Entry],
     cause_of: Callable[[str], str],
+    models: tuple[RiskModel, RiskModel] = (DEFAULT, DEFAULT),
 ) -> tuple[float, float, list[Cause]]:
     """(score before, score after, causes) of one service; their points add up to the difference.
 
+    ``models``: by which the entries before and after were weighed.
     ``cause_of`` names the cause of every finding whose entry differs. Causes are let in one after
     another, in the order of ``CAUSES``, and the score is computed after each: the sums have
     diminishing returns, so shares depend on an order, which is therefore always the same.
@@ -79,10 +83,15 @@ def attribute(
     for finding in sorted(before.keys() | after.keys()):
         if before.get(finding) != after.get(finding):
             groups.setdefault(cause_of(finding), []).append(finding)
+    model, later = models
+    if model.across != later.across or model.in_layer != later.in_layer:
+        groups.setdefault("model", [])
     now = dict(before)
-    first = last = _score(now)
+    first = last = _score(now, model)
     causes = []
     for name in CAUSES:
+        if name == "model":
+            model = later
         for finding in groups.get(name, ()):
             entry = after.get(finding)
             if entry is None:
@@ -90,7 +99,7 @@ def attribute(
             else:
                 now[finding] = entry
         if name in groups:
-            score = _score(now)
+            score = _score(now, model)
             causes.append(Cause(name, score - last, len(groups[name])))
             last = score
     return first, last, causes
@@ -108,6 +117,6 @@ def sparkline(values: Iterable[float | None], width: int, top: float | None = No
     )
 
 
-def _score(entries: Mapping[str, Entry]) -> float:
+def _score(entries: Mapping[str, Entry], model: RiskModel) -> float:
     items = ((finding, entry.layer, entry.value) for finding, entry in entries.items())
-    return service_score(items, lines=False).value
+    return service_score(items, lines=False, model=model).value

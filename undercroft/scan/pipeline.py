@@ -31,6 +31,7 @@ from undercroft.protocols import (
     Target,
 )
 from undercroft.redact import redact_options, redact_text
+from undercroft.risk import DEFAULT, RiskModel
 from undercroft.scan.crew import Crew, Memory, Report, Unit
 from undercroft.scan.estate import Estate
 from undercroft.scan.journal import Journal, journal_path
@@ -65,6 +66,7 @@ def run_scan(
     resume: bool = False,
     full: bool = False,
     criticality_tag: str = CRITICALITY_TAG,
+    model: RiskModel | None = None,
     progress: Callable[[Progress], None] | None = None,
     cancelled: threading.Event | None = None,
     clock: Callable[[], datetime] = utc_now,
@@ -76,7 +78,8 @@ def run_scan(
     ``keep``: what units read is kept beside the cache until the scan is saved; then ``resume`` goes
     on from what an interrupted scan of the same scope left, if there is such.
     ``full``: everything is read again, also what an earlier scan read and has not changed since.
-    ``criticality_tag`` names the tag that says what a resource is worth.
+    ``criticality_tag`` names the tag that says what a resource is worth; ``model`` has the constants
+    that its findings are weighed by (None: those published).
     ``progress`` is called from several threads.
 
     Raises:
@@ -94,10 +97,11 @@ def run_scan(
         pack=judge.version,
         frameworks=judge.pack.frameworks(),
         criticality_tag=criticality_tag,
+        model=model,
     )
     with ExitStack() as stack:
         stack.enter_context(writer)
-        run = _Run(writer, judge, stop, report, clock, store.exploitable())
+        run = _Run(writer, judge, stop, report, clock, store.exploitable(), model or DEFAULT)
         journal = None
         if keep or resume:
             how = f"{_version()} full" if full else _version()
@@ -142,8 +146,10 @@ class _Run:
         report: Report,
         clock: Callable[[], datetime],
         exploitable: Exploitable,
+        model: RiskModel,
     ) -> None:
         self._exploitable = exploitable
+        self._model = model
         self._writer = writer
         self._judge = judge
         self._stop = stop
@@ -244,7 +250,13 @@ class _Run:
         """Toxic combinations of every service; an empty answer is an answer too."""
         self.check()
         writer = self._writer
-        graph = Graph(self._estate.edges, services=services, lookup=writer.resource)
+        graph = Graph(
+            self._estate.edges,
+            services=services,
+            lookup=writer.resource,
+            attenuation=self._model.attenuation,
+            cutoff=self._model.cutoff,
+        )
         for key, said in groupby(writer.said(self._judge.asks_for), key=attrgetter("resource")):
             self._remember(key, said)
         answers: dict[str, list[Observation]] = {key: [] for key in graph.services()}

@@ -5,11 +5,13 @@ What it was when its scan was saved, and how much of what moved since is a feed'
 beside it; the rest is decisions, and the clock that ends them.
 """
 
+# ruff: noqa: S608  (only names of our own columns are put together; values are bound)
+
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, NamedTuple
 
 from undercroft.model import Outcome
@@ -17,17 +19,32 @@ from undercroft.risk.trends import CAUSES, Cause, Entry, attribute
 from undercroft.store.combos import ALIVE, Components
 from undercroft.store.coverage import Units
 from undercroft.store.encode import load
+from undercroft.store.models import model_of
 from undercroft.store.rollup import score_items
 
-__all__ = ["Compared", "by_feed"]
+__all__ = ["Compared", "by_feed", "by_model"]
 
 _DECIDED = ("accepted", "false_positive")
+_ACTIVE = ("open", "reopened", "fix_claimed")
 _ENDED = ("fixed", "gone", "retired")
 
 
-@contextmanager
-def by_feed(connection: sqlite3.Connection) -> Iterator[None]:
+def by_feed(connection: sqlite3.Connection) -> AbstractContextManager[None]:
     """Whatever scores move within is a feed's doing; inside the caller's transaction."""
+    return _moving(connection, "fed")
+
+
+def by_model(connection: sqlite3.Connection) -> AbstractContextManager[None]:
+    """Whatever scores move within is the doing of other constants; inside the caller's transaction.
+
+    What a score was when its scan was saved moves along: one change, between two scans of different
+    models, tells of it.
+    """
+    return _moving(connection, "saved")
+
+
+@contextmanager
+def _moving(connection: sqlite3.Connection, column: str) -> Iterator[None]:
     select = "SELECT scan, resource, score FROM service"
     before = {(scan, service): score for scan, service, score in connection.execute(select)}
     yield
@@ -37,7 +54,7 @@ def by_feed(connection: sqlite3.Connection) -> Iterator[None]:
         if (scan, service) in before and score != before[scan, service]
     ]
     connection.executemany(
-        "UPDATE service SET fed = fed + ? WHERE scan = ? AND resource = ?", moved
+        f"UPDATE service SET {column} = {column} + ? WHERE scan = ? AND resource = ?", moved
     )
 
 
@@ -67,6 +84,7 @@ class Compared:
         self._connection = connection
         self._before, self._after = before, after
         self._rules = [self._versions(before), self._versions(after)]
+        self._models = (model_of(connection, before), model_of(connection, after))
         self._units = Units(connection, before)
         self._components = {scan: Components(connection, scan) for scan in (before, after)}
         self._unfed = Components(connection, before, feeds=False)
@@ -77,7 +95,7 @@ class Compared:
         """(score when the scan before was saved, score now, causes) of one service."""
         entries = [self._entries(scan, number) for scan in (self._before, self._after)]
         first, last, causes = attribute(
-            entries[0], entries[1], lambda finding: self._cause(finding, entries)
+            entries[0], entries[1], lambda finding: self._cause(finding, entries), self._models
         )
         found = {cause.name: cause for cause in causes}
         decided, fed = self._meanwhile(number)
@@ -105,6 +123,8 @@ class Compared:
 
     def _cause(self, finding: str, entries: Sequence[Mapping[str, Entry]]) -> str:
         then, now = (self._state(scan, finding) for scan in (self._before, self._after))
+        if self._is_model(then, now):
+            return "model"
         if finding not in entries[1]:
             cause = self._why_gone(then, now)
             if cause == "fixed" and then is not None and then.combined:
@@ -118,6 +138,14 @@ class Compared:
         rule = now.rule if now else ""
         old, new = (rules.get(rule) for rules in self._rules)
         return "rules" if old != new else "structure"
+
+    def _is_model(self, then: _State | None, now: _State | None) -> bool:
+        """Whether a finding is what it was, and only the constants are others."""
+        if then is None or now is None or self._models[0].digest == self._models[1].digest:
+            return False
+        same = (then.status in _ACTIVE, then.rated) == (now.status in _ACTIVE, now.rated)
+        rules = (versions.get(now.rule) for versions in self._rules)
+        return same and then.status in _ACTIVE and len(set(rules)) == 1
 
     def _why_gone(self, then: _State | None, now: _State | None) -> str:
         status = now.status if now else ""

@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
+from typing import NamedTuple
 
 from undercroft.clock import stamp
 from undercroft.store import rollup, scans
@@ -20,6 +21,7 @@ from undercroft.store.decisions import concerned
 from undercroft.store.encode import load
 from undercroft.store.errors import StoreError
 from undercroft.store.feeds import apply_to, imported
+from undercroft.store.models import model_of
 from undercroft.store.plain import Plain, spans
 from undercroft.store.reach import write_closure
 from undercroft.store.refresh import refresh_findings
@@ -59,7 +61,7 @@ def finish(
     assign_units(database, scan_id)
     carry_over(database, scan_id)
     while True:
-        newest, last_event = _basis(database.connection(), scan_id)
+        basis = _basis(database.connection(), scan_id)
         feeds = imported(database.connection())
         above = write_closure(database, scan_id)
         _write_states(database, scan_id, above, now, criticality_tag)
@@ -67,26 +69,38 @@ def finish(
             settle_scan(connection, scan_id)
             apply_to(connection, scan_id, rollup.made(connection, scan_id))
             spread(connection, scan_id, criticality_tag)
-        rollup.build(database, scan_id, newest)
+        rollup.build(database, scan_id, basis.newest)
         with database.transaction() as connection:
-            if _basis(connection, scan_id)[0] == newest:
+            if _basis(connection, scan_id)[:2] == basis[:2]:
                 if imported(connection) != feeds:
                     rollup.refresh(connection, scan_id, apply_to(connection, scan_id))
-                _appear(connection, scan_id, last_event, (calls, throttled, spared), now)
+                _appear(connection, scan_id, basis.last_event, (calls, throttled, spared), now)
                 break
-            # Another scan appeared: its sightings come before ours.
+            # Another scan appeared, and its sightings come before ours; or what was copied of the
+            # one before was scored by other constants meanwhile.
             for table in _DERIVED_TABLES:
                 connection.execute(f"DELETE FROM {table} WHERE scan = ?", (scan_id,))
     return scans.row(database.connection(), scan_id)
 
 
-def _basis(connection: sqlite3.Connection, scan_id: int) -> tuple[int | None, int]:
-    """The newest finished scan before this one, and the newest event."""
-    newest = connection.execute(
-        f"SELECT max(id) FROM scan WHERE id < ? AND state IN {scans.FINISHED}", (scan_id,)
-    ).fetchone()[0]
+class _Basis(NamedTuple):
+    """What the rows of a scan were worked out from."""
+
+    newest: int | None
+    """The newest finished scan before it."""
+    model: str | None
+    """By which that one was scored."""
+    last_event: int
+
+
+def _basis(connection: sqlite3.Connection, scan_id: int) -> _Basis:
+    newest, model = connection.execute(
+        f"SELECT id, model FROM scan WHERE id < ? AND state IN {scans.FINISHED} "
+        "ORDER BY id DESC LIMIT 1",
+        (scan_id,),
+    ).fetchone() or (None, None)
     last = connection.execute("SELECT coalesce(max(number), 0) FROM event").fetchone()[0]
-    return newest, int(last)
+    return _Basis(newest, model, int(last))
 
 
 def scan_of(
@@ -112,6 +126,7 @@ def scan_of(
         book=whole_book(connection),
         now=now,
         criticality_tag=criticality_tag,
+        model=model_of(connection, scan_id),
     )
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import sqlite3
 from functools import lru_cache
 
-from undercroft.risk import Criticality, criticality_there
+from undercroft.risk import Criticality, RiskModel, criticality_there
 from undercroft.store.encode import load
+from undercroft.store.models import model_of
 
 __all__ = ["NORMAL", "level_of", "levels", "spread"]
 
@@ -75,15 +76,16 @@ def spread(connection: sqlite3.Connection, scan_id: int, name: str) -> None:
             (scan_id, NORMAL),
         ).fetchall()
     )
+    model = model_of(connection, scan_id)
     for service, level in sorted(tagged.items()):
         connection.execute(
             "UPDATE closure SET scale = ? WHERE scan = ? AND service = ?",
-            (_scale(NORMAL, level), scan_id, service),
+            (_scale(NORMAL, level, model), scan_id, service),
         )
         connection.executemany(
             "UPDATE closure SET scale = ? WHERE scan = ? AND service = ? AND resource = ?",
             [
-                (_scale(own[resource], level), scan_id, service, resource)
+                (_scale(own[resource], level, model), scan_id, service, resource)
                 for (resource,) in connection.execute(
                     "SELECT resource FROM closure WHERE scan = ? AND service = ?",
                     (scan_id, service),
@@ -93,5 +95,5 @@ def spread(connection: sqlite3.Connection, scan_id: int, name: str) -> None:
         )
 
 
-def _scale(resource: str, service: str) -> float:
-    return criticality_there(Criticality(resource), Criticality(service))
+def _scale(resource: str, service: str, model: RiskModel) -> float:
+    return criticality_there(Criticality(resource), Criticality(service), model)

@@ -28,7 +28,9 @@ from undercroft.feeds import (
 from undercroft.model import Severity
 from undercroft.store.connection import Database, bump
 from undercroft.store.exploits import EXPLOIT_SQL, EXPLOITED
+from undercroft.store.models import model_of, models
 from undercroft.store.scans import FINISHED
+from undercroft.store.statuses import rate
 from undercroft.triage.scopes import scope_of
 
 __all__ = [
@@ -43,6 +45,7 @@ __all__ = [
     "imported",
     "known",
     "listing",
+    "weigh_again",
 ]
 
 _PART = 400
@@ -51,7 +54,7 @@ EXPLOITABLE_SQL = (
 )
 """Whether ``vulnerability v`` of ``observation o`` counts as exploitable: as ``Exploitable.mark``."""
 _ROWS = (
-    "SELECT t.id, t.severity, o.severity, o.cvss, o.vector, t.exposure, t.criticality, "
+    "SELECT t.scan, t.id, t.severity, o.severity, o.cvss, o.vector, t.exposure, t.criticality, "
     f"{EXPLOIT_SQL}, v.epss, v.kev IS NOT NULL, t.hazard FROM "
 )
 
@@ -211,16 +214,18 @@ def exploitable(database: Database) -> Exploitable:
     return Exploitable(named("kev IS NOT NULL"), named(f"epss >= {LIKELY_EPSS}"))
 
 
-def dated(hazard: risk.Hazard, what: Known | None, feeds: Sequence[FeedInfo]) -> risk.Hazard:
+def dated(
+    hazard: risk.Hazard, what: Known | None, feeds: Sequence[FeedInfo], model: risk.RiskModel
+) -> risk.Hazard:
     """A vulnerability's hazard with what feeds know, each reason with the day of the feed."""
     if what is None:
         return hazard
-    known = hazard.factors["T"][0]
-    if known == risk.KNOWN_EXPLOITED and what.kev is None:
+    known = hazard.factors["T"][1]
+    if known == risk.EVIDENCE and what.kev is None:
         return hazard
-    # Without feeds only a public exploit gives this.
-    exploit = known == risk.PUBLIC_EXPLOIT
-    value, reason = risk.exploitation(what.epss, kev=what.kev is not None, exploit=exploit)
+    value, reason = risk.exploitation(
+        what.epss, kev=what.kev is not None, exploit=known == risk.PUBLIC, model=model
+    )
     day = {feed.name: feed.dated for feed in feeds}
     if what.kev is not None:
         reason = (
@@ -248,10 +253,11 @@ def _of_scan(connection: sqlite3.Connection, scan_id: int) -> Iterator[Sequence[
 
 def _reweigh(connection: sqlite3.Connection, rows: Iterable[Sequence[Any]]) -> set[int]:
     """Write the hazards that have changed; returns the resources whose findings they are."""
+    by = models(connection)
     changes: list[tuple[float, float, int]] = []
     for row in rows:
-        number, *deciding, before = row
-        hazard, score = _rated(*deciding)
+        scan, number, *deciding, before = row
+        hazard, score = _rated(by[scan], *deciding)
         if hazard != before:
             changes.append((hazard, score, number))
     connection.executemany("UPDATE state SET hazard = ?, score = ? WHERE id = ?", changes)
@@ -267,8 +273,36 @@ def _reweigh(connection: sqlite3.Connection, rows: Iterable[Sequence[Any]]) -> s
     return touched
 
 
+def weigh_again(
+    connection: sqlite3.Connection, scan_id: int, rows: Iterable[Sequence[Any]]
+) -> None:
+    """Write the hazards of any findings of a scan that its model weighs otherwise than they are.
+
+    ``rows``: row of ``state``, severity in force, severity as rated, threat, whether it is a
+    vulnerability, base score, vector, declared weight, exposure, criticality, what its report knows
+    of exploits, EPSS, whether it is in KEV, hazard as it is.
+    """
+    model = model_of(connection, scan_id)
+    changes: list[tuple[float, float, int]] = []
+    for number, severity, rated, threat, cve, cvss, vector, weight, *rest in rows:
+        exposure, criticality, exploit, epss, kev, before = rest
+        if cve:
+            of = (severity, rated, cvss, vector, exposure, criticality, exploit, epss, kev)
+            hazard, score = _rated(model, *of)
+        else:
+            # A base score or a declared weight belongs to the severity that it came with.
+            base, declared = (cvss, weight) if severity == rated else (None, None)
+            hazard, score = rate(
+                model, severity, threat, 0, base, vector, declared, exposure, criticality, exploit
+            )
+        if hazard != before:
+            changes.append((hazard, score, number))
+    connection.executemany("UPDATE state SET hazard = ?, score = ? WHERE id = ?", changes)
+
+
 @lru_cache(maxsize=65536)
 def _rated(
+    model: risk.RiskModel,
     severity: int,
     rated: int,
     cvss: float | None,
@@ -290,5 +324,6 @@ def _rated(
         bool(kev) or exploit == EXPLOITED,
         risk.Criticality(criticality),
         exploit=exploit > 0,
+        model=model,
     )
     return hazard.value, risk.finding_score(hazard)

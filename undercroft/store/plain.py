@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 from undercroft.store.criticality import NORMAL, levels
 from undercroft.store.exploits import EXPLOIT_SQL
+from undercroft.store.models import model_of
 from undercroft.store.scans import FINISHED
 from undercroft.store.statuses import rate
 
@@ -166,9 +168,10 @@ class Plain:
         self._before = connection.execute(
             f"SELECT max(id) FROM scan WHERE id < ? AND state IN {FINISHED}", (scan_id,)
         ).fetchone()[0]
-        # Another version of this program may have weighed otherwise.
+        # Another version of this program, or other constants, may have weighed otherwise.
         self._copies = connection.execute(
-            "SELECT count(*) = 2 AND count(DISTINCT weighed_by) = 1 FROM scan WHERE id IN (?, ?)",
+            "SELECT count(*) = 2 AND count(DISTINCT weighed_by || model) = 1 FROM scan "
+            "WHERE id IN (?, ?)",
             (scan_id, self._before),
         ).fetchone()[0]
         decided = connection.execute("SELECT 1 FROM event LIMIT 1").fetchone() is not None
@@ -186,8 +189,9 @@ class Plain:
         self._insert = f"{_INSERT} WHERE {' AND '.join(made)}{order}"
         again = [_AGAIN, *([_UNTOLD] if decided else [])]
         self._copy = f"{_COPY} WHERE {' AND '.join(again)} ORDER BY p.rule, p.score DESC, p.tie"
-        connection.create_function("hazard_of", 9, lambda *of: rate(*of)[0], deterministic=True)
-        connection.create_function("score_of", 9, lambda *of: rate(*of)[1], deterministic=True)
+        by = partial(rate, model_of(connection, scan_id))
+        connection.create_function("hazard_of", 9, lambda *of: by(*of)[0], deterministic=True)
+        connection.create_function("score_of", 9, lambda *of: by(*of)[1], deterministic=True)
         connection.execute(
             "CREATE TEMP TABLE IF NOT EXISTS plain_resource ("
             "resource INTEGER PRIMARY KEY, same INTEGER NOT NULL, exposure TEXT NOT NULL, "

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
+from undercroft.risk.constants import RiskModel
 from undercroft.risk.plan import Planner, RepairKey, Step
 from undercroft.risk.repairs import CHOKE_POINT
 from undercroft.store.read_plan import PlanWorld
@@ -64,6 +65,8 @@ class WhatIf:
     after: float
     changes: tuple[Help, ...]
     """Every service that would change, most first."""
+    model: RiskModel
+    """By which the scan is scored."""
 
 
 class RepairPlan:
@@ -109,7 +112,8 @@ class RepairPlan:
                 self._base.plan(repair)
             before, after = self._base.before, self._base.scores
             changes = [(s, before[s], after[s]) for s in before if before[s] - after[s] > 0]
-            return WhatIf(sum(before.values()), sum(after.values()), self._helps(changes))
+            helps = self._helps(changes)
+            return WhatIf(sum(before.values()), sum(after.values()), helps, self._found.world.model)
 
     def findings(self, repairs: Iterable[str]) -> list[str]:
         """Ids of the findings that these repairs mend."""

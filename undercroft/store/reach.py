@@ -5,21 +5,39 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 from typing import Any
 
 from undercroft.graph import Graph
+from undercroft.risk import RiskModel
 from undercroft.store.connection import Database
 from undercroft.store.encode import edge_of
+from undercroft.store.models import model_of
 from undercroft.views import Path, Step
 
-__all__ = ["path_to", "write_closure"]
+__all__ = ["closure_rows", "insert", "path_to", "write_closure"]
 
 _BATCH = 20_000
+Row = tuple[int, int, int, float, int, int | None]
 
 
 def write_closure(database: Database, scan_id: int) -> Counter[int]:
     """Write ``closure`` for every AI service; resource id → number of services above it."""
-    connection = database.connection()
+    reading = database.connection()
+    above: Counter[int] = Counter()
+    for rows in closure_rows(reading, scan_id, model_of(reading, scan_id)):
+        above.update(row[2] for row in rows)
+        with database.transaction() as connection:
+            insert(connection, rows)
+    return above
+
+
+def closure_rows(
+    connection: sqlite3.Connection, scan_id: int, model: RiskModel
+) -> Iterator[list[Row]]:
+    """(scan, service, resource, attenuation, hops, last edge) of everything beneath every AI
+    service, in batches.
+    """
     numbers: dict[tuple[str, str, str, str, str], int] = {}
     keys: dict[str, int] = {}
 
@@ -44,9 +62,8 @@ def write_closure(database: Database, scan_id: int) -> Counter[int]:
         ).fetchall()
     )
     keys.update(services)
-    graph = Graph(edges(), services=services)
-    above: Counter[int] = Counter()
-    rows: list[tuple[Any, ...]] = []
+    graph = Graph(edges(), services=services, attenuation=model.attenuation, cutoff=model.cutoff)
+    rows: list[Row] = []
     for service, reached in graph.closure():
         for key, attenuation, hops, previous in reached:
             edge = graph.edge(previous, key) if previous else None
@@ -55,12 +72,20 @@ def write_closure(database: Database, scan_id: int) -> Counter[int]:
                 if edge is None
                 else numbers[edge.src, edge.dst, edge.relation, edge.via, edge.detail]
             )
-            above[keys[key]] += 1
             rows.append((scan_id, keys[service], keys[key], attenuation, hops, number))
         if len(rows) >= _BATCH:
-            _write(database, rows)
-    _write(database, rows)
-    return above
+            yield rows
+            rows = []
+    yield rows
+
+
+def insert(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
+    """Write a batch of ``closure_rows``."""
+    connection.executemany(
+        "INSERT INTO closure (scan, service, resource, attenuation, hops, edge) "
+        "VALUES (?, ?, ?, ?, ?, ?)",
+        sorted(rows, key=itemgetter(1, 2)),
+    )
 
 
 def path_to(connection: sqlite3.Connection, scan_id: int, service: int, resource: int) -> Path:
@@ -88,20 +113,3 @@ def path_to(connection: sqlite3.Connection, scan_id: int, service: int, resource
         steps.append(Step(src_key, src_name, dst_key, dst_name, relation, via, certainty))
         resource = src
     return tuple(reversed(steps))
-
-
-def _write(database: Database, rows: list[tuple[Any, ...]]) -> None:
-    if not rows:
-        return
-    rows.sort(key=_in_key_order)
-    with database.transaction() as connection:
-        connection.executemany(
-            "INSERT INTO closure (scan, service, resource, attenuation, hops, edge) "
-            "VALUES (?, ?, ?, ?, ?, ?)",
-            rows,
-        )
-    rows.clear()
-
-
-def _in_key_order(row: Sequence[Any]) -> tuple[int, int]:
-    return (row[1], row[2])

@@ -19,6 +19,7 @@ from undercroft.store.encode import REF_COLUMNS, ref_of, severity_of
 from undercroft.store.errors import NotFoundError
 from undercroft.store.exploits import EXPLOIT_SQL
 from undercroft.store.fresh import ensure_fresh
+from undercroft.store.models import model_of
 from undercroft.store.reach import path_to
 from undercroft.store.rollup import Item, score_items
 from undercroft.store.statuses import Seen, weigh
@@ -41,14 +42,16 @@ def explain_service(database: Database, scan_id: int, service_key: str) -> Servi
         items = score_items(connection, scan_id, number)
         known = feeds.listing(database)
         findings = [item.finding for item, _ in items]
-        parts = _parts(connection, scan_id, number, findings, known)
+        model = model_of(connection, scan_id)
+        parts = _parts(connection, scan_id, number, findings, known, model)
         return ServiceExplanation(
             service=found[0],
             scan=scans.row(connection, scan_id),
             as_of=stamp(database.now()),
             feeds=tuple(feed.words(database.now()) for feed in feeds.listing(database)),
-            residual=_bill([pair for pair in items if not pair[0].accepted], parts),
-            inherent=_bill(items, parts),
+            residual=_bill([pair for pair in items if not pair[0].accepted], parts, model),
+            inherent=_bill(items, parts, model),
+            model=model,
         )
 
 
@@ -66,10 +69,12 @@ def explain_finding(
             "WHERE c.scan = ? AND c.resource = ? ORDER BY v.score DESC, v.name, c.service",
             (scan_id, owner),
         ).fetchall()
+        model = model_of(connection, scan_id)
         own = risk.Hazard(_product(detail.hazard.values()), detail.hazard)
         reaches = []
         for service, attenuation, scale, score, *ref in above[:most]:
-            bill = risk.service_score(_residual(score_items(connection, scan_id, service)))
+            items = score_items(connection, scan_id, service)
+            bill = risk.service_score(_residual(items), model=model)
             _, points = risk.printed(bill)
             at = next((i for i, line in enumerate(bill.lines) if line.finding == finding_id), None)
             line = None if at is None else bill.lines[at]
@@ -79,7 +84,7 @@ def explain_finding(
                     score=score,
                     path=path_to(connection, scan_id, service, owner),
                     attenuation=attenuation,
-                    hazard=risk.hazard_there(own, scale),
+                    hazard=risk.hazard_there(own, scale, model),
                     printed=0.0 if at is None else points[at],
                     rank=line.rank if line else None,
                     layer_rank=line.layer_rank if line else None,
@@ -93,6 +98,7 @@ def explain_finding(
             hazard=own,
             services=tuple(reaches),
             above=len(above),
+            model=model,
         )
 
 
@@ -110,8 +116,12 @@ class _Part:
     hazard: risk.Hazard
 
 
-def _bill(items: Sequence[tuple[Item, float]], parts: dict[str, _Part]) -> Bill:
-    score = risk.service_score((item.finding, item.layer, value) for item, value in items)
+def _bill(
+    items: Sequence[tuple[Item, float]], parts: dict[str, _Part], model: risk.RiskModel
+) -> Bill:
+    score = risk.service_score(
+        ((item.finding, item.layer, value) for item, value in items), model=model
+    )
     total, points = risk.printed(score)
     lines = []
     for line, printed in zip(score.lines, points, strict=True):
@@ -148,6 +158,7 @@ def _parts(
     service: int,
     findings: Sequence[str],
     dates: Sequence[FeedInfo],
+    model: risk.RiskModel,
 ) -> dict[str, _Part]:
     found: dict[str, _Part] = {}
     paths: dict[int, Path] = {}
@@ -201,7 +212,9 @@ def _parts(
                 paths[resource],
                 attenuation,
                 risk.hazard_there(
-                    feeds.dated(weigh(seen, severity), exploited.get(cve), dates), scale
+                    feeds.dated(weigh(seen, severity, model), exploited.get(cve), dates, model),
+                    scale,
+                    model,
                 ),
             )
     return found

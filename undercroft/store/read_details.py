@@ -25,6 +25,7 @@ from undercroft.store.encode import (
 from undercroft.store.errors import AmbiguousError, NotFoundError
 from undercroft.store.exploits import exploit_of
 from undercroft.store.fresh import ensure_fresh
+from undercroft.store.models import model_of
 from undercroft.store.reach import path_to
 from undercroft.store.read_findings import COLUMNS, JOINS, finding_row
 from undercroft.store.scoped import place_of
@@ -91,6 +92,7 @@ def finding(database: Database, scan_id: int, finding_id: str) -> FindingDetail:
             criticality=criticality,
             exploit=exploit_of(traits),
         )
+        model = model_of(connection, scan_id)
         book = book_for(connection, [finding_id])
         names = book.aliases(finding_id)
         events = decisions.event_rows(
@@ -115,9 +117,10 @@ def finding(database: Database, scan_id: int, finding_id: str) -> FindingDetail:
             if resolved is not None and resolved.conflict
             else (),
             hazard=feeds.dated(
-                weigh(seen, shown.severity),
+                weigh(seen, shown.severity, model),
                 exploited,
                 feeds.listing(database),
+                model,
             ).factors,
             ageing=ageings(
                 connection, scan_id, [shown], database.now(), [finding_id] if broken else ()

@@ -15,6 +15,7 @@ from undercroft.store.combos import ITEM_COLUMNS, ITEM_JOINS, Components, combo_
 from undercroft.store.connection import Database
 from undercroft.store.encode import REF_COLUMNS, load, ref_of
 from undercroft.store.fresh import ensure_fresh
+from undercroft.store.models import model_of
 from undercroft.store.rollup import ACTIVE_SQL
 from undercroft.views import ResourceRef
 
@@ -102,7 +103,8 @@ def load_world(database: Database, scan_id: int) -> PlanWorld:
                 inherits[service].append((resource, attenuation))
             if resource in items or resource in combos:
                 reach[service].append((resource, attenuation * scale))
-    world = World(reach, items, combos, inherits, cut)
+        model = model_of(connection, scan_id)
+    world = World(reach, items, combos, inherits, cut, model)
     world.load = lambda resource: _every(database.connection(), scan_id, resource)
     return PlanWorld(world, database, scan_id)
 

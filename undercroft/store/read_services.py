@@ -19,6 +19,7 @@ from undercroft.store.encode import REF_COLUMNS, load, ref_of, severity_of
 from undercroft.store.errors import NotFoundError, StoreError
 from undercroft.store.fresh import ensure_fresh
 from undercroft.store.lookup import Lookup
+from undercroft.store.models import model_of
 from undercroft.store.reach import path_to
 from undercroft.store.rollup import ACTIVE_SQL, score_items
 from undercroft.views import (
@@ -301,9 +302,12 @@ def _contributions(
     connection: sqlite3.Connection, scan_id: int, service_id: int
 ) -> tuple[Contribution, ...]:
     score = risk.service_score(
-        (item.finding, item.layer, value)
-        for item, value in score_items(connection, scan_id, service_id)
-        if not item.accepted
+        (
+            (item.finding, item.layer, value)
+            for item, value in score_items(connection, scan_id, service_id)
+            if not item.accepted
+        ),
+        model=model_of(connection, scan_id),
     )
     lines = [line for line in score.lines if line.points > 0]
     names: dict[str, tuple[Any, ...]] = {}

@@ -14,13 +14,14 @@ from undercroft.model import Observation, Outcome, Presence, Resource
 from undercroft.protocols import Judge
 from undercroft.store import rollup
 from undercroft.store.answers import Answer, Answers
-from undercroft.store.causes import by_feed
+from undercroft.store.causes import by_feed, by_model
 from undercroft.store.combos import ALIVE, settle_scan
 from undercroft.store.commit import count_findings, scan_of
 from undercroft.store.connection import Database, bump
 from undercroft.store.encode import edge_of, resource_of
 from undercroft.store.feeds import exploitable
 from undercroft.store.lazy import LazyResources
+from undercroft.store.models import model_of
 from undercroft.store.scans import FINISHED
 from undercroft.store.sightings import STATE_COLUMNS, rows
 from undercroft.store.told import told
@@ -42,7 +43,9 @@ class Recombined:
     """The scan was judged by another rule pack, so nothing was evaluated."""
 
 
-def combine_again(database: Database, judge: Judge, criticality_tag: str) -> Recombined:
+def combine_again(
+    database: Database, judge: Judge, criticality_tag: str, *, model: bool = False
+) -> Recombined:
     """See ``Store.combine_again``."""
     found = (
         database.connection()
@@ -68,7 +71,7 @@ def combine_again(database: Database, judge: Judge, criticality_tag: str) -> Rec
         changed = _write(writing, scan_id, pack, estate, answers)
         if not changed:
             return Recombined()
-        with by_feed(writing):
+        with by_model(writing) if model else by_feed(writing):
             _derive(database, writing, scan_id, changed, criticality_tag)
         after = _holding(writing, scan_id)
         bump(writing)
@@ -118,7 +121,14 @@ class _Estate:
                 (scan_id,),
             )
         ]
-        self.graph = Graph(edges, services=services, lookup=self._resource)
+        model = model_of(connection, scan_id)
+        self.graph = Graph(
+            edges,
+            services=services,
+            lookup=self._resource,
+            attenuation=model.attenuation,
+            cutoff=model.cutoff,
+        )
         self._exploitable = exploitable(database)
 
     def _resource(self, key: str) -> Resource | None:

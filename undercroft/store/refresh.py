@@ -17,6 +17,7 @@ from undercroft.store.connection import Database, bump
 from undercroft.store.exploits import EXPLOIT_SQL
 from undercroft.store.feeds import apply_to_rows
 from undercroft.store.fresh import stale
+from undercroft.store.models import models
 from undercroft.store.scans import FINISHED
 from undercroft.store.scoped import place
 from undercroft.store.sightings import DERIVED_COLUMNS
@@ -79,6 +80,7 @@ def _work_out(
     touched: dict[int, set[int]] = {}
     updates: list[Sequence[Any]] = []
     versions = versions_in(connection)
+    by = models(connection)
     for number, fid in enumerate(wanted):
         if number % _TOLD == 0:
             step("working out", number, len(wanted))
@@ -93,7 +95,7 @@ def _work_out(
                 if book.scoped(rule)
                 else None
             )
-            derived = derive(sightings, book.resolved(fid, where), seen, now)
+            derived = derive(sightings, book.resolved(fid, where), seen, now, by[scan_id])
             if derived is not None:
                 updates.append((*derived, state_id))
                 touched.setdefault(scan_id, set()).add(resource)

@@ -17,7 +17,7 @@ from undercroft.model import LAYERS
 from undercroft.store import weights
 from undercroft.store.connection import Database
 
-__all__ = ["ACTIVE", "Item", "Items", "build", "made", "refresh", "score_items"]
+__all__ = ["ACTIVE", "Item", "Items", "build", "made", "rebuild", "refresh", "score_items"]
 
 ACTIVE = ("open", "reopened", "fix_claimed")
 ACTIVE_SQL = "('open', 'reopened', 'fix_claimed')"
@@ -116,6 +116,17 @@ def _build_weights(connection: sqlite3.Connection, scan_id: int, before: int | N
 
 def _any_kept(connection: sqlite3.Connection) -> bool:
     return connection.execute("SELECT 1 FROM temp.kept_resource LIMIT 1").fetchone() is not None
+
+
+def rebuild(connection: sqlite3.Connection, scan_id: int) -> None:
+    """Everything of a scan that readers see already, inside the caller's transaction."""
+    _tally(connection, scan_id, None)
+    _blocks(connection, scan_id, None)
+    weights.write(connection, scan_id)
+    services = _services(connection, scan_id, None)
+    scores = weights.scores(connection, scan_id)
+    for start in range(0, len(services), _BATCH):
+        _write_services(connection, scan_id, services[start : start + _BATCH], scores)
 
 
 def refresh(connection: sqlite3.Connection, scan_id: int, resources: Collection[int]) -> None:

@@ -19,6 +19,7 @@ from undercroft.views import ScanRow
 
 __all__ = [
     "FINISHED",
+    "PUBLISHED",
     "abandon",
     "clean_interrupted",
     "coverage",
@@ -29,14 +30,18 @@ __all__ = [
     "prune",
     "rename",
     "row",
+    "scored_otherwise",
 ]
 
 FINISHED = "('complete', 'partial', 'failed')"
 """States of a scan that readers may open, as an SQL list."""
 
+PUBLISHED = "30df75f3918712c6"
+"""Digest of the risk model's constants as published: known without working it out."""
+
 _COLUMNS = (
     "id, uid, name, kind, state, started_at, finished_at, scope, services, resources, findings, "
-    "gaps, calls, spared, host, pid, process_start"
+    "gaps, calls, spared, model, host, pid, process_start"
 )
 _PER_SCAN = (
     "coverage",
@@ -95,6 +100,14 @@ def find(database: Database, ref: str | None) -> ScanRow:
             raise AmbiguousError(msg, candidates)
     msg = f"No scan goes by {text!r}."
     raise NotFoundError(msg)
+
+
+def scored_otherwise(connection: sqlite3.Connection, digest: str) -> int | None:
+    """The newest finished scan, if other constants of the risk model scored it than of this digest."""
+    found = connection.execute(
+        f"SELECT id, model FROM scan WHERE state IN {FINISHED} ORDER BY id DESC LIMIT 1"
+    ).fetchone()
+    return None if found is None or found[1] == digest else int(found[0])
 
 
 def rename(database: Database, scan_id: int, name: str) -> None:
@@ -212,10 +225,10 @@ def _alive(host: str, pid: int, started: str) -> bool:
 
 def _scan_row(found: tuple[Any, ...]) -> ScanRow:
     (*columns, host, pid, started) = found
-    (scan_id, uid, name, kind, state, started_at, finished_at, scope, *counts) = columns
+    (scan_id, uid, name, kind, state, started_at, finished_at, scope, *rest) = columns
     if state == "running" and not _alive(host, pid, started):
         state = "interrupted"
-    return ScanRow(scan_id, uid, name, kind, state, started_at, finished_at, load(scope), *counts)
+    return ScanRow(scan_id, uid, name, kind, state, started_at, finished_at, load(scope), *rest)
 
 
 def _remove_rows(connection: sqlite3.Connection, scan_id: int) -> None:

@@ -16,7 +16,7 @@ __all__ = ["APPLICATION_ID", "FINDING_INDEXES", "SCHEMA_VERSION", "STATE_INDEXES
 
 APPLICATION_ID = 0x55435246
 """``UCRF`` in the file's header: tells our files from other SQLite databases."""
-SCHEMA_VERSION = 14
+SCHEMA_VERSION = 15
 """Kept in the header too, so that reading it needs no table and no library."""
 
 _TABLES = (
@@ -249,11 +249,12 @@ def migrations() -> Migrations:
 
     @found(name="0004_weights")
     def add_weights(db: Database) -> None:
+        from undercroft.risk import DEFAULT
         from undercroft.store import weights
 
         db.execute(_WEIGHT)
         for (scan_id,) in db.execute("SELECT id FROM scan").fetchall():
-            weights.write(db.conn, scan_id)
+            weights.write(db.conn, scan_id, model=DEFAULT)
 
     @found(name="0005_criticality")
     def add_criticality(db: Database) -> None:
@@ -320,6 +321,15 @@ def migrations() -> Migrations:
             "PRIMARY KEY (cve, package, rule, title)) STRICT, WITHOUT ROWID"
         )
         rebuild(db.conn)
+
+    @found(name="0015_models_of_scans")
+    def add_models(db: Database) -> None:
+        from undercroft.risk import DEFAULT
+        from undercroft.store import models
+
+        for statement in models.TABLES:
+            db.execute(statement)
+        models.keep(db.conn, DEFAULT)
 
     return found
 

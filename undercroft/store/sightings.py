@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from undercroft.model import Outcome, Presence
+from undercroft.risk import RiskModel
 from undercroft.store.coverage import Absence, Units
 from undercroft.store.criticality import level_of
 from undercroft.store.encode import load
@@ -64,6 +65,8 @@ class Scan(NamedTuple):
     """What people said."""
     now: datetime
     criticality_tag: str
+    model: RiskModel
+    """By which it is scored."""
 
 
 class _Here(NamedTuple):
@@ -301,7 +304,7 @@ class _Step:
             exploit=fail.exploit,
         )
         sighting = Sighting(scan.uid, collected_at, outcome, incarnation, reason)
-        derived = derive([*sightings, sighting], said, seen, scan.now)
+        derived = derive([*sightings, sighting], said, seen, scan.now, scan.model)
         if derived is None:
             return None
         mine = finding.first_scan == scan.id or finding.first_is_hidden

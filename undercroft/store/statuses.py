@@ -107,13 +107,14 @@ class Seen:
     """What the report knows of exploits: see ``store.exploits``."""
 
 
-def weigh(seen: Seen, severity: Severity) -> risk.Hazard:
+def weigh(seen: Seen, severity: Severity, model: risk.RiskModel) -> risk.Hazard:
     """The hazard of a finding as it was seen, at a severity that a person may have changed.
 
     A base score or a declared weight belongs to the severity that the rule gave, and goes with it.
     """
     as_rated = severity.rank == seen.severity
     return _weight(
+        model,
         severity,
         seen.threat,
         seen.cve is not None,
@@ -128,6 +129,7 @@ def weigh(seen: Seen, severity: Severity) -> risk.Hazard:
 
 @lru_cache(maxsize=4096)
 def rate(
+    model: risk.RiskModel,
     severity: int,
     threat: str,
     is_vulnerability: int,
@@ -141,6 +143,7 @@ def rate(
     """Hazard and score of a finding as the rule rated it, from the columns that decide them."""
     rated = Severity.from_rank(severity)
     hazard = _weight(
+        model,
         rated,
         threat,
         bool(is_vulnerability),
@@ -156,6 +159,7 @@ def rate(
 
 @lru_cache(maxsize=4096)
 def _weight(
+    model: risk.RiskModel,
     severity: Severity,
     threat: str,
     is_vulnerability: bool,
@@ -178,21 +182,27 @@ def _weight(
         criticality=risk.Criticality(criticality),
         kev=exploit == EXPLOITED,
         exploit=exploit > 0,
+        model=model,
     )
 
 
 def derive(
-    sightings: Sequence[Sighting], resolved: Resolved | None, seen: Seen, now: datetime
+    sightings: Sequence[Sighting],
+    resolved: Resolved | None,
+    seen: Seen,
+    now: datetime,
+    model: risk.RiskModel,
 ) -> Derived | None:
     """The derived columns of one finding in one scan; None if it never failed.
 
-    ``sightings``: of this scan and those before it, in scan order.
+    ``sightings``: of this scan and those before it, in scan order. ``model``: by which the scan is
+    scored.
     """
     rated = Severity.from_rank(seen.severity)
     retired = seen.rule_version == RETIRED_RULE
     if resolved is None and not retired and all(s.outcome is Outcome.FAIL for s in sightings):
         # Most of a large estate: failing ever since, and nobody decided anything.
-        weight = weigh(seen, rated).value
+        weight = weigh(seen, rated, model).value
         score = risk.finding_score(weight)
         return Derived(
             severity=rated.rank,
@@ -215,7 +225,7 @@ def derive(
     if status is None:
         return None
     severity = severity_in_force(rated, decided, now)
-    hazard = weigh(seen, severity).value
+    hazard = weigh(seen, severity, model).value
     instants = [_end(status.decision or status.lapsed), _end(decided.override)]
     ahead = [moment for moment in instants if moment is not None and moment > now]
     behind = [moment for moment in instants if moment is not None and moment <= now]

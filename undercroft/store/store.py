@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from undercroft.fields import FieldChange
     from undercroft.model import Coverage, Json, Resource
     from undercroft.protocols import Judge, Target
+    from undercroft.risk import RiskModel
     from undercroft.risk.bills import FindingExplanation, ServiceExplanation
     from undercroft.risk.paths import AttackPath, Possible
     from undercroft.risk.trends import Change, TrendPoint
@@ -208,12 +209,15 @@ class Store:
         pack: str,
         frameworks: Frameworks | None = None,
         criticality_tag: str = CRITICALITY_TAG,
+        model: RiskModel | None = None,
     ) -> ScanWriter:
         """Begin a scan. ``rules``: id → logic version of every enabled rule; ``pack``: its version.
 
         ``frameworks``: rule id → framework → controls; None leaves what is known of them as it is.
         ``criticality_tag``: name of the tag that says what a resource is worth; empty: none does.
+        ``model``: by which it is scored; None: with the constants as published.
         """
+        from undercroft.risk import DEFAULT
         from undercroft.store.writer import ScanWriter
 
         return ScanWriter(
@@ -225,6 +229,7 @@ class Store:
             pack=pack,
             frameworks=frameworks,
             criticality_tag=criticality_tag,
+            model=model or DEFAULT,
         )
 
     def memory(self) -> Callable[[Target, str], tuple[Resource, ...]]:
@@ -253,14 +258,43 @@ class Store:
         """The vulnerabilities that the imported feeds make an ingredient of combinations."""
         return feeds.exploitable(self._db)
 
-    def combine_again(self, judge: Judge, criticality_tag: str = CRITICALITY_TAG) -> Recombined:
+    def combine_again(
+        self, judge: Judge, criticality_tag: str = CRITICALITY_TAG, *, model: bool = False
+    ) -> Recombined:
         """Evaluate the combinations of the newest scan anew, with what feeds say now.
 
+        ``model``: it is done because of other constants of the risk model, not of a feed.
         Nothing is evaluated if ``judge`` has other rules than the scan. ReadOnlyError.
         """
         from undercroft.store.recombine import combine_again
 
-        return combine_again(self._db, judge, criticality_tag)
+        return combine_again(self._db, judge, criticality_tag, model=model)
+
+    # the risk model
+
+    def model(self, scan_id: int) -> RiskModel:
+        """The constants by which a scan is scored."""
+        from undercroft.store.models import model_of
+
+        return model_of(self._db.connection(), scan_id)
+
+    def is_scored_otherwise(self, model: RiskModel | None) -> bool:
+        """Whether other constants than these scored the newest scan; None: than those published."""
+        digest = scans.PUBLISHED if model is None else model.digest
+        return scans.scored_otherwise(self._db.connection(), digest) is not None
+
+    def score_again(
+        self, model: RiskModel, criticality_tag: str = CRITICALITY_TAG
+    ) -> RiskModel | None:
+        """Score the newest scan by these constants. The model that scored it before; None if it is
+        scored by them already.
+
+        Older scans keep their numbers. What a service reaches may be other things afterwards:
+        ``combine_again`` looks at its combinations. ReadOnlyError.
+        """
+        from undercroft.store.rescore import score_again
+
+        return score_again(self._db, model, criticality_tag)
 
     # lists
 

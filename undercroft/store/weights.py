@@ -16,12 +16,11 @@ from collections.abc import Collection, Iterator, Sequence
 from operator import mul
 
 from undercroft import risk
+from undercroft.store.models import model_of
 
 __all__ = ["scores", "write"]
 
 _PART = 400
-_IN_LAYER = [risk.IN_LAYER**k for k in range(risk.DEPTH)]
-_ACROSS = [risk.ACROSS_LAYERS**j for j in range(16)]
 _COUNTED_SQL = "('open', 'reopened', 'fix_claimed', 'accepted')"
 _ACTIVE_SQL = "('open', 'reopened', 'fix_claimed')"
 
@@ -30,11 +29,15 @@ _Part = tuple[float, float, bytes]
 
 
 def write(
-    connection: sqlite3.Connection, scan_id: int, resources: Collection[int] | None = None
+    connection: sqlite3.Connection,
+    scan_id: int,
+    resources: Collection[int] | None = None,
+    model: risk.RiskModel | None = None,
 ) -> None:
     """Work the rows of some resources out again, or of all that a service stands on, from
-    ``tally`` and ``state``.
+    ``tally`` and ``state``. ``model``: default the one by which the scan is scored.
     """
+    model = model or model_of(connection, scan_id)
     kinds: list[tuple[int, int, int, int]] = []
     select = (
         "SELECT DISTINCT t.resource, t.layer, t.combined, t.status = 'accepted' FROM tally t "
@@ -56,12 +59,15 @@ def write(
     connection.executemany(
         "INSERT INTO weight (scan, resource, layer, combined, accepted, total, top) "
         "VALUES (?, ?, ?, ?, ?, ?, ?)",
-        _rows(connection, scan_id, kinds),
+        _rows(connection, scan_id, kinds, model),
     )
 
 
 def _rows(
-    connection: sqlite3.Connection, scan_id: int, kinds: Sequence[tuple[int, int, int, int]]
+    connection: sqlite3.Connection,
+    scan_id: int,
+    kinds: Sequence[tuple[int, int, int, int]],
+    model: risk.RiskModel,
 ) -> Iterator[tuple[int, int, int, int, int, float, bytes]]:
     for resource, layer, combined, accepted in kinds:
         states = "('accepted')" if accepted else _ACTIVE_SQL
@@ -78,7 +84,7 @@ def _rows(
             ),
         )
         if top:
-            total = sum(map(mul, top, _IN_LAYER))
+            total = sum(map(mul, top, model.in_layer))
             yield scan_id, resource, layer, combined, accepted, total, top.tobytes()
 
 
@@ -94,8 +100,9 @@ def scores(
         "WHERE c.scan = ?"
     )
     found: dict[int, tuple[float, float]] = {}
+    model = model_of(connection, scan_id)
     if services is None:
-        _score_all(connection.execute(f"{select} ORDER BY c.service", (scan_id,)), found)
+        _score_all(connection.execute(f"{select} ORDER BY c.service", (scan_id,)), found, model)
         return found
     for part in _parts(sorted(services)):
         marks = ",".join("?" * len(part))
@@ -104,6 +111,7 @@ def scores(
                 f"{select} AND c.service IN ({marks}) ORDER BY c.service", (scan_id, *part)
             ),
             found,
+            model,
         )
     return found
 
@@ -111,6 +119,7 @@ def scores(
 def _score_all(
     rows: Iterator[tuple[int, float, int, int, float, bytes]],
     found: dict[int, tuple[float, float]],
+    model: risk.RiskModel,
 ) -> None:
     """Put the services that stream by, each as one run of rows, into ``found``."""
     now = -1
@@ -119,7 +128,7 @@ def _score_all(
     for service, counts, layer, is_accepted, total, top in rows:
         if service != now:
             if now >= 0:
-                found[now] = _both(active, accepted)
+                found[now] = _both(active, accepted, model)
             now = service
             active = {}
             accepted = {}
@@ -130,31 +139,33 @@ def _score_all(
         else:
             chosen[layer] = [part]
     if now >= 0:
-        found[now] = _both(active, accepted)
+        found[now] = _both(active, accepted, model)
 
 
-def _both(active: dict[int, list[_Part]], accepted: dict[int, list[_Part]]) -> tuple[float, float]:
-    residual = _score(active)
+def _both(
+    active: dict[int, list[_Part]], accepted: dict[int, list[_Part]], model: risk.RiskModel
+) -> tuple[float, float]:
+    residual = _score(active, model)
     if not accepted:
         return residual, residual
     every = {
         layer: active.get(layer, []) + accepted.get(layer, [])
         for layer in active.keys() | accepted.keys()
     }
-    return residual, _score(every)
+    return residual, _score(every, model)
 
 
-def _score(layers: dict[int, list[_Part]]) -> float:
+def _score(layers: dict[int, list[_Part]], model: risk.RiskModel) -> float:
     sums = [
-        parts[0][0] * parts[0][1] if len(parts) == 1 else _merged(parts)
+        parts[0][0] * parts[0][1] if len(parts) == 1 else _merged(parts, model)
         for parts in layers.values()
     ]
     sums.sort(reverse=True)
-    total: float = sum(map(mul, sums, _ACROSS))
+    total: float = sum(map(mul, sums, model.across))
     return risk.finding_score(total)
 
 
-def _merged(parts: Sequence[_Part]) -> float:
+def _merged(parts: Sequence[_Part], model: risk.RiskModel) -> float:
     """A layer that several resources fill: all their hazards in one order."""
     values: list[float] = []
     for counts, _, top in parts:
@@ -162,7 +173,7 @@ def _merged(parts: Sequence[_Part]) -> float:
         hazards.frombytes(top)
         values += [counts * hazard for hazard in hazards]
     values.sort(reverse=True)
-    total: float = sum(map(mul, values, _IN_LAYER))
+    total: float = sum(map(mul, values, model.in_layer))
     return total
 
 

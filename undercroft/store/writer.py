@@ -30,6 +30,7 @@ from undercroft.model import (
     Resource,
     bulk,
 )
+from undercroft.risk import RiskModel
 from undercroft.store import commit as commits
 from undercroft.store import controls, scans
 from undercroft.store.answers import Answer, Answers, Holds
@@ -46,6 +47,7 @@ from undercroft.store.encode import (
 )
 from undercroft.store.errors import NotFoundError, StoreError
 from undercroft.store.lazy import LazyResources
+from undercroft.store.models import keep
 from undercroft.store.recall import Again, Asked, recall, use_again
 from undercroft.store.schema import FINDING_INDEXES
 from undercroft.store.told import told
@@ -101,6 +103,7 @@ class ScanWriter:
         pack: str,
         frameworks: controls.Frameworks | None,
         criticality_tag: str,
+        model: RiskModel,
     ) -> None:
         self._db = database
         self._criticality_tag = criticality_tag
@@ -127,9 +130,9 @@ class ScanWriter:
                 for index in FINDING_INDEXES:
                     connection.execute(f"DROP INDEX IF EXISTS {index}")
             cursor = connection.execute(
-                "INSERT INTO scan (uid, name, kind, state, started_at, scope, rules, pack, host, "
-                "pid, process_start, weighed_by) "
-                "VALUES (?, ?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO scan (uid, name, kind, state, started_at, scope, rules, pack, model, "
+                "host, pid, process_start, weighed_by) "
+                "VALUES (?, ?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     self.uid,
                     clean(name),
@@ -138,6 +141,7 @@ class ScanWriter:
                     dump(scope),
                     dump(rules),
                     self._pack,
+                    keep(connection, model),
                     socket.gethostname(),
                     os.getpid(),
                     scans.process_start(os.getpid()),
