@@ -29,7 +29,7 @@ from tests.undercroft.store_kit import (
 from undercroft.feeds import KEV, ParsedFeed
 from undercroft.model import CoverageStatus, Observation, Presence, Severity
 from undercroft.relations import Relation
-from undercroft.store import Store
+from undercroft.store import Store, rollup
 from undercroft.store.plain import Plain, spans
 from undercroft.store.sightings import STATE_COLUMNS
 from undercroft.views import Query
@@ -204,6 +204,43 @@ def test_both_ways_make_the_same_rows(
         patch.setattr(Plain, "write", careful)
         slow = rows_after(folder / "slow.db", choices)
     assert quick == slow
+
+
+def hazards(path: Path, scan: int) -> list[float]:
+    with sqlite3.connect(path) as connection:
+        rows = connection.execute("SELECT hazard FROM state WHERE scan = ? ORDER BY id", (scan,))
+        return [row[0] for row in rows]
+
+
+def test_what_another_version_weighed_is_weighed_anew(store: Store, clock: Clock) -> None:
+    made = estate(story({})[0], clock)
+    first = save(store, made, clock)
+    expected = hazards(store.path, first.id)
+    with store._db.transaction() as connection:
+        connection.execute("UPDATE state SET hazard = 9.0")
+        connection.execute("UPDATE scan SET weighed_by = 'another'")
+    assert hazards(store.path, save(store, made, clock).id) == expected
+    with store._db.transaction() as connection:
+        connection.execute("UPDATE state SET hazard = 9.0")
+    assert set(hazards(store.path, save(store, made, clock).id)) == {9.0}, "else copied"
+
+
+def test_a_feed_that_comes_while_a_scan_is_saved_counts(
+    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = estate(story({})[0], clock)
+    before = save(store, made, clock)
+    build = rollup.build
+
+    def meanwhile(*args: Any) -> None:
+        build(*args)
+        store.import_feed(ParsedFeed(KEV, "1", "2023-01-02", {"CVE-2023-1": "2023-01-01"}))
+
+    monkeypatch.setattr(rollup, "build", meanwhile)
+    after = save(store, made, clock)
+    assert sorted(hazards(store.path, after.id)) == sorted(hazards(store.path, before.id))
+    (old,), (new,) = (store.services(scan.id, Query()) for scan in (before, after))
+    assert new.score == old.score > 0
 
 
 def test_most_rows_are_plain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -209,7 +209,7 @@ class Plain:
         """
         bounds = {"scan": self._scan, "before": self._before, "low": low, "high": high}
         if self._may:
-            self._choose(connection, bounds)
+            self._choose(connection, low, high)
             if self._copies:
                 connection.execute(self._copy, bounds)
                 connection.execute(_KEPT, bounds)
@@ -217,9 +217,10 @@ class Plain:
         left = _LEFT if self._indexed else _LEFT_UNINDEXED
         return [row[0] for row in connection.execute(left, bounds)]
 
-    def _choose(self, connection: sqlite3.Connection, bounds: Mapping[str, int | None]) -> None:
+    def _choose(self, connection: sqlite3.Connection, low: int, high: int) -> None:
         """What the rows of a resource have in common, into ``temp.plain_resource``."""
         connection.execute("DELETE FROM temp.plain_resource")
+        bounds = {"scan": self._scan, "before": self._before, "low": low, "high": high}
         same = connection.execute(_SAME, {**bounds, "copies": self._copies}).fetchall()
         others = [resource for resource, known in same if not known]
         # Exposed itself, or by what else is wrong with the same resource.
@@ -235,7 +236,7 @@ class Plain:
                     (self._scan, *part),
                 )
             )
-        worth = levels(connection, self._scan, self._tag, bounds["low"] or 0, bounds["high"] or 0)
+        worth = levels(connection, self._scan, self._tag, low, high)
         connection.executemany(
             "INSERT INTO temp.plain_resource VALUES (?, ?, ?, ?, ?)",
             (
