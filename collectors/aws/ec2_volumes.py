@@ -40,11 +40,13 @@ class Ec2Volumes(AwsCollector):
             public = self._public(unit, reads, found)
         except CallError as error:
             public = error
+        plain = any(volume.get("Encrypted") is False for volume in found.values())
+        default = self._default(unit) if plain else True
         for identifier, stub in stubs.items():
             if identifier not in found:
                 yield replace(stub, presence=Presence.ABSENT, collector=self.name)
                 continue
-            volume = self._volume(stub, found[identifier], public)
+            volume = self._volume(stub, found[identifier], public, default)
             gaps.note([volume])
             yield volume
             yield from link(unit.place, stub.key, volume.config, VOLUME)
@@ -74,8 +76,21 @@ class Ec2Volumes(AwsCollector):
                 found.setdefault(str(snapshot["VolumeId"]), []).append(snapshot["SnapshotId"])
         return found
 
+    def _default(self, unit: Unit) -> bool | CallError:
+        """Whether the next volume would be encrypted; asked only where one is not."""
+        client = self.clients.client("ec2", unit.place.region)
+        try:
+            answer = call(unit.meter, client, "get_ebs_encryption_by_default")
+        except CallError as error:
+            return error
+        return bool(answer.get("EbsEncryptionByDefault"))
+
     def _volume(
-        self, stub: Resource, config: Mapping[str, Json], public: _Public | CallError
+        self,
+        stub: Resource,
+        config: Mapping[str, Json],
+        public: _Public | CallError,
+        default: bool | CallError,
     ) -> Resource:
         tags = tag_map(config.get("Tags"))
         facts: dict[str, Json] = {}
@@ -84,6 +99,11 @@ class Ec2Volumes(AwsCollector):
             unknown["facts.public_snapshots"] = public.unknown
         else:
             facts["public_snapshots"] = sorted(map(str, public.get(str(config["VolumeId"]), ())))
+        if config.get("Encrypted") is False:
+            if isinstance(default, CallError):
+                unknown["facts.encrypted_by_default"] = default.unknown
+            else:
+                facts["encrypted_by_default"] = default
         return replace(
             stub,
             name=tags.get("Name") or stub.name,

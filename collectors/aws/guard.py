@@ -231,6 +231,7 @@ READS: dict[str, frozenset[str]] = {
             "DescribeNetworkInterfaces",
             "DescribeNetworkAcls",
             "GetAllowedImagesSettings",
+            "GetEbsEncryptionByDefault",
             "DescribeLaunchTemplateVersions",
             "DescribeSnapshots",
             "DescribeSnapshotAttribute",
@@ -401,7 +402,7 @@ READS: dict[str, frozenset[str]] = {
     ),
     "securityhub": frozenset({"GetEnabledStandards"}),
     "logs": frozenset({"DescribeLogGroups"}),
-    "kms": frozenset({"DescribeKey", "GetKeyPolicy", "GetKeyRotationStatus", "ListAliases"}),
+    "kms": frozenset({"DescribeKey", "GetKeyPolicy", "GetKeyRotationStatus"}),
 }
 """Botocore service name → API operation names. An operation that is not here is never sent."""
 

@@ -371,8 +371,13 @@ def test_snapshots_that_anybody_may_copy(clients: Clients, aws: Proxy, seed: Any
     read = volumes(clients, volume).resources[f"{HERE}/ec2/volume/{volume}"]
     assert read.facts["public_snapshots"] == [public]
     aws.always["DescribeSnapshots"] = DENIED
+    aws.always["GetEbsEncryptionByDefault"] = DENIED
+    assert read.facts["encrypted_by_default"] is False
     read = volumes(clients, volume).resources[f"{HERE}/ec2/volume/{volume}"]
-    assert read.unknown == {"facts.public_snapshots": "denied: needs ec2:DescribeSnapshots"}
+    assert read.unknown == {
+        "facts.public_snapshots": "denied: needs ec2:DescribeSnapshots",
+        "facts.encrypted_by_default": "denied: needs ec2:GetEbsEncryptionByDefault",
+    }
     assert "public_snapshots" not in read.facts
 
 

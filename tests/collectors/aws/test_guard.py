@@ -8,15 +8,30 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore import xform_name
 
 import collectors.aws
 from collectors.aws import guard
+from collectors.aws.catalogue import EVERY
 from collectors.aws.guard import READS, WriteRefusedError
 from collectors.aws.session import Clients
 from tests.collectors.aws.conftest import Proxy
 from undercroft.model import Json
 
 READING = ("Get", "List", "Describe", "BatchGet", "Head")
+
+
+def test_nothing_may_be_sent_that_nobody_sends() -> None:
+    folder = Path(guard.__file__).parent
+    code = "".join(f.read_text("utf-8") for f in folder.glob("*.py") if f.stem != "guard")
+    asked = {operation for k in EVERY for operation in (k.list_operation, k.describe_operation)}
+    idle = [
+        f"{service}:{operation}"
+        for service, operations in READS.items()
+        for operation in operations
+        if xform_name(operation) not in asked and f'"{xform_name(operation)}"' not in code
+    ]
+    assert idle == []
 
 
 @pytest.mark.parametrize("service", sorted(READS))

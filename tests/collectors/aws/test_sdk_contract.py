@@ -362,6 +362,7 @@ EC2_FIELDS = {
             *(ref.path for ref in TEMPLATE),
         )
     ),
+    "get_ebs_encryption_by_default": ("EbsEncryptionByDefault",),
     "get_allowed_images_settings": ("State", "ImageCriteria[].ImageProviders[]"),
     "describe_snapshots": ("Snapshots[].SnapshotId", "Snapshots[].VolumeId"),
     "describe_snapshot_attribute": ("CreateVolumePermissions[].Group",),
