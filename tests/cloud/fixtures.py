@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from threading import Thread
 
 import pytest
@@ -14,7 +15,7 @@ from tests.cloud.model_server import ModelCloud, Record
 from tests.cloud.seed import Seeded, seed
 from tests.cloud.server import AwsServer
 
-__all__ = ["aws_estate", "aws_faults", "aws_model", "aws_server"]
+__all__ = ["aws_estate", "aws_faults", "aws_model", "aws_server", "model_estate"]
 
 
 @pytest.fixture(scope="session")
@@ -74,14 +75,22 @@ def _aws_model() -> Iterator[tuple[ModelCloud, str]]:
     server.server_close()
 
 
-@pytest.fixture
-def aws_model(_aws_model: tuple[ModelCloud, str], monkeypatch: pytest.MonkeyPatch) -> ModelCloud:
-    """A cloud without moto, that has what records say and answers from the service models."""
-    cloud, endpoint = _aws_model
+@contextmanager
+def model_estate(served: tuple[ModelCloud, str]) -> Iterator[ModelCloud]:
+    """The cloud of ``_aws_model`` with nothing in it, and an environment that points to it."""
+    cloud, endpoint = served
     cloud.reset()
     cloud.add([Record("sts", "CallerIdentity", "", CALLER)])
-    _point_to(endpoint, monkeypatch)
-    return cloud
+    with pytest.MonkeyPatch.context() as patch:
+        _point_to(endpoint, patch)
+        yield cloud
+
+
+@pytest.fixture
+def aws_model(_aws_model: tuple[ModelCloud, str]) -> Iterator[ModelCloud]:
+    """A cloud without moto, that has what records say and answers from the service models."""
+    with model_estate(_aws_model) as cloud:
+        yield cloud
 
 
 @pytest.fixture

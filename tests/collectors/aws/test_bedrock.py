@@ -6,8 +6,9 @@ import pytest
 
 from collectors.aws import collectors
 from collectors.aws.session import Clients
+from tests.cloud.fixtures import model_estate
 from tests.cloud.model_server import ModelCloud, Record, load_records
-from tests.collectors.aws.modelled import REGION, SETTINGS, findings, listed, named, unknowns
+from tests.collectors.aws.modelled import REGION, SETTINGS, Read, findings, listed, named, unknowns
 from undercroft.model import CoverageStatus, Presence
 
 
@@ -20,6 +21,14 @@ def bedrock(aws_model: ModelCloud) -> ModelCloud:
 @pytest.fixture
 def clients(bedrock: ModelCloud) -> Clients:
     return Clients({"max_attempts": 1})
+
+
+@pytest.fixture(scope="module")
+def read(_aws_model: tuple[ModelCloud, str]) -> Read:
+    """All of it, for tests that only look."""
+    with model_estate(_aws_model) as cloud:
+        cloud.add(load_records("bedrock", REGION))
+        return listed(Clients({"max_attempts": 1}), "bedrock", "agentcore")
 
 
 FAILS = {
@@ -73,8 +82,7 @@ FAILS = {
 }
 
 
-def test_everything_is_read_and_judged(clients: Clients) -> None:
-    read = listed(clients, "bedrock", "agentcore")
+def test_everything_is_read_and_judged(read: Read) -> None:
     assert {c.status for c in read.coverage} == {CoverageStatus.COMPLETE}
     assert [c.reason for c in read.coverage if c.reason] == []
     assert findings(read) == FAILS
@@ -113,8 +121,7 @@ def test_what_is_enforced_in_a_region_is_a_guardrail_like_others(
     assert findings(named(clients, version)) == {"guard-one-bad": {"aws-bedrock-guardrail-no-pii"}}
 
 
-def test_an_agent_stands_on_its_tools_bases_and_models(clients: Clients) -> None:
-    read = listed(clients, "bedrock")
+def test_an_agent_stands_on_its_tools_bases_and_models(read: Read) -> None:
     assert read.links("agent-bad") == {
         ("uses_identity", "iam/role/agent"),
         ("loads_artifact_from", "bedrock/foundation-model/anthropic.claude-3"),
@@ -142,8 +149,8 @@ def test_an_agent_stands_on_its_tools_bases_and_models(clients: Clients) -> None
 _TUNED = "bedrock/custom-model/amazon.titan-text-lite-v1:0:4k/aaaa"
 
 
-def test_a_flow_stands_on_what_its_steps_name(clients: Clients) -> None:
-    assert listed(clients, "bedrock").links("flow-bad") >= {
+def test_a_flow_stands_on_what_its_steps_name(read: Read) -> None:
+    assert read.links("flow-bad") >= {
         ("same_workload", "bedrock/prompt-version/PR1/2"),
         ("same_workload", "bedrock/flow-alias/FLOWBAD/FLPROD"),
         ("reads_data_from", "bedrock/knowledge-base/KB1"),
@@ -155,8 +162,9 @@ def test_a_flow_stands_on_what_its_steps_name(clients: Clients) -> None:
     }
 
 
-def test_what_a_flow_has_in_use_is_read_and_not_what_is_worked_on(clients: Clients) -> None:
-    read = listed(clients, "bedrock")
+def test_what_a_flow_has_in_use_is_read_and_not_what_is_worked_on(
+    read: Read, clients: Clients
+) -> None:
     assert read.links("live-bad") == {
         ("uses_identity", "iam/role/flow-old"),
         ("loads_artifact_from", "bedrock/foundation-model/anthropic.claude-2"),
@@ -171,8 +179,7 @@ def test_what_a_flow_has_in_use_is_read_and_not_what_is_worked_on(clients: Clien
     }
 
 
-def test_what_an_alias_leads_to_is_read_and_the_draft_is_something_else(clients: Clients) -> None:
-    read = listed(clients, "bedrock")
+def test_what_an_alias_leads_to_is_read_and_the_draft_is_something_else(read: Read) -> None:
     assert ("same_workload", "bedrock/agent-alias/AGCLEAN/ALPROD") in read.links("agent-clean")
     assert read.links("alias-bad") == {
         ("uses_identity", "iam/role/agent-old"),
@@ -197,8 +204,7 @@ def test_the_version_of_a_guardrail_that_is_used_is_judged(
     assert stub.unknown == {"config": "denied: needs bedrock:GetGuardrail"}
 
 
-def test_agentcore_stands_on_images_code_and_secrets(clients: Clients) -> None:
-    read = listed(clients, "agentcore")
+def test_agentcore_stands_on_images_code_and_secrets(read: Read) -> None:
     runtime = "bedrock-agentcore:runtime"
     assert ("runs_on", "bedrock-agentcore/runtime/rtbad#host") in read.links("runtime-bad", runtime)
     assert ("loads_artifact_from", "s3/bucket/agent-code") in read.links("runtime-clean", runtime)
@@ -216,8 +222,7 @@ def test_agentcore_stands_on_images_code_and_secrets(clients: Clients) -> None:
     assert read.links("engine") == {("encrypted_with", "kms/key/k1")}
 
 
-def test_a_runtime_on_machines_of_the_account_has_no_host_of_aws(clients: Clients) -> None:
-    read = listed(clients, "agentcore")
+def test_a_runtime_on_machines_of_the_account_has_no_host_of_aws(read: Read) -> None:
     machines = "bedrock-agentcore/capacity-provider/machines-0123456789"
     on = [
         to

@@ -8,6 +8,7 @@ from collectors.aws.arns import sagemaker
 from collectors.aws.listed import SageMakerReferenced
 from collectors.aws.session import Clients
 from collectors.values import mappings
+from tests.cloud.fixtures import model_estate
 from tests.cloud.model_server import ModelCloud, load_records
 from tests.collectors.aws.modelled import PLACE, REGION, Read, findings, listed, unknowns
 from undercroft.model import CoverageStatus, Layer, Resource
@@ -23,6 +24,14 @@ def cloud(aws_model: ModelCloud) -> ModelCloud:
 @pytest.fixture
 def clients(cloud: ModelCloud) -> Clients:
     return Clients({"max_attempts": 1})
+
+
+@pytest.fixture(scope="module")
+def read(_aws_model: tuple[ModelCloud, str]) -> Read:
+    """All of it, for tests that only look."""
+    with model_estate(_aws_model) as cloud:
+        cloud.add(load_records("sagemaker", REGION))
+        return listed(Clients({"max_attempts": 1}), "sagemaker")
 
 
 FAILS = {
@@ -59,8 +68,7 @@ FAILS = {
 }
 
 
-def test_everything_is_read_and_judged(clients: Clients) -> None:
-    read = listed(clients, "sagemaker")
+def test_everything_is_read_and_judged(read: Read) -> None:
     assert {c.status for c in read.coverage} == {CoverageStatus.COMPLETE}
     assert [c.reason for c in read.coverage if c.reason] == []
     assert findings(read) == FAILS
@@ -70,8 +78,8 @@ def test_everything_is_read_and_judged(clients: Clients) -> None:
     }
 
 
-def test_a_cluster_stands_on_its_bootstrap_nodes_and_orchestrator(clients: Clients) -> None:
-    assert listed(clients, "sagemaker").links("pod-bad") == {
+def test_a_cluster_stands_on_its_bootstrap_nodes_and_orchestrator(read: Read) -> None:
+    assert read.links("pod-bad") == {
         ("runs_on", "eks/cluster/gpu"),
         ("runs_on", "sagemaker/cluster/pod-bad#host/workers"),
         ("uses_identity", "iam/role/pod"),
@@ -81,9 +89,8 @@ def test_a_cluster_stands_on_its_bootstrap_nodes_and_orchestrator(clients: Clien
 
 
 def test_of_restricted_groups_only_the_nodes_say_how_old_they_are(
-    clients: Clients, cloud: ModelCloud
+    read: Read, clients: Clients, cloud: ModelCloud
 ) -> None:
-    read = listed(clients, "sagemaker")
     group = read.named("closed-bad tuners", "sagemaker:host")
     nodes = group.config["Nodes"]
     assert isinstance(nodes, list)
@@ -137,28 +144,26 @@ LINKS = {
 }
 
 
-def test_what_each_stands_on(clients: Clients) -> None:
-    read = listed(clients, "sagemaker")
+def test_what_each_stands_on(read: Read) -> None:
     missing = {one: links - read.links(*one) for one, links in LINKS.items()}
     assert missing == {one: set() for one in LINKS}
 
 
-def test_an_endpoint_stands_on_its_components_and_feeds_what_watches_it(clients: Clients) -> None:
-    assert listed(clients, "sagemaker").links("churn") >= {
+def test_an_endpoint_stands_on_its_components_and_feeds_what_watches_it(read: Read) -> None:
+    assert read.links("churn") >= {
         ("same_workload", "sagemaker/inference-component/part"),
         ("writes_to", "sagemaker/monitoring-schedule/hourly-clean"),
         ("writes_to", "sagemaker/data-quality-job-definition/quality-bad"),
     }
 
 
-def test_a_pipeline_stands_on_what_its_steps_name(clients: Clients) -> None:
-    links = listed(clients, "sagemaker").links("weekly")
+def test_a_pipeline_stands_on_what_its_steps_name(read: Read) -> None:
+    links = read.links("weekly")
     assert ("reads_data_from", "s3/bucket/pipeline-in") in links
     assert any(relation == "runs_image" for relation, _ in links)
 
 
-def test_a_domain_stands_on_its_spaces_and_running_apps(clients: Clients) -> None:
-    read = listed(clients, "sagemaker")
+def test_a_domain_stands_on_its_spaces_and_running_apps(read: Read) -> None:
     assert read.links("studio") >= {
         ("same_workload", "sagemaker/space/d-1/space-bad"),
         ("same_workload", "sagemaker/app/d-1/JupyterLab/lab"),
