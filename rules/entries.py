@@ -41,10 +41,14 @@ TRAITS = frozenset(
         "sensitive",
         "unguarded",
         "vuln",
+        "wide",
         "writable",
     }
 )
-"""What findings contribute to combinations; one set of names over all clouds."""
+"""What findings contribute to combinations and repairs; one set of names over all clouds.
+
+``wide``: more rights than are used, mended as ``priv`` is, without being an ingredient by itself.
+"""
 
 OUTCOMES = ("fails", "passes", "unknown")
 EXAMPLE_KEYS = {"config", "facts", "tags", "unknown", "resource", "now", "severity", "count"}

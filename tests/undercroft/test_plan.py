@@ -228,6 +228,7 @@ def test_what_was_cut_is_read_before_it_is_taken_away() -> None:
         (Layer.CONTAINER, ("vuln",), False, "rebuild"),
         (Layer.VM, ("vuln",), False, "renew"),
         (Layer.IDENTITY, ("priv", "exposed"), False, "narrow"),
+        (Layer.IDENTITY, ("wide",), False, "narrow"),
         (Layer.STORAGE, ("exposed", "writable"), False, "close"),
         (Layer.NETWORK, ("exposed",), False, "close"),
         (Layer.CONTAINER, ("mutable",), False, "pin"),

@@ -28,6 +28,7 @@ _WORDS = {
 }
 _COST = {"close": 1, SETTING: 2, "pin": 2, "vault": 3, "narrow": 3, "rebuild": 4, "renew": 5}
 """Rough effort, to choose between ways that remove the same: a switch before a rebuild."""
+_RIGHTS = frozenset({"priv", "wide"})
 _OPEN = frozenset({"exposed", "readable", "writable"})
 
 
@@ -37,7 +38,7 @@ def mend_of(rule: str, layer: Layer, traits: Collection[str], *, vulnerability: 
         return "rebuild"
     if layer is Layer.VM and "vuln" in traits:
         return "renew"
-    if layer is Layer.IDENTITY and "priv" in traits:
+    if layer is Layer.IDENTITY and _RIGHTS.intersection(traits):
         return "narrow"
     if layer in (Layer.STORAGE, Layer.NETWORK) and _OPEN.intersection(traits):
         return "close"
