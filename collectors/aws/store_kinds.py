@@ -13,9 +13,10 @@ from collectors.aws.kinds import ARN, Child, Each, Kind, Read, constant
 from collectors.aws.policy.documents import PolicyError, parse_policy, wildcard_match
 from collectors.aws.policy.trust import deputies
 from collectors.aws.references import GROUP, SUBNET, vpc
+from collectors.aws.target_groups import standing_behind
 from collectors.references import Reference
 from collectors.values import mappings
-from undercroft.model import Json, Layer
+from undercroft.model import Edge, Json, Layer, Resource
 from undercroft.relations import Relation
 
 __all__ = ["KINDS"]
@@ -25,6 +26,7 @@ _KEY = Relation.ENCRYPTED_WITH
 _NETWORK = Relation.PROTECTED_BY
 _MISSING = frozenset({"ResourceNotFoundException"})
 _NAME = "$name"
+_BALANCERS = "elasticloadbalancing.amazonaws.com"
 
 
 # ------------------------------------------------------------------------------------- functions
@@ -55,6 +57,22 @@ def _runtime(config: Mapping[str, Json]) -> Iterator[Host]:
 
 
 _MANAGED = ("Runtime", "RuntimeVersionConfig", "Architectures", "PackageType")
+
+
+def _behind_balancers(place: Place, function: Resource) -> Iterator[Resource | Edge]:
+    """The target groups that lead to a function: its policy lets them call it, by name."""
+    policy = function.config.get("Policy")
+    try:
+        statements = parse_policy(policy) if isinstance(policy, str | Mapping) else ()
+    except PolicyError:
+        return
+    for statement in statements:
+        if statement.allow and any(who == _BALANCERS for _, who in statement.principals):
+            sources = [c.values for c in statement.conditions if c.key == "aws:sourcearn"]
+            groups = [arn for values in sources for arn in values]
+            yield from standing_behind(place, function.key, groups, "Policy")
+
+
 _LAYER = by_arn("lambda", "layer", "lambda:layer", Layer.CONTAINER)
 
 _FUNCTION = Kind(
@@ -75,6 +93,7 @@ _FUNCTION = Kind(
     created="",
     facts=_function_facts,
     derived=("open_urls", "open_deputies"),
+    more=_behind_balancers,
     hosts=_runtime,
     reads=(
         Read(

@@ -69,7 +69,9 @@ def test_secrets_and_parameters_share_a_field(text: str, key: str) -> None:
     assert (target.stub.key.split("/", 5)[-1] if target else "") == key
 
 
-def test_parameters(clients: Clients, aws: Proxy, seed: Any) -> None:
+def test_parameters(
+    clients: Clients, aws: Proxy, seed: Any, service_models: dict[str, Any]
+) -> None:
     ssm = seed("ssm")
     ssm.put_parameter(Name="/prod/hub", Value="x", Type="String")
     ssm.put_parameter(Name="hub", Value="x", Type="SecureString", KeyId="alias/ml")
@@ -86,8 +88,7 @@ def test_parameters(clients: Clients, aws: Proxy, seed: Any) -> None:
     read = Read(collector.collect(target, Meter()))
     assert read.resources == {}
     assert "ssm:DescribeParameters" in read.coverage[0].reason
-    model: Any = botocore.session.Session().get_service_model("ssm")
-    listed = model.operation_model("DescribeParameters").output_shape
+    listed = service_models["ssm"].operation_model("DescribeParameters").output_shape
     for path in ("Name", "Type", *(reference.path for reference in PARAMETER)):
         assert reaches(listed, f"Parameters[].{path}")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import botocore.session
 import pytest
 
 from collectors.aws.ec2 import Ec2AiInstances
@@ -232,8 +231,7 @@ FIELDS = {
 
 
 @pytest.mark.parametrize("operation", FIELDS)
-def test_fields_exist(operation: str) -> None:
-    model: Any = botocore.session.Session().get_service_model("elbv2")
-    output = model.operation_model(operation).output_shape
+def test_fields_exist(operation: str, service_models: dict[str, Any]) -> None:
+    output = service_models["elbv2"].operation_model(operation).output_shape
     assert [path for path in FIELDS[operation] if not reaches(output, path)] == []
     assert operation in READS["elbv2"]

@@ -86,6 +86,7 @@ def test_what_is_named_is_read_and_judged(clients: Clients) -> None:
     assert read.links("tools-clean", "lambda:function") == {
         ("runs_on", "lambda/function/tools-clean#host"),
         ("uses_identity", "iam/role/tools"),
+        ("protected_by", "elasticloadbalancing/targetgroup/tools/0123"),
         ("protected_by", "ec2/subnet/subnet-1"),
         ("protected_by", "ec2/security-group/sg-1"),
     }
