@@ -100,6 +100,37 @@ def test_every_way_shows_the_same_rows(
         assert store.count_findings(scan.id, query) == len(rows), query
 
 
+def test_a_list_led_by_its_order_has_the_same_rows(
+    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = save(store, estate(), clock)
+    clock.forward(hours=1)
+    # The second scan could not read one kind: its findings keep what the first one read.
+    smaller = estate(3)
+    smaller.coverage = (covered(status=CoverageStatus.DENIED, reason="no"),)
+    scan = save(store, smaller, clock)
+    queries = [
+        Query(line, sort, descending)
+        for line in ("", "severity>=medium", "cve:*", "nothing", "nb-2")
+        for sort in choosing._LED
+        for descending in (True, False)
+    ]
+    expected = [store.findings(scan.id, query) for query in queries]
+    assert [len(rows) for rows in expected[:2]] == [71, 71]
+    monkeypatch.setattr(choosing, "_GATHERED", 0)
+    led = [
+        bool(choosing._led(store._db, query, choosing.where(store._db, scan.id, query), 5, 0))
+        for query in queries
+    ]
+    assert led.count(True) > len(queries) // 2
+    for again in (False, True):
+        for query, rows in zip(queries, expected, strict=True):
+            assert store.findings(scan.id, query, 0, 10) == rows[:10], query
+            assert store.findings(scan.id, query, 38, 7) == rows[38:45], query
+        if not again:  # from now on nobody knows any more what the first scan read
+            store.delete_scan(first.id)
+
+
 @pytest.mark.parametrize("line", ["", "severity>=medium layer:container,service", "nb-1 or lib3"])
 def test_groups_are_what_adding_up_gives(store: Store, clock: Clock, line: str) -> None:
     save(store, estate(6), clock)

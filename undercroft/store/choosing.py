@@ -1,7 +1,7 @@
 """Which findings a list shows, in which order: their row ids and their number.
 
-Two ways lead to the first page. Where what is asked for is frequent, the index of the list's order is
-walked until enough was met. Where it is rare, that walk would touch every row in an order that the
+Two ways lead to the first page. Where what is asked for is frequent, the index of the list's order
+(or of what it is sorted by, and from there to the findings) is walked until enough was met. Where it is rare, that walk would touch every row in an order that the
 disk does not have: then all that match are collected by what names them and sorted. A walk that has
 gone on for too long is given up for the other way.
 """
@@ -46,13 +46,13 @@ SORTS = {
     "provider": "b.provider",
     "account": "b.account",
     "region": "b.region",
-    "resource_key": "r.key",
-    "resource_id": "b.native_id",
-    "resource_name": "b.name",
+    "resource_key": "r.key COLLATE NOCASE",
+    "resource_id": "b.native_id COLLATE NOCASE",
+    "resource_name": "b.name COLLATE NOCASE",
     "resource_type": "b.type",
     "score": "t.score",
-    "cve": "f.cve",
-    "package": "f.package",
+    "cve": "f.cve COLLATE NOCASE",
+    "package": "f.package COLLATE NOCASE",
     "services": "t.services",
     "first_seen": "t.first_seen",
     "last_seen": "t.last_seen",
@@ -61,7 +61,23 @@ SORTS = {
     "new": "t.is_new",
 }
 """Column of a row → what it is sorted by."""
-_MAY_BE_NULL = {"f.cve", "f.package", "t.until", "t.owner"}
+_MAY_BE_NULL = {"cve", "package", "until", "owner"}
+
+_OF_BODIES = (
+    "body b CROSS JOIN state t ON t.body = b.id "
+    "AND t.resource IN (SELECT s.resource FROM snapshot s WHERE s.body = b.id)"
+)
+_LED = {
+    "resource_name": _OF_BODIES,
+    "resource_id": _OF_BODIES,
+    "resource_key": "resource r CROSS JOIN state t ON t.resource = r.id",
+    "rule": "rule u CROSS JOIN state t ON t.rule = u.id",
+    "cve": "finding f CROSS JOIN state t ON t.finding = f.id AND f.cve COLLATE NOCASE >= ''",
+    "package": "finding f CROSS JOIN state t ON t.finding = f.id AND f.package COLLATE NOCASE >= ''",
+}
+"""Column of a row → from what has an index in its order to the findings: the first of a list come
+without looking at all of it.
+"""
 
 _PATIENCE = 400_000
 """Steps of SQLite's machine (some 20 ms) before a walk is given up."""
@@ -137,9 +153,15 @@ def first(database: Database, scan: int, query: Query, most: int, skip: int = 0)
     connection = database.connection()
     order = _order(query)
     walked = where(database, scan, query, near=0 <= most <= NEAR)
+    if 0 <= most <= NEAR and query.sort in _LED:
+        found = _led(database, query, walked, most, skip)
+        if found is not None:
+            return iter(found)
     statement = _statement(query, walked, order)
     if walked.is_all or (0 <= most <= NEAR and _walks(database, query, walked, statement)):
-        found = _patiently(database, statement, (*walked.params, most, skip), walked.is_all)
+        found = _patiently(
+            database, statement, (*walked.params, most, skip), to_the_end=walked.is_all
+        )
         if found is not None:
             return iter(found)
     chosen = where(database, scan, query) if walked.is_near else walked
@@ -150,6 +172,24 @@ def first(database: Database, scan: int, query: Query, most: int, skip: int = 0)
             _statement(query, chosen, f"+{order}"), (*chosen.params, most, skip)
         )
     )
+
+
+def _led(
+    database: Database, query: Query, walked: Condition, most: int, skip: int
+) -> list[int] | None:
+    """The same from what the list is sorted by; None where that cannot tell, or takes too long."""
+    if _LED[query.sort] is _OF_BODIES and Lookup(database, walked.params[0]).strays() != []:
+        return None
+    if not walked.is_all and _names_few(database, query, walked):
+        return None
+    statement = (
+        f"SELECT t.id FROM {_LED[query.sort]} WHERE {walked.text} "
+        f"ORDER BY {_by(query)}, {_ORDER} LIMIT ? OFFSET ?"
+    )
+    found = _patiently(database, statement, (*walked.params, most, skip), to_the_end=False)
+    # What has no value, and is not in here, comes last.
+    enough = found is not None and (len(found) == most or query.sort not in _MAY_BE_NULL)
+    return found if enough else None
 
 
 def counted(database: Database, scan: int, query: Query) -> int:
@@ -192,11 +232,16 @@ def _walks(database: Database, query: Query, asked: Condition, statement: str) -
     """Whether the order has an index, and nothing names few enough rows to collect them."""
     if "TEMP B-TREE" in _plan(database, statement, asked):
         return False
+    return not _names_few(database, query, asked)
+
+
+def _names_few(database: Database, query: Query, asked: Condition) -> bool:
+    """Whether the query names so few rows that they are best collected."""
     collected = _plan(database, _statement(query, asked, f"+{_order(query)}"), asked)
     if any(name in collected for name in _BY_NAME):
-        return False
-    if _BY_RESOURCE not in collected:
         return True
+    if _BY_RESOURCE not in collected:
+        return False
     marks = ",".join("?" * len(asked.resources))
     (rows,) = (
         database.connection()
@@ -206,7 +251,7 @@ def _walks(database: Database, query: Query, asked: Condition, statement: str) -
         )
         .fetchone()
     )
-    return bool(rows > _GATHERED)
+    return bool(rows <= _GATHERED)
 
 
 def _plan(database: Database, statement: str, asked: Condition) -> str:
@@ -225,7 +270,7 @@ def _plan(database: Database, statement: str, asked: Condition) -> str:
 
 
 def _patiently(
-    database: Database, statement: str, params: tuple[Any, ...], to_the_end: bool
+    database: Database, statement: str, params: tuple[Any, ...], *, to_the_end: bool
 ) -> list[int] | None:
     """The rows, or None if that takes too long."""
     connection = database.connection()
@@ -257,9 +302,12 @@ def _order(query: Query) -> str:
     if expr is None:
         msg = f"Findings cannot be sorted by {query.sort!r}, only by {', '.join(SORTS)}."
         raise StoreError(msg)
-    direction = "DESC" if query.descending else "ASC"
     if expr == "t.score":
         return _ORDER if query.descending else "t.score ASC, t.tie"
     # What has no value comes last in either direction.
-    last = f"{expr} IS NULL, " if expr in _MAY_BE_NULL else ""
-    return f"{last}{expr} {direction}, {_ORDER}"
+    last = f"{expr} IS NULL, " if query.sort in _MAY_BE_NULL else ""
+    return f"{last}{_by(query)}, {_ORDER}"
+
+
+def _by(query: Query) -> str:
+    return f"{SORTS[query.sort]} {'DESC' if query.descending else 'ASC'}"

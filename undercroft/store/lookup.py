@@ -89,7 +89,7 @@ class Lookup:
                 return f"EXISTS ({select} AND b.id = t.body)", params
             return f"t.body IN ({select})", params
         place, bound = _one_of("t.body", found)
-        strays = self._strays()
+        strays = self.strays()
         if not found or strays is None:
             return place, bound
         # There is an index by resource and none by body.
@@ -114,7 +114,7 @@ class Lookup:
         self._left -= len(rows)
         return [row[0] for row in rows]
 
-    def _strays(self) -> list[int] | None:
+    def strays(self) -> list[int] | None:
         """Resources with findings in this scan whose body no scan in this cache may have read any
         more; None if they are many.
         """
