@@ -203,4 +203,6 @@ class Progress:
     """Calls that were not needed."""
     resources: int = 0
     status: CoverageStatus | None = None
+    recalled: bool = False
+    """A unit that an interrupted scan had read: its counts are of then."""
     reason: str = ""

@@ -35,6 +35,8 @@ __all__ = [
     "is_throttling",
 ]
 
+_ASSUME_ROLE = "sts:AssumeRole"
+
 _DENIED = frozenset(
     {
         "403",
@@ -205,6 +207,10 @@ def _answer(exc: ClientError, what: str, region: str) -> tuple[CoverageStatus, s
             CoverageStatus.THROTTLED,
             f"{what}: still throttled after all retries; scan again later or with fewer jobs",
         )
+    if what == _ASSUME_ROLE and code in _DENIED:
+        role = "a role that exists there and trusts who signs in"
+        how = "doctor aws --policy --organization prints what that takes"
+        return CoverageStatus.DENIED, f"needs {what} on {role} ({how})"
     if code in _DENIED or status in {401, 403}:
         return (
             CoverageStatus.DENIED,

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.cli.conftest import Command
 from tests.end_to_end.kit import Shell
 from tui.cli.errors import Exit
-from tui.cli.scan import _gate, _status, _summary
+from tui.cli.scan import _gate, _status, _summary, _text_reporter
 from undercroft.model import Coverage, CoverageStatus
+from undercroft.protocols import Progress
 from undercroft.store import Store
 
 
@@ -71,6 +73,37 @@ def test_prune_keeps_the_newest(undercroft: Command, shell: Shell) -> None:
     done = undercroft("scans", "prune", "--keep", "2", "--yes")
     assert "deleted 1 scan; decisions are kept" in done.err
     assert [row[1] for row in undercroft("scans").rows] == ["third", "second"]
+
+
+@pytest.mark.parametrize(
+    ("total", "event", "lines"),
+    [
+        (80, {"calls": 1}, ["[7/80] complete   1 r aws.x: 0 resources, 1 call"]),
+        (900, {"calls": 1}, []),
+        (900, {"calls": 1, "status": CoverageStatus.NOT_ENABLED, "reason": "not there"}, []),
+        (900, {"resources": 3, "calls": 4}, ["[7/900] complete   1 r aws.x: 3 resources, 4 calls"]),
+        (900, {"calls": 9, "throttled": 1},
+         ["[7/900] complete   1 r aws.x: 0 resources, 9 calls, 1 retry after throttling"]),
+        (900, {"status": CoverageStatus.DENIED, "reason": "needs x"},
+         ["[7/900] denied     1 r aws.x: needs x"]),
+        (80, {"resources": 3, "calls": 4, "recalled": True}, []),
+    ],
+)  # fmt: skip
+def test_of_very_many_units_only_news_is_told(
+    total: int, event: dict[str, Any], lines: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = _text_reporter(plain=True)
+    report(Progress("unit_done", "aws.x", "1", "r", done=7, total=total, **event))
+    assert capsys.readouterr().err.splitlines() == lines
+
+
+def test_a_long_scan_shows_that_it_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
+    report = _text_reporter(plain=True)
+    for done in range(1, 251):
+        report(Progress("unit_done", "aws.x", "1", "r", done=done, total=900, calls=1))
+    for kind in ("judging", "judging", "saving"):
+        report(Progress(kind, done=500, total=900))
+    assert capsys.readouterr().err.splitlines() == ["[100/900]", "[200/900]", "judging", "saving"]
 
 
 def test_nothing_to_read_yet(fresh_undercroft: Command) -> None:

@@ -101,6 +101,8 @@ def scan(
     def progress(event: Progress) -> None:
         if said is not None and event.kind == "resumed":
             said.append(event.reason)
+        elif said is not None and event.recalled:
+            said.append(event.scope)
 
     return run_scan(
         store, [models, roles or Roles()], SmallJudge(), scope, jobs=1, keep=True, resume=resume,
@@ -140,7 +142,8 @@ def test_what_was_read_is_not_read_again(interrupted: Store, tmp_path: Path) -> 
     row = scan(interrupted, models, roles, resume=True, said=said)
     assert models.read == ["3", "4"], "the half-read account is read again"
     assert roles.read == [f"{account}:2" for account in ACCOUNTS], "each way to name it counts"
-    assert said == ["2 units read since 2026-08-01T12:00 before the interruption, not read again"]
+    resumed = "2 units read since 2026-08-01T12:00 before the interruption, not read again"
+    assert said == [resumed, "1", "2"]
     with Store.open(tmp_path / "whole.db") as other:
         assert everything(interrupted, row) == everything(other, scan(other, Models()))
 

@@ -103,10 +103,17 @@ def _accounts(options: Mapping[str, Json]) -> tuple[bool, bool]:
     found = Accounts(options)
     for account in found.accounts():
         click.echo(f"ok  account {shown(account.number)}: {', '.join(account.regions)}")
+    shut, left_out = set[str](), set[str]()
     for record in found.records():
+        (shut if record.status.is_gap else left_out).add(record.scope)
         mark = "FIX" if record.status.is_gap else "-- "
         click.echo(f"{mark} account {shown(record.scope)}: {shown(record.reason)}")
-    return bool(found.accounts()), any(record.status.is_gap for record in found.records())
+    say(
+        f"{count(len(found.accounts()), 'account')} can be read"
+        + f", {len(shut):,} cannot" * bool(shut)
+        + f", {len(left_out):,} left out" * bool(left_out)
+    )
+    return bool(found.accounts()), bool(shut)
 
 
 @doctor_command.command("gcp")

@@ -37,6 +37,8 @@ __all__ = ["scan_command"]
 _SCORE = re.compile(r"score>=(\d+(?:\.\d+)?)$")
 _MANY = 10
 """More parts that could not be read for one reason, or are not enabled, are only counted."""
+_MANY_UNITS = 100
+"""Of more units than this, those that had nothing to read are only counted."""
 _INTERRUPTED = (
     "interrupted; earlier scans and all decisions are untouched, "
     "and the same command with --resume goes on from here"
@@ -295,27 +297,48 @@ def _say_now(text: str) -> None:
 def _text_reporter(*, plain: bool) -> Callable[[Progress], None]:
     lock = threading.Lock()
     live = sys.stderr.isatty() and not plain
+    phase = ""
 
     def report(event: Progress) -> None:
+        nonlocal phase
         where = f"{event.scope} {event.location} {event.collector}".strip()
+        so_far = f"[{event.done}/{event.total}]"
         with lock:
-            if event.kind == "unit_done":
-                mark = event.status.value if event.status else "complete"
-                line = f"[{event.done}/{event.total}] {mark:<10} {where}"
-                line += f": {count(event.resources, 'resource')}, {count(event.calls, 'call')}"
-                line += f", {count(event.throttled, 'retry', 'retries')} after throttling" * bool(
-                    event.throttled
-                )
-                line += f"; {shown(event.reason)}" if event.reason else ""
-                say(("\r\x1b[K" if live else "") + line)
+            if event.kind == "unit_done" and _is_news(event):
+                say(("\r\x1b[K" if live else "") + f"{so_far} {_unit_line(event, where)}")
+            elif event.kind == "unit_done" and live:
+                click.echo(f"\r\x1b[K{so_far} {where}", err=True, nl=False)
+            elif event.kind == "unit_done" and event.done % _MANY_UNITS == 0:
+                say(so_far)
             elif event.kind == "resumed":
                 say(event.reason)
-            elif event.kind in {"judging", "saving"}:
-                say(("\r\x1b[K" if live else "") + event.kind)
+            elif event.kind in {"judging", "saving"} and event.kind != phase:
+                phase = event.kind
+                say(("\r\x1b[K" if live else "") + phase)
             elif live and event.kind == "unit_progress":
-                click.echo(f"\r\x1b[K… {where}: {event.calls} calls", err=True, nl=False)
+                click.echo(f"\r\x1b[K{so_far} {where}: {event.calls} calls", err=True, nl=False)
 
     return report
+
+
+def _is_news(event: Progress) -> bool:
+    """Whether the end of a unit is worth a line: of very many, most have nothing to read."""
+    if event.recalled:
+        return False
+    few = event.total <= _MANY_UNITS
+    whole = event.status in {None, CoverageStatus.COMPLETE, CoverageStatus.NOT_ENABLED}
+    return few or not whole or bool(event.resources or event.throttled)
+
+
+def _unit_line(event: Progress, where: str) -> str:
+    """What became of one unit."""
+    mark = event.status.value if event.status else "complete"
+    did = [count(event.resources, "resource"), count(event.calls, "call")]
+    if event.throttled:
+        did.append(f"{count(event.throttled, 'retry', 'retries')} after throttling")
+    told = [", ".join(did)] if event.resources or event.calls or not event.reason else []
+    told += [shown(event.reason)] if event.reason else []
+    return f"{mark:<10} {where}: {'; '.join(told)}"
 
 
 def _json_reporter() -> Callable[[Progress], None]:
@@ -336,7 +359,8 @@ def _summary(store: Store, row: ScanRow) -> None:
         f"{count(row.resources, 'resource')}, {count(row.findings, 'finding')}, "
         f"{calls(row.calls, row.spared)}"
     )
-    say(f"read completely: {count(len(coverage) - len(gaps), 'unit')}")
+    complete = sum(unit.status is CoverageStatus.COMPLETE for unit in coverage)
+    say(f"read completely: {count(complete, 'unit')}")
     if row.gaps:
         say(f"could not be read: {count(row.gaps, 'part')}")
     # A unit that went on to its end may still have read some things only in part.

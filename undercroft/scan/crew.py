@@ -138,7 +138,7 @@ class Crew:
             return False
         for batch in known.batches:
             save(batch)
-        self._count(target, known.result)
+        self._count(target, known.result, recalled=True)
         return True
 
     def _submit(self, number: int, collector: Collector, target: Target) -> Future[UnitResult]:
@@ -209,7 +209,7 @@ class Crew:
         self._count(target, result)
         return result.items
 
-    def _count(self, target: Target, result: UnitResult) -> None:
+    def _count(self, target: Target, result: UnitResult, *, recalled: bool = False) -> None:
         self._done += 1
         self.calls += result.calls
         self.throttled += result.throttled
@@ -223,6 +223,7 @@ class Crew:
             resources=result.resources,
             status=result.status,
             reason=result.reason,
+            recalled=recalled,
         )
 
     def _tell(
@@ -236,6 +237,7 @@ class Crew:
         resources: int = 0,
         status: CoverageStatus | None = None,
         reason: str = "",
+        recalled: bool = False,
     ) -> None:
         """Counts are the unit's own; ``done`` and ``total`` are the scan's."""
         self._report(
@@ -252,5 +254,6 @@ class Crew:
                 resources=resources,
                 status=status,
                 reason=reason,
+                recalled=recalled,
             )
         )

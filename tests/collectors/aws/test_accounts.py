@@ -137,7 +137,7 @@ def test_an_organisation_is_every_active_account(
     assert found[closed, "aws"][0] is CoverageStatus.SKIPPED
     assert found[closed, "aws"][1].startswith("the account is ")
     assert found[shut, "aws"][0] is CoverageStatus.DENIED
-    assert found[shut, "aws"][1].startswith("needs sts:AssumeRole")
+    assert found[shut, "aws"][1].startswith("needs sts:AssumeRole on a role that")
     assert len(found) == 2
     assert "role/UndercroftRead" in str(accounts.accounts()[1].options)
     own = accounts.accounts()[0].options["own_accounts"]
