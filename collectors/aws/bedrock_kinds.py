@@ -26,7 +26,7 @@ from collectors.aws.bedrock_served_kinds import (
 from collectors.aws.kinds import ARN, Child, Facts, Kind, Read, Tags, constant
 from collectors.aws.references import SECRET, vector_index, vpc
 from collectors.aws.values import find
-from collectors.references import Reference
+from collectors.references import Reference, Target
 from undercroft.model import Json, Layer
 from undercroft.relations import Relation
 
@@ -52,6 +52,10 @@ _DOMAIN = by_arn("es", "domain", "opensearch:domain", Layer.STORAGE)
 _VECTORS = named("s3vectors", "bucket", "s3vectors:vector-bucket", Layer.STORAGE, colon=True)
 _CLUSTER = by_arn("rds", "cluster", "rds:cluster", Layer.STORAGE)
 _GRAPH = by_arn("neptune-graph", "graph", "neptune-graph:graph", Layer.STORAGE)
+_WORKGROUP = by_arn(
+    "redshift-serverless", "workgroup", "redshift-serverless:workgroup", Layer.STORAGE
+)
+_WAREHOUSE = named("redshift", "cluster", "redshift:cluster", Layer.STORAGE)
 _INDEX = by_arn("kendra", "index", "kendra:index", Layer.SERVICE)
 _ENDPOINT = by_arn("sagemaker", "endpoint", "sagemaker:endpoint", Layer.SERVICE)
 
@@ -67,6 +71,11 @@ _TRAINING = (
     Reference(_RFT, function, _CALLS),
     Reference(_TEACHER, model, _LOADS),
 )
+
+
+def _warehouse(place: Place, identifier: str) -> Target | None:
+    """A cluster of Redshift by its name; a colon stands before it in its ARN."""
+    return _WAREHOUSE(place, place.arn("redshift", f"cluster:{identifier}"))
 
 
 def _policy(operation: str, pick: str, *actions: str) -> Read:
@@ -90,6 +99,11 @@ def _owned(place: Place, config: Mapping[str, Json]) -> dict[str, Json]:
 
 
 _OWNED: Facts = _owned
+
+_QUERIES = (
+    "knowledgeBaseConfiguration.sqlKnowledgeBaseConfiguration.redshiftConfiguration"
+    ".queryEngineConfiguration"
+)
 
 _DATA_SOURCE = Kind(
     family="bedrock",
@@ -116,6 +130,11 @@ _DATA_SOURCE = Kind(
             _ROLE,
         ),
         Reference("serverSideEncryptionConfiguration.kmsKeyArn", kms_key, _KEY),
+        Reference(
+            "vectorIngestionConfiguration.*Configuration.bedrockFoundationModelConfiguration.modelArn",
+            model,
+            _LOADS,
+        ),
         Reference(
             "vectorIngestionConfiguration.customTransformationConfiguration.transformations[]"
             ".transformationFunction.transformationLambdaConfiguration.lambdaArn",
@@ -301,7 +320,11 @@ KINDS: tuple[Kind, ...] = (
         service=True,
         settings="bedrock",
         tags=_MODEL_TAGS,
-        references=(Reference("modelArn", model, _SAME),),
+        references=(
+            Reference("modelArn", model, _SAME),
+            # What it is being moved to.
+            Reference("desiredModelArn", model, _SAME),
+        ),
     ),
     Kind(
         family="bedrock",
@@ -539,6 +562,13 @@ KINDS: tuple[Kind, ...] = (
                 "knowledgeBaseConfiguration.*KnowledgeBaseConfiguration.embeddingModelArn",
                 model,
                 _LOADS,
+            ),
+            Reference(f"{_QUERIES}.serverlessConfiguration.workgroupArn", _WORKGROUP, _READS),
+            Reference(f"{_QUERIES}.provisionedConfiguration.clusterIdentifier", _warehouse, _READS),
+            Reference(
+                f"{_QUERIES}.*Configuration.authConfiguration.usernamePasswordSecretArn",
+                SECRET,
+                _ROLE,
             ),
             Reference(
                 "knowledgeBaseConfiguration.kendraKnowledgeBaseConfiguration.kendraIndexArn",

@@ -33,6 +33,12 @@ AGENT: tuple[Reference, ...] = (
     Reference("agentResourceRoleArn", role, Relation.USES_IDENTITY),
     Reference("customerEncryptionKeyArn", kms_key, Relation.ENCRYPTED_WITH),
     Reference("foundationModel", model, Relation.LOADS_ARTIFACT_FROM),
+    # A step may ask another model than the agent's.
+    Reference(
+        "promptOverrideConfiguration.promptConfigurations[].foundationModel",
+        model,
+        Relation.LOADS_ARTIFACT_FROM,
+    ),
     Reference("promptOverrideConfiguration.overrideLambda", function, _CALLS),
     Reference("KnowledgeBases[].knowledgeBaseId", _BASE, Relation.READS_DATA_FROM),
     Reference("Collaborators[].agentDescriptor.aliasArn", agent, _CALLS),

@@ -141,6 +141,14 @@ def test_an_agent_stands_on_its_tools_bases_and_models(read: Read) -> None:
         ("protected_by", "ec2/vpc/vpc-1"),
     }
     assert ("reads_data_from", "bedrock/data-source/KB1/WEB") in read.links("docs-bad")
+    assert read.links("rows-clean") == {
+        ("uses_identity", "iam/role/kb"),
+        ("reads_data_from", "redshift/cluster/sales"),
+        ("uses_identity", "secretsmanager/secret/sales-AbCdEf"),
+    }
+    claude = "bedrock/foundation-model/anthropic.claude-"
+    assert ("loads_artifact_from", f"{claude}3") in read.links("own-clean")
+    assert ("loads_artifact_from", f"{claude}2") in read.links("agent-three")
     assert read.links("serving") == {("same_workload", _TUNED)}
     assert ("produces", _TUNED) in read.links("tuning-bad")
     assert read.named("tuned-bad").key.endswith(_TUNED)
