@@ -24,7 +24,7 @@ __all__ = [
     "variant_hosts",
 ]
 
-_AGENT_FIELDS = ("metadataConfiguration", "platformVersion", "capacityProviderConfiguration")
+_AGENT_FIELDS = ("agentRuntimeVersion", "metadataConfiguration", "platformVersion")
 
 
 def host_type(parent: str) -> str:

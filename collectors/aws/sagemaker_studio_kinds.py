@@ -29,7 +29,9 @@ _SPACE = "SpaceSettings"
 def _app_host(config: Mapping[str, Json]) -> Iterator[Host]:
     spec = config.get("ResourceSpec")
     if isinstance(spec, Mapping) and spec.get("InstanceType"):
-        yield Host("", "ResourceSpec.InstanceType", only(spec, ("InstanceType",)))
+        said = only(spec, ("InstanceType", "SageMakerImageVersionArn"))
+        # It has what was new when it was started.
+        yield Host("", "ResourceSpec.InstanceType", {**said, **only(config, ("CreationTime",))})
 
 
 def _of_domain(place: Place, part: Resource) -> Iterator[Resource | Edge]:

@@ -126,37 +126,16 @@ def _quoted(name: str) -> str:
     return f"arn%3Aaws%3Alambda%3A{REGION}%3A{ACCOUNT}%3Afunction%3A{name}"
 
 
-def job(name: str, revision: int = 1, **more: Any) -> Record:
-    arn = f"arn:aws:batch:{REGION}:{ACCOUNT}:job-definition/{name}:{revision}"
-    data = {"jobDefinitionName": name, "jobDefinitionArn": arn, "revision": revision}
-    return Record("batch", "JobDefinition", REGION, {**data, "status": "ACTIVE", **more})
-
-
-ROLE = f"arn:aws:iam::{ACCOUNT}:role/"
-REPOSITORY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
-TUNE = {
-    "image": f"{REPOSITORY}/tune:2",
-    "jobRoleArn": f"{ROLE}tune",
-    "resourceRequirements": [{"type": "GPU", "value": "1"}],
-    "volumes": [{"efsVolumeConfiguration": {"fileSystemId": "fs-0c1ea0c1"}}],
-}
-NODES = [{"targetNodes": "0:", "container": {"image": f"{REPOSITORY}/vllm-openai:1"}}]
-POD = {"image": "serve", "resources": {"limits": {"nvidia.com/gpu": "1"}}}
-ASKS = {"taskRoleArn": f"{ROLE}asks", "containers": [{"image": f"{REPOSITORY}/shop:1"}]}
-JOBS = [
-    job("tune", 1, containerProperties={"image": f"{REPOSITORY}/pytorch-training:1"}),
-    job("tune", 2, containerProperties=TUNE, tags={"team": "ml"}),
-    job("many", nodeProperties={"numNodes": 2, "mainNode": 0, "nodeRangeProperties": NODES}),
-    job("pods", eksProperties={"podProperties": {"containers": [POD]}}),
-    job("asks", ecsProperties={"taskProperties": [ASKS]}),
-    job("shop", containerProperties={"image": f"{REPOSITORY}/shop:1"}),
-]
 POLICY = {"PolicyName": "p", "PolicyDocument": document(allow("bedrock:InvokeModel"))}
-DETAIL = {"RoleName": "asks", "Arn": f"{ROLE}asks", "RolePolicyList": [POLICY]}
+DETAIL = {
+    "RoleName": "asks",
+    "Arn": f"arn:aws:iam::{ACCOUNT}:role/asks",
+    "RolePolicyList": [POLICY],
+}
 
 
 def test_jobs(aws_model: ModelCloud) -> None:
-    aws_model.add(JOBS)
+    aws_model.add(load_records("stores", REGION))
     aws_model.add([Record("iam", "AccountAuthorizationDetail", "", {"RoleDetailList": [DETAIL]})])
     reader = BatchAiJobs(Clients({"max_attempts": 1}))
     read = collect(reader)
