@@ -45,17 +45,16 @@ _BODY = (
     "(SELECT t.body FROM state t WHERE t.scan = :scan AND t.resource = g.resource LIMIT 1))"
 )
 _ABOVE = "temp.grouped g CROSS JOIN closure x ON x.scan = :scan AND x.resource = g.resource"
-_NAMED = {
-    # The value and label of a group, from what it was put together by.
-    "resource": (
-        "SELECT r.key, b.name FROM temp.grouped g JOIN resource r ON r.id = g.resource "
-        f"JOIN body b ON b.id = {_BODY} WHERE g.value = :value"
-    ),
-    "service": (
-        "SELECT r.key, b.name FROM service v JOIN resource r ON r.id = v.resource "
-        "JOIN body b ON b.id = v.body WHERE v.scan = :scan AND v.resource = :value"
-    ),
-}
+_SERVICE = (
+    "SELECT r.key, b.name FROM service v JOIN resource r ON r.id = v.resource "
+    "JOIN body b ON b.id = v.body WHERE v.scan = :scan AND v.resource = :value"
+)
+_RESOURCES = (
+    # All at once: these groups are very many.
+    "SELECT r.key, b.name, g.findings, g.worst, (SELECT count(*) FROM closure x "
+    "WHERE x.scan = :scan AND x.resource = g.resource) FROM temp.grouped g "
+    f"JOIN resource r ON r.id = g.resource JOIN body b ON b.id = {_BODY}"
+)
 
 
 def groups(database: Database, scan_id: int, query: Query, by: str) -> list[GroupRow]:
@@ -75,6 +74,15 @@ def groups(database: Database, scan_id: int, query: Query, by: str) -> list[Grou
             connection.execute(
                 f"UPDATE temp.grouped AS g SET value = (SELECT b.account FROM body b WHERE b.id = {_BODY})",
                 scan,
+            )
+        if by == "resource":
+            named = connection.execute(_RESOURCES, scan).fetchall()
+            return sorted(
+                (
+                    GroupRow(key, name, n, severity_of(worst), services)
+                    for key, name, n, worst, services in named
+                ),
+                key=_worst_first,
             )
         if by == "service":
             totals = connection.execute(
@@ -148,8 +156,8 @@ def _by_finding(database: Database, scan_id: int, query: Query, by: str) -> list
 
 def _words(connection: sqlite3.Connection, scan_id: int, by: str, value: Any) -> tuple[str, str]:
     """Value and label of a group."""
-    if by in _NAMED:
-        row = connection.execute(_NAMED[by], {"scan": scan_id, "value": value}).fetchone()
+    if by == "service":
+        row = connection.execute(_SERVICE, {"scan": scan_id, "value": value}).fetchone()
         return str(row[0]), str(row[1])
     if by == "layer":
         value = LAYERS[value].value
