@@ -189,7 +189,7 @@ class Reader:
     def _existing(self, kind: Kind, answer: Any) -> dict[str, Json]:
         """The answer, or the error that AWS has for what does not exist."""
         if isinstance(answer, dict):
-            return answer
+            return {name: said for name, said in answer.items() if name not in kind.passing}
         told: Any = {"Error": {"Code": "ResourceNotFoundException", "Message": "not in the answer"}}
         gone = ClientError(told, kind.describe_operation)
         raise CallError(kind.client, self._place.region, kind.describe_operation, gone)

@@ -148,6 +148,8 @@ class Kind:
     """Arguments of the describe call that are numbers."""
     answer: str = ""
     """Member of the answer that is the resource; empty: the whole answer."""
+    passing: tuple[str, ...] = ()
+    """Fields of the answer that are not kept: what runs at the moment, of no use to anybody later."""
     by_arn: bool = False
     """Its id is what its ARN says, since no field holds it."""
     typed: bool = False

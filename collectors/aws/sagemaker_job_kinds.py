@@ -324,6 +324,7 @@ KINDS: tuple[Kind, ...] = (
         describe_operation="describe_monitoring_schedule",
         identifiers=("MonitoringScheduleName",),
         arn="MonitoringScheduleArn",
+        passing=("LastMonitoringExecutionSummary",),
         title="MonitoringScheduleName",
         hosts=_monitoring_hosts,
         more=_scheduled,

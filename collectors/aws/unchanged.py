@@ -19,7 +19,7 @@ from undercroft.model import Json, Presence, Resource
 
 __all__ = ["DESCRIBED_ANYWAY", "SAFE", "Unchanged", "kept_answer", "reader"]
 
-_FORMAT = 1
+_FORMAT = 2
 """Of the configurations that are kept; one more makes every scan describe everything once."""
 _SETTLED = timedelta(minutes=10)
 """How long before the earlier scan the last change has to be: clocks may be minutes apart."""
@@ -58,6 +58,12 @@ SAFE: Mapping[str, Unchanged] = {
     "sagemaker.model-quality-job": Unchanged("CreationTime", _FIXED),
     "sagemaker.model-bias-job": Unchanged("CreationTime", _FIXED),
     "sagemaker.model-explainability-job": Unchanged("CreationTime", _FIXED),
+    "sagemaker.monitoring-schedule": Unchanged(
+        "LastModifiedTime",
+        f"{_UPDATED}; of its last run nothing is kept",
+        "MonitoringScheduleStatus",
+        ("Scheduled", "Stopped"),
+    ),
     "sagemaker.training-job": _job("TrainingJobStatus"),
     "sagemaker.processing-job": _job("ProcessingJobStatus"),
     "sagemaker.transform-job": _job("TransformJobStatus", by="TransformEndTime"),
@@ -105,7 +111,6 @@ DESCRIBED_ANYWAY: Mapping[str, str] = {
     "sagemaker.inference-component": f"{_RUNNING}: copies",
     "sagemaker.inference-router": f"{_RUNNING}: whether its targets answer",
     "sagemaker.inference-experiment": f"{_RUNNING}: the state of its endpoint",
-    "sagemaker.monitoring-schedule": "its answer holds its last run",
     "sagemaker.pipeline": "its answer holds its last run",
     "sagemaker.mlflow-tracking-server": "AWS maintains it",
     "sagemaker.mlflow-app": "AWS maintains it",

@@ -14,15 +14,19 @@ from typing import Any
 import pytest
 
 from collectors.aws import collectors
+from collectors.aws.arns import Place
 from collectors.aws.catalogue import EVERY
+from collectors.aws.describing import TOGETHER, Reader
 from collectors.aws.kinds import Kind
+from collectors.aws.session import Clients
 from collectors.aws.unchanged import DESCRIBED_ANYWAY, SAFE, kept_answer
+from collectors.aws.units import Unit
 from rules import Engine, Pack
 from tests.cloud.model_server import ModelCloud, Record, load_records
 from tests.collectors.aws.modelled import KINDS
 from tests.collectors.aws.test_sdk_contract import answer_of, by_name, item_of, model  # noqa: F401
 from undercroft.model import Json, Layer, Presence, Resource
-from undercroft.protocols import Progress, Scope
+from undercroft.protocols import Meter, Progress, Scope
 from undercroft.scan import run_scan
 from undercroft.store import Store
 
@@ -91,6 +95,28 @@ def test_a_job_has_to_have_ended() -> None:
         assert (kept_answer(kind, said, known) is not None) is used
 
 
+def test_what_passes_is_not_kept() -> None:
+    """The last run of a schedule, which its list does not tell of."""
+    kind = KINDS["sagemaker.monitoring-schedule"]
+    unit = Unit(Place("aws", "1", "eu-west-1"), (), Meter())
+    item: dict[str, Json] = {
+        "MonitoringScheduleName": "hourly",
+        "MonitoringScheduleStatus": "Scheduled",
+        "LastModifiedTime": CHANGED,
+    }
+    run: dict[str, Json] = {"MonitoringExecutionStatus": "Failed"}
+    answer = {**item, "LastMonitoringExecutionSummary": run, "EndpointName": "e"}
+    told = {**item, TOGETHER: answer}
+    found = Reader(Clients(), unit, "aws.x").describe(kind, told)[0]
+    assert isinstance(found, Resource)
+    assert found.config == {**item, "EndpointName": "e"}
+    known = replace(found, collected_at=READ)
+    assert kept_answer(kind, item, known) == found.config
+    failed: dict[str, Json] = {"MonitoringScheduleStatus": "Failed"}
+    known = replace(known, config={**found.config, **failed})
+    assert kept_answer(kind, {**item, **failed}, known) is None
+
+
 def test_a_kind_that_is_not_in_the_table_is_described() -> None:
     said: dict[str, Json] = {"updatedAt": CHANGED}
     assert kept_answer(KINDS["bedrock.agent"], said, replace(KNOWN, config=said)) is None
@@ -106,7 +132,7 @@ def test_the_list_and_the_description_say_when(kind: Kind, model: Any) -> None: 
     rule = SAFE[by_name(kind)]
     fields = {rule.by, *filter(None, [rule.state])}
     assert fields <= set(item_of(kind, model).members)
-    assert fields <= set(answer_of(kind, model).members)
+    assert {*fields, *kind.passing} <= set(answer_of(kind, model).members)
     if "no operation" in rule.why:
         noun = answer_of(kind, model).name.removeprefix("Describe").removeprefix("Get")
         noun = noun.removesuffix("Response").removesuffix("Output")
