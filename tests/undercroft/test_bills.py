@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.undercroft.store_kit import Clock, accept, key, save, tower_estate
-from undercroft.exchange import Head
+from tests.undercroft.store_kit import Clock, accept, covered, key, save, tower_estate
+from undercroft.exchange import Format, Head, export_findings
 from undercroft.exchange.explaining import explain_finding_document, explain_service_document
+from undercroft.model import CoverageStatus
 from undercroft.relations import ATTENUATION, Relation
-from undercroft.risk import finding_score
+from undercroft.risk import DEFAULT, finding_score
 from undercroft.risk.bills import Bill
 from undercroft.store import NotFoundError, Store
 from undercroft.triage.decide import Triage
@@ -131,5 +134,28 @@ def test_p10_the_same_scans_and_decisions_give_the_same_bytes(tmp_path: Path) ->
             head = Head.of(store, scan, "", clock())
             document = explain_service_document(head, store.explain_service(scan.id, NB), None)
             # A scan's uid is made anew each time; everything else is the same.
-            documents.append(json.dumps({**document, "scan": None}, sort_keys=True))
+            documents.append(
+                json.dumps({**document, "scan": None, "decisions": None}, sort_keys=True)
+            )
+            told = io.StringIO()
+            export_findings(store.iter_records(scan.id, Query()), head, Format.JSONL, told)
+            for said in (document, json.loads(told.getvalue().splitlines()[0])):
+                assert (said["risk_model"], said["risk_constants"]) == (1, DEFAULT.digest)
+                assert said["decisions"] == {"count": 1, "last": store.events()[-1].id}
+                assert scan.uid in (said["scan"], dict(document["scan"])["uid"])  # type: ignore[arg-type]
+            assert (document["feeds"], document["as_of"]) == ([], head.as_of)
     assert documents[0] == documents[1]
+
+
+def test_p8_blindness_never_helps(saved: tuple[Store, ScanRow, Clock]) -> None:
+    store, first, clock = saved
+    (before,) = store.services(first.id, Query())
+    estate = tower_estate()
+    denied = covered(status=CoverageStatus.DENIED, reason="needs sagemaker:List*")
+    for seen in ((), estate.resources[1:]):
+        blind = save(
+            store, replace(estate, resources=list(seen), edges=[], coverage=[denied]), clock
+        )
+        (after,) = store.services(blind.id, Query())
+        assert after.score >= before.score - 1e-9
+        assert store.explain_service(blind.id, NB).residual.score == pytest.approx(after.score)

@@ -181,7 +181,7 @@ def trend_text(points: Sequence[TrendPoint], change: Change | None) -> Content:
         Content.styled(
             f"  {count(last.services, 'service')}, {count(len(points), 'scan')}", "$faint"
         ),
-        Content.styled(f", {others} scored by another risk model" if others else "", "$medium"),
+        Content.styled(f", {others} by another risk model" if others else "", "$medium"),
     )
     return Content("\n").join([first, change_text(change)])
 

@@ -11,6 +11,7 @@ from undercroft.exchange.records import (
     FINDING_SCHEMA,
     Head,
     decision_record,
+    provenance,
     service_level_record,
 )
 from undercroft.exchange.texts import OfServices, Remembered, items, spaced
@@ -25,7 +26,8 @@ _dump = json.JSONEncoder().encode
 def write_lines(findings: Iterable[FindingRecord], head: Head, out: TextIO) -> None:
     """A document per finding and line, in ASCII."""
     texts, keys, level, now = Remembered(string), OfServices(_keys), head.level, head.moment
-    start = f'{{"schema": {string(FINDING_SCHEMA)}, "scan": {string(head.scan.uid)}, "id": '
+    known = {"schema": FINDING_SCHEMA, "scan": head.scan.uid, **provenance(head)}
+    start = f'{_dump(known)[:-1]}, "id": '
     is_limited = bool(level.days or level.catalogue)
     for detail in findings:
         (

@@ -38,7 +38,10 @@ def write_markdown(findings: Iterable[Exportable], head: Head, out: TextIO) -> N
     out.write(f"- As of: {minute(head.as_of)} UTC\n")
     out.write(f"- Filter: {code(head.filter) if head.filter else 'none'}\n")
     out.writelines(f"- Exploitation: {escape(feed)}\n" for feed in head.feeds)
-    out.write(f"- Undercroft {head.version}, risk model {head.model.name}\n\n")
+    out.write(
+        f"- Undercroft {head.version}, risk model {head.model.name}, "
+        f"{count(head.decisions[0], 'decision')}\n\n"
+    )
     gaps = [item for item in head.coverage if item.status.is_gap]
     if gaps:
         out.write("## Could not be read\n\n")

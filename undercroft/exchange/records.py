@@ -39,6 +39,7 @@ __all__ = [
     "findings_document",
     "history_document",
     "opening",
+    "provenance",
     "resource_document",
     "scan_document",
     "scan_record",
@@ -76,6 +77,8 @@ class Head:
     """In which time findings are to be fixed."""
     model: RiskModel = DEFAULT
     """By which the scan is scored."""
+    decisions: tuple[int, str] = (0, "")
+    """How many were recorded, and the id of the last one."""
 
     @classmethod
     def of(
@@ -90,8 +93,9 @@ class Head:
         feeds = tuple(feed.words(now) for feed in store.feeds())
         coverage = store.coverage(scan.id)
         level = level or ServiceLevel()
-        model = store.model(scan.id)
-        return cls(__version__, scan, coverage, filter_text, stamp(now), feeds, level, model)
+        model, decided = store.model(scan.id), store.decided_so_far()
+        words = (filter_text, stamp(now), feeds)
+        return cls(__version__, scan, coverage, *words, level, model, decided)
 
     @property
     def moment(self) -> datetime:
@@ -99,13 +103,25 @@ class Head:
         return datetime.fromisoformat(self.as_of)
 
 
+def provenance(head: Head) -> dict[str, Json]:
+    """What a score depends on besides scan, feeds and moment, which every document names as a whole.
+
+    The same for as long as nothing has changed, so that files can be compared line by line.
+    """
+    count, last = head.decisions
+    return {
+        "risk_model": RISK_MODEL,
+        "risk_constants": head.model.digest,
+        "decisions": {"count": count, "last": last},
+    }
+
+
 def opening(schema: str, head: Head) -> dict[str, Json]:
     """What a document about one scan begins with."""
     return {
         "schema": schema,
         "undercroft": head.version,
-        "risk_model": RISK_MODEL,
-        "risk_constants": head.model.digest,
+        **provenance(head),
         "feeds": list(head.feeds),
         "as_of": head.as_of,
         "filter": head.filter,
@@ -238,7 +254,12 @@ def findings_document(head: Head, findings: Iterable[Exportable]) -> dict[str, A
 
 def finding_document(head: Head, detail: Exportable) -> dict[str, Json]:
     """One finding on its own: ``show --format json``, and a line of JSON Lines."""
-    return {"schema": FINDING_SCHEMA, "scan": head.scan.uid, **finding_record(detail, head)}
+    return {
+        "schema": FINDING_SCHEMA,
+        "scan": head.scan.uid,
+        **provenance(head),
+        **finding_record(detail, head),
+    }
 
 
 def service_level_record(

@@ -102,6 +102,16 @@ def events(database: Database, finding: str | None = None) -> list[Event]:
     return [event_of(row) for row in rows.fetchall()]
 
 
+def so_far(database: Database) -> tuple[int, str]:
+    """See ``Store.decided_so_far``."""
+    connection = database.connection()
+    last = connection.execute(
+        "SELECT id FROM event ORDER BY lamport DESC, id DESC LIMIT 1"
+    ).fetchone()
+    many = connection.execute("SELECT count(*) FROM event").fetchone()[0]
+    return int(many), str(last[0]) if last else ""
+
+
 def one(database: Database, event_id: str) -> Event:
     """See ``Store.event``."""
     row = (

@@ -502,6 +502,10 @@ class Store:
         """
         return decisions.lines(self._db, kind=kind, name=name, actor=actor)
 
+    def decided_so_far(self) -> tuple[int, str]:
+        """How many events there are, and the id of the last one (empty if there is none)."""
+        return decisions.so_far(self._db)
+
     def event(self, event_id: str) -> Event:
         """One event. NotFoundError."""
         return decisions.one(self._db, event_id)
