@@ -176,7 +176,9 @@ class Reader:
             return self._existing(kind, item[TOGETHER])
         arguments: Any = _arguments(kind.describe_arguments, item, str(item.get(ARN) or "")) or {}
         for name in kind.numbers:
-            arguments[name] = int(arguments[name])
+            # What is no number the SDK refuses to ask for.
+            if str(arguments.get(name)).isdecimal():
+                arguments[name] = int(arguments[name])
         answer = jsonable(
             call(self._meter, self._client(kind.client), kind.describe_operation, **arguments)
         )

@@ -188,7 +188,11 @@ def test_what_is_only_named_is_read_by_its_name(clients: Clients) -> None:
     }
     stubs: list[Resource] = []
     lacking = "arn:aws:sagemaker:us-east-1:123456789012:hub-content/own-hub/Model/llama"
-    more = [("code-repository", "open-code-bad"), ("hub-content", lacking)]
+    more = [
+        ("code-repository", "open-code-bad"),
+        ("hub-content", lacking),
+        ("image-version", "studio-image/newest"),
+    ]
     for kind, text in [*named.items(), *more]:
         target = sagemaker(kind, f"sagemaker:{kind}", Layer.SERVICE)(PLACE, text)
         assert target is not None
@@ -197,6 +201,7 @@ def test_what_is_only_named_is_read_by_its_name(clients: Clients) -> None:
     (unit,) = collector.targets(Scope("aws"), stubs)
     read = Read(collector.collect(unit, Meter()))
     assert len(read.resources) == 7
+    assert "1 of 9 not read" in read.coverage[0].reason
     assert findings(read) == {"open-code-bad": {"aws-sagemaker-code-repository-external"}}
     package = read.named("group-bad/1")
     assert package.config["ModelApprovalStatus"] == "PendingManualApproval"
