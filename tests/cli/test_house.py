@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 import stat
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from tests.cli.conftest import Command
 from tests.end_to_end.kit import Shell
+from undercroft.store.schema import APPLICATION_ID
 
 RULE = """\
 - id: team-notebook-name
@@ -109,6 +111,17 @@ def test_doctor_has_no_advice_about_a_file_that_is_no_cache(
     out = fresh_undercroft("doctor", "--db", other, status=1).out
     assert "is not an Undercroft cache" in out
     assert "chmod" not in out
+
+
+def test_a_cache_of_an_older_release_is_brought_up_to_date_by_any_command(
+    fresh_undercroft: Command, new_shell: Shell
+) -> None:
+    with sqlite3.connect(new_shell.db) as database:
+        database.execute("CREATE TABLE relic (text TEXT)")
+        database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        database.execute("PRAGMA user_version = -1")
+    assert fresh_undercroft("scans").rows == []
+    assert [file for file in new_shell.db.parent.iterdir() if file.suffix == ".bak"]
 
 
 def test_config_path_and_show(fresh_undercroft: Command, new_shell: Shell) -> None:

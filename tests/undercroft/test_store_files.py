@@ -33,6 +33,7 @@ from undercroft.store import (
     AmbiguousError,
     NewerSchemaError,
     NotFoundError,
+    OlderSchemaError,
     ReadOnlyError,
     ScanWriter,
     Store,
@@ -114,7 +115,7 @@ def test_an_older_schema_is_migrated_after_a_backup(path: Path, tmp_path: Path) 
         connection.execute("INSERT INTO relic VALUES ('kept')")
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute("PRAGMA user_version = -1")
-    with pytest.raises(StoreError, match="older release"):
+    with pytest.raises(OlderSchemaError, match="older release"):
         Store.open(path, read_only=True)
     with Store.open(path) as store:
         assert store.scans() == []

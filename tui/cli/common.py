@@ -97,7 +97,7 @@ def open_store(
     db: Path | None, *, create: bool = False, read_only: bool = False
 ) -> Iterator[Store]:
     """The cache, closed afterwards. A missing file is an error unless ``create``."""
-    from undercroft.store import Store
+    from undercroft.store import OlderSchemaError, Store
 
     path = cache_path(db)
     if not create and not path.exists():
@@ -105,7 +105,12 @@ def open_store(
             f"there is no cache at {path}: make one with 'undercroft scan' (aws, gcp or azure), "
             "name one with --db, or look around in 'undercroft demo'"
         )
-    store = Store.open(path, read_only=read_only, clock=asked_clock())
+    try:
+        store = Store.open(path, read_only=read_only, clock=asked_clock())
+    except OlderSchemaError:
+        # Nobody who lists something has asked to leave it as it is; a copy of the file is kept.
+        Store.open(path).close()
+        store = Store.open(path, read_only=read_only, clock=asked_clock())
     try:
         keep_to_model(store)
         yield store

@@ -11,6 +11,7 @@ from undercroft.store.errors import (
     GivenUpError,
     NewerSchemaError,
     NotFoundError,
+    OlderSchemaError,
     ReadOnlyError,
     StoreError,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "GivenUpError",
     "NewerSchemaError",
     "NotFoundError",
+    "OlderSchemaError",
     "ReadOnlyError",
     "ScanWriter",
     "Store",

@@ -16,6 +16,7 @@ from undercroft.store.errors import (
     GivenUpError,
     NewerSchemaError,
     NotFoundError,
+    OlderSchemaError,
     ReadOnlyError,
     StoreError,
 )
@@ -314,9 +315,11 @@ def _check(connection: sqlite3.Connection, path: Path, *, read_only: bool) -> in
         )
         raise NewerSchemaError(msg)
     if read_only and version < SCHEMA_VERSION:
-        what = "is empty" if version == 0 else "was written by an older release"
-        msg = f"The cache {path} {what}; open it once without --read-only."
-        raise StoreError(msg)
+        if version == 0:
+            msg = f"The cache {path} is empty: nothing has been scanned into it."
+            raise StoreError(msg)
+        msg = f"The cache {path} was written by an older release; open it once without --read-only."
+        raise OlderSchemaError(msg)
     return version
 
 

@@ -10,6 +10,7 @@ __all__ = [
     "GivenUpError",
     "NewerSchemaError",
     "NotFoundError",
+    "OlderSchemaError",
     "ReadOnlyError",
     "StoreError",
 ]
@@ -41,6 +42,10 @@ class GivenUpError(StoreError):
 
 class NewerSchemaError(StoreError):
     """The file was written by a newer release."""
+
+
+class OlderSchemaError(StoreError):
+    """The file was written by an older release, and may not be changed here."""
 
 
 class ReadOnlyError(StoreError):
