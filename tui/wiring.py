@@ -156,7 +156,7 @@ def keep_to_model(store: Store, settings: Settings) -> str:
             "the cache may only be read."
         )
     before = store.score_again(model, settings.criticality_tag)
-    if before is not None and before.reaches_otherwise(model):
+    if before is not None and before.combines_otherwise(model):
         store.combine_again(engine(), settings.criticality_tag, model=True)
     return f"The scores of {name!r} are by risk model {model.name} now, as is set."
 

@@ -31,9 +31,6 @@ _MOST = 512 * 1024 * 1024
 _CVE = re.compile(r"CVE-\d{4}-\d{4,}")
 _DAY = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
 STALE_DAYS = 30
-DANGEROUS_CVSS = 9.0
-LIKELY_EPSS = 0.1
-"""From this base score and this probability on a vulnerability counts as exploitable."""
 EXPLOITABLE_TRAIT = "vuln"
 """What combinations ask for."""
 
@@ -74,12 +71,14 @@ class Exploitable:
 
     exploited: frozenset[str] = frozenset()
     likely: frozenset[str] = frozenset()
+    dangerous: float = 9.0
+    """CVSS base score from which on the likely ones count."""
 
     def mark(self, found: Observation) -> Observation:
         """The observation, with the trait ``vuln`` if it is about one that is exploitable."""
         if found.cve is None or EXPLOITABLE_TRAIT in found.traits:
             return found
-        likely = found.cve in self.likely and (found.cvss or 0.0) >= DANGEROUS_CVSS
+        likely = found.cve in self.likely and (found.cvss or 0.0) >= self.dangerous
         if likely or found.cve in self.exploited:
             return replace(found, traits=(*found.traits, EXPLOITABLE_TRAIT))
         return found

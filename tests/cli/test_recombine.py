@@ -12,10 +12,13 @@ import pytest
 from rules import Engine, load_pack
 from tests.cli.conftest import Command
 from tests.undercroft.store_kit import Clock, bucket, covered, thing
+from tui import wiring
+from tui.settings import Settings
 from undercroft.feeds import EPSS, KEV, ParsedFeed
 from undercroft.model import Edge, Json, Layer, Resource
 from undercroft.protocols import Collected, Meter, Scope, Target
 from undercroft.relations import Relation
+from undercroft.risk import RiskModel
 from undercroft.scan import run_scan
 from undercroft.store import Store
 from undercroft.store.recombine import Recombined
@@ -173,3 +176,43 @@ def test_the_import_says_what_appeared(
     said = fresh_undercroft("feeds", "import", file, "--db", db).err
     assert f"2 combinations appeared in the latest scan:\n  {TITLE}\n  {TITLES[1]}\n" in said
     assert "combination" not in fresh_undercroft("feeds", "import", file, "--db", db).err
+
+
+@pytest.mark.parametrize(
+    ("policy", "holds"),
+    [
+        ({"exploitable": {"epss": 0.04}}, True),
+        ({"exploitable": {"epss": 0.04, "cvss": 9.2}}, False),
+        ({"exploitable": {"epss": 0.04}, "relations": {"runs_image": 0.05}}, False),
+        ({"bands": {"high": 40}}, False),
+    ],
+)
+def test_other_constants_complete_combinations_as_a_scan_by_them_does(
+    store: Store,
+    judge: Engine,
+    policy: dict[str, dict[str, float]],
+    holds: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(wiring, "engine", lambda: judge)  # the same one, loaded once
+    model = RiskModel.from_policy(policy)
+    store.import_feed(epss(0.05))
+    first = scan(store, judge)
+    before = store.services(first.id, Query())[0].score
+    said = wiring.keep_to_model(store, Settings(risk=model))
+    assert said.endswith(f"are by risk model {model.name} now, as is set.")
+    assert toxic(store, first) == (["open"] if holds else [])
+    again = run_scan(store, [Reading()], judge, Scope("aws"), model=model, clock=CLOCK)
+    assert toxic(store, again) == toxic(store, first)
+    scores = [store.services(row.id, Query())[0].score for row in (first, again)]
+    assert scores[0] == pytest.approx(scores[1], abs=1e-9)
+    change = store.change_of(again.id, HOST.key)
+    assert change is not None
+    assert change.causes == (), "it was scored by them before already"
+    assert wiring.keep_to_model(store, Settings())
+    assert toxic(store, again) == (["fixed"] if holds else [])
+    assert store.services(again.id, Query())[0].score == pytest.approx(before, abs=1e-9)
+    change = store.change_of(again.id, HOST.key)
+    assert change is not None
+    assert {cause.name for cause in change.causes} <= {"model"}
+    assert bool(change.causes) == (abs(scores[0] - before) > 0.05)

@@ -101,6 +101,9 @@ TABLE: Final[Table] = MappingProxyType(
             "very_low": 0.6,
         },
         "relations": {relation.value: value for relation, value in ATTENUATION.items()},
+        # From which base score and probability on a vulnerability that nobody is known to have
+        # exploited is an ingredient of combinations.
+        "exploitable": {"cvss": 9.0, "epss": 0.1},
         # Each further finding of a layer counts half of the one before, each further layer 0.6.
         "sums": {"in_layer": 0.5, "across_layers": 0.6, "cutoff": CUTOFF},
         # From which score on it is called so.
@@ -119,6 +122,8 @@ _RANGES: Final[Mapping[str, tuple[float, float]]] = {
     "automatable": (1.0, 5.0),
     "criticality": (0.01, 5.0),
     "relations": (0.0, 1.0),
+    "exploitable.cvss": (0.0, 10.0),
+    "exploitable.epss": (0.0, 1.0),
     "sums": (0.0, 0.9),
     # So that a layer stays within twice its worst finding.
     "sums.in_layer": (0.0, 0.5),
@@ -187,6 +192,8 @@ class RiskModel:
     epss_missing: float
     automatable: float
     cutoff: float
+    dangerous_cvss: float
+    likely_epss: float
 
     @classmethod
     def of(cls, changes: Table) -> Self:
@@ -222,6 +229,8 @@ class RiskModel:
             epss_missing=threat["epss_missing"],
             automatable=table["automatable"]["yes"],
             cutoff=sums["cutoff"],
+            dangerous_cvss=table["exploitable"]["cvss"],
+            likely_epss=table["exploitable"]["epss"],
         )
 
     @classmethod
@@ -263,6 +272,11 @@ class RiskModel:
     def reaches_otherwise(self, other: RiskModel) -> bool:
         """Whether a service may stand on other things by ``other``, or in other strength."""
         return (self.attenuation, self.cutoff) != (other.attenuation, other.cutoff)
+
+    def combines_otherwise(self, other: RiskModel) -> bool:
+        """Whether combinations may be others by ``other``."""
+        mine, others = (self.table["exploitable"], other.table["exploitable"])
+        return self.reaches_otherwise(other) or mine != others
 
     def changes(self) -> dict[str, tuple[float, float]]:
         """``group.name`` → (value in force, published value) of what differs."""

@@ -101,7 +101,7 @@ def run_scan(
     )
     with ExitStack() as stack:
         stack.enter_context(writer)
-        run = _Run(writer, judge, stop, report, clock, store.exploitable(), model or DEFAULT)
+        run = _Run(writer, judge, stop, report, clock, store.exploitable(model), model or DEFAULT)
         journal = None
         if keep or resume:
             how = f"{_version()} full" if full else _version()

@@ -85,6 +85,9 @@ class Compared:
         self._before, self._after = before, after
         self._rules = [self._versions(before), self._versions(after)]
         self._models = (model_of(connection, before), model_of(connection, after))
+        first, last = self._models
+        self._otherwise = "model" if first.combines_otherwise(last) else "structure"
+        """Why a combination is another one though its parts are the same."""
         self._units = Units(connection, before)
         self._components = {scan: Components(connection, scan) for scan in (before, after)}
         self._unfed = Components(connection, before, feeds=False)
@@ -202,11 +205,11 @@ class Compared:
             # All of it was there: either nobody knew that a flaw is exploited, or it is who shares
             # or serves what is made.
             unfed = self._missing(now, self._before, self._unfed)
-            return "feed" if unfed else "structure"
+            return "feed" if unfed else self._otherwise
         causes = {self._why_there(self._state(self._before, f), self._state(self._after, f))
                   for f in self._parts(missing, self._after)
                   if not self._alive(self._before, f)}  # fmt: skip
-        return self._first(causes, ("new", "rules", "coverage", "decision", "structure"))
+        return self._first(causes, ("new", "rules", "coverage", "decision"))
 
     def _why_broken(self, then: _State) -> str:
         """Why a combination that held no longer does."""
@@ -217,11 +220,11 @@ class Compared:
         causes = {self._why_gone(self._state(self._before, f), self._state(self._after, f))
                   for f in self._parts(missing, self._before)
                   if not self._alive(self._after, f)}  # fmt: skip
-        return self._first(causes, ("fixed", "decision", "rules", "structure"))
+        return self._first(causes, ("fixed", "decision", "rules"))
 
-    @staticmethod
-    def _first(causes: Collection[str], order: Sequence[str]) -> str:
-        return next((name for name in order if name in causes), "structure")
+    def _first(self, causes: Collection[str], order: Sequence[str]) -> str:
+        found = next((name for name in order if name in causes), None)
+        return found or ("structure" if causes else self._otherwise)
 
     def _missing(
         self, state: _State, scan: int, components: Components

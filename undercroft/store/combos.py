@@ -18,7 +18,8 @@ from undercroft.model import LAYERS
 from undercroft.risk.plan import Combo, Item, RepairKey
 from undercroft.risk.repairs import mend_of
 from undercroft.store.encode import load
-from undercroft.store.feeds import EXPLOITABLE_SQL
+from undercroft.store.feeds import exploitable_sql
+from undercroft.store.models import model_of
 from undercroft.triage.status import State
 
 __all__ = [
@@ -82,7 +83,7 @@ class Components:
         """``feeds``: whether what they call exploitable counts as such."""
         self._connection = connection
         self._scan = scan_id
-        self._exploitable = EXPLOITABLE_SQL if feeds else "0"
+        self._exploitable = exploitable_sql(model_of(connection, scan_id)) if feeds else "0"
         self._known: dict[str, list[tuple[Item, frozenset[str], int]]] = {}
         self._groups: dict[tuple[str, frozenset[str], frozenset[str]], _Group] = {}
 

@@ -17,10 +17,8 @@ from typing import Any, NamedTuple
 from undercroft import risk
 from undercroft.clock import stamp
 from undercroft.feeds import (
-    DANGEROUS_CVSS,
     EPSS,
     KEV,
-    LIKELY_EPSS,
     Exploitable,
     FeedInfo,
     ParsedFeed,
@@ -34,13 +32,13 @@ from undercroft.store.statuses import rate
 from undercroft.triage.scopes import scope_of
 
 __all__ = [
-    "EXPLOITABLE_SQL",
     "NOTHING_KNOWN",
     "Known",
     "apply_to",
     "apply_to_rows",
     "dated",
     "exploitable",
+    "exploitable_sql",
     "import_feed",
     "imported",
     "known",
@@ -49,10 +47,6 @@ __all__ = [
 ]
 
 _PART = 400
-EXPLOITABLE_SQL = (
-    f"(v.kev IS NOT NULL OR (v.epss >= {LIKELY_EPSS} AND coalesce(o.cvss, 0) >= {DANGEROUS_CVSS}))"
-)
-"""Whether ``vulnerability v`` of ``observation o`` counts as exploitable: as ``Exploitable.mark``."""
 _ROWS = (
     "SELECT t.scan, t.id, t.severity, o.severity, o.cvss, o.vector, t.exposure, t.criticality, "
     f"{EXPLOIT_SQL}, v.epss, v.kev IS NOT NULL, t.hazard FROM "
@@ -200,7 +194,13 @@ def known(connection: sqlite3.Connection, cves: Iterable[str]) -> dict[str, Know
     return found
 
 
-def exploitable(database: Database) -> Exploitable:
+def exploitable_sql(model: risk.RiskModel) -> str:
+    """Whether ``vulnerability v`` of ``observation o`` counts as exploitable: as ``Exploitable.mark``."""
+    likely = f"v.epss >= {model.likely_epss!r} AND coalesce(o.cvss, 0) >= {model.dangerous_cvss!r}"
+    return f"(v.kev IS NOT NULL OR ({likely}))"
+
+
+def exploitable(database: Database, model: risk.RiskModel) -> Exploitable:
     """See ``Store.exploitable``."""
 
     def named(condition: str) -> frozenset[str]:
@@ -211,7 +211,8 @@ def exploitable(database: Database) -> Exploitable:
             )
         )
 
-    return Exploitable(named("kev IS NOT NULL"), named(f"epss >= {LIKELY_EPSS}"))
+    likely = named(f"epss >= {model.likely_epss!r}")
+    return Exploitable(named("kev IS NOT NULL"), likely, model.dangerous_cvss)
 
 
 def dated(

@@ -129,7 +129,7 @@ class _Estate:
             attenuation=model.attenuation,
             cutoff=model.cutoff,
         )
-        self._exploitable = exploitable(database)
+        self._exploitable = exploitable(database, model)
 
     def _resource(self, key: str) -> Resource | None:
         found = self._lookup.resource(key)

@@ -254,9 +254,14 @@ class Store:
         """
         return feeds.import_feed(self._db, feed)
 
-    def exploitable(self) -> Exploitable:
-        """The vulnerabilities that the imported feeds make an ingredient of combinations."""
-        return feeds.exploitable(self._db)
+    def exploitable(self, model: RiskModel | None = None) -> Exploitable:
+        """The vulnerabilities that the imported feeds make an ingredient of combinations.
+
+        ``model``: None: with the constants as published.
+        """
+        from undercroft.risk import DEFAULT
+
+        return feeds.exploitable(self._db, model or DEFAULT)
 
     def combine_again(
         self, judge: Judge, criticality_tag: str = CRITICALITY_TAG, *, model: bool = False

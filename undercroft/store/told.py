@@ -10,7 +10,8 @@ from functools import lru_cache
 
 from undercroft.model import LAYERS, Observation, Outcome, Severity, Threat
 from undercroft.store.encode import load
-from undercroft.store.feeds import EXPLOITABLE_SQL
+from undercroft.store.feeds import exploitable_sql
+from undercroft.store.models import model_of
 
 __all__ = ["told"]
 
@@ -23,13 +24,14 @@ def told(
     ``asks_for``: of ``Judge``; what it does not ask for is left out, and so are vulnerabilities that
     neither the report nor a feed calls exploitable. What feeds say is not marked.
     """
+    likely = exploitable_sql(model_of(connection, scan_id))
     for key, rule, at, cve, severity, layer, threat, title, traits, cvss in connection.execute(
         "SELECT r.key, u.name, f.at, f.cve, o.severity, o.layer, o.threat, o.title, o.traits, "
         "o.cvss FROM snapshot s JOIN observation o ON o.judgement = s.judgement "
         "JOIN finding f ON f.id = o.finding JOIN rule u ON u.id = f.rule "
         "JOIN resource r ON r.id = s.resource LEFT JOIN vulnerability v ON v.cve = f.cve "
         "WHERE s.scan = ? AND s.carried = 0 "
-        f"AND (f.cve IS NULL OR o.traits <> '[]' OR {EXPLOITABLE_SQL})",
+        f"AND (f.cve IS NULL OR o.traits <> '[]' OR {likely})",
         (scan_id,),
     ):
         kept = _texts(traits)
