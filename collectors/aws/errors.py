@@ -209,7 +209,7 @@ def _answer(exc: ClientError, what: str, region: str) -> tuple[CoverageStatus, s
         )
     if what == _ASSUME_ROLE and code in _DENIED:
         role = "a role that exists there and trusts who signs in"
-        how = "doctor aws --policy --organization prints what that takes"
+        how = "doctor aws --policy, with the same options, prints what that takes"
         return CoverageStatus.DENIED, f"needs {what} on {role} ({how})"
     if code in _DENIED or status in {401, 403}:
         return (

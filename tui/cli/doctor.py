@@ -21,6 +21,9 @@ from undercroft.text import count, shown
 
 __all__ = ["doctor_command"]
 
+_FEW = 4
+"""Regions of one of many accounts that are named; more are counted."""
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -102,7 +105,9 @@ def _accounts(options: Mapping[str, Json]) -> tuple[bool, bool]:
 
     found = Accounts(options)
     for account in found.accounts():
-        click.echo(f"ok  account {shown(account.number)}: {', '.join(account.regions)}")
+        regions = account.regions
+        where = ", ".join(regions) if len(regions) <= _FEW else count(len(regions), "region")
+        click.echo(f"ok  account {shown(account.number)}: {where}")
     shut, left_out = set[str](), set[str]()
     for record in found.records():
         (shut if record.status.is_gap else left_out).add(record.scope)

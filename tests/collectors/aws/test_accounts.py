@@ -17,6 +17,7 @@ from collectors.aws.session import Clients
 from collectors.aws.units import AwsCollector
 from rules import Engine, load_pack
 from tests.collectors.aws.conftest import ACCOUNT, REGION, Answer, Proxy
+from tui.cli import doctor
 from undercroft.model import Coverage, CoverageStatus, Json
 from undercroft.protocols import Meter, Scope
 from undercroft.scan import run_scan
@@ -126,7 +127,10 @@ def test_a_failure_does_not_count_where_another_way_works(
 
 
 def test_an_organisation_is_every_active_account(
-    aws: Proxy, seed: Any, organization: Callable[[str], str]
+    aws: Proxy,
+    seed: Any,
+    organization: Callable[[str], str],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     active, closed, shut = (organization(name) for name in ("active", "closed", "shut"))
     seed("organizations").close_account(AccountId=closed)
@@ -143,6 +147,11 @@ def test_an_organisation_is_every_active_account(
     own = accounts.accounts()[0].options["own_accounts"]
     assert isinstance(own, list)
     assert sorted(map(str, own)) == sorted([ACCOUNT, active, closed, shut])
+    assert doctor._accounts({"organization": True, "regions": list("abcde")}) == (True, True)
+    told = capsys.readouterr()
+    assert f"ok  account {active}: 5 regions\n" in told.out
+    assert f"FIX account {shut}: needs sts:AssumeRole" in told.out
+    assert told.err == "2 accounts can be read, 1 cannot, 1 left out\n"
     named = Accounts({"organization": True, "role_name": "look/around"})
     assert f"{active}:role/look/around" in str(named.accounts()[1].options)
 
