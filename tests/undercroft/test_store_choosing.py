@@ -131,7 +131,9 @@ def test_a_list_led_by_its_order_has_the_same_rows(
             store.delete_scan(first.id)
 
 
-@pytest.mark.parametrize("line", ["", "severity>=medium layer:container,service", "nb-1 or lib3"])
+@pytest.mark.parametrize(
+    "line", ["", "severity>=medium layer:container,service", "nb-1 or lib3", "rule:nb-root,cve"]
+)
 def test_groups_are_what_adding_up_gives(store: Store, clock: Clock, line: str) -> None:
     save(store, estate(6), clock)
     clock.forward(hours=1)

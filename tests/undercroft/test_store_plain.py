@@ -57,7 +57,7 @@ SCAN = st.fixed_dictionaries(
     }
 )
 COUNTED = {
-    "tally": "r.key, t.layer, t.status, t.severity, t.combined, t.findings, t.unconfirmed, t.is_new",
+    "tally": "r.key, t.layer, t.rule, t.status, t.severity, t.combined, t.findings, t.unconfirmed, t.is_new",
     "weight": "r.key, t.layer, t.combined, t.accepted, t.total, t.top",
     "service": "r.key, t.score, t.inherent, t.worst, t.open, t.accepted, t.claimed, "
     "t.combinations, t.unconfirmed, t.unread, t.saved",

@@ -86,7 +86,7 @@ _GATHERED = 5_000
 _BY_NAME = ("(finding=?", "state_until", "state_owner", "state_unconfirmed")
 """How a plan tells that it collects few rows."""
 _BY_RESOURCE = "resource=?"
-_TALLIED = ("severity", "status", "layer", "combination", "service")
+_TALLIED = ("severity", "status", "layer", "combination", "service", "rule")
 """Keys that can be asked of the counts per resource as well as of findings."""
 
 

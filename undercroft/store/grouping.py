@@ -17,20 +17,8 @@ from undercroft.views import GroupRow, Query
 
 __all__ = ["groups"]
 
-_BY_FINDING = {
-    # Value, label: what the counts per resource do not know.
-    "rule": (
-        "u.name",
-        "CASE WHEN u.name = 'cve' THEN 'known vulnerabilities' ELSE max(o.title) END",
-        "JOIN rule u ON u.id = t.rule JOIN observation o ON o.id = t.observation",
-    ),
-    "package": (
-        "coalesce(f.package, '')",
-        "coalesce(max(f.package), 'no package')",
-        "JOIN finding f ON f.id = t.finding",
-    ),
-}
 _BY_COUNTS = {
+    "rule": "t.rule",
     "resource": "t.resource",
     "service": "t.resource",
     "account": "t.resource",
@@ -45,10 +33,18 @@ _BODY = (
     "(SELECT t.body FROM state t WHERE t.scan = :scan AND t.resource = g.resource LIMIT 1))"
 )
 _ABOVE = "temp.grouped g CROSS JOIN closure x ON x.scan = :scan AND x.resource = g.resource"
+_RULE = (
+    "SELECT u.name, CASE WHEN u.name = 'cve' THEN 'known vulnerabilities' ELSE (SELECT o.title "
+    "FROM state t JOIN observation o ON o.id = t.observation WHERE t.scan = :scan "
+    "AND t.rule = :value ORDER BY t.score DESC, t.tie LIMIT 1) END FROM rule u WHERE u.id = :value"
+)
+"""Labelled by its worst finding."""
 _SERVICE = (
     "SELECT r.key, b.name FROM service v JOIN resource r ON r.id = v.resource "
     "JOIN body b ON b.id = v.body WHERE v.scan = :scan AND v.resource = :value"
 )
+_NAMED = {"rule": _RULE, "service": _SERVICE}
+"""How the value and label of a group are asked for."""
 _RESOURCES = (
     # All at once: these groups are very many.
     "SELECT r.key, b.name, g.findings, g.worst, (SELECT count(*) FROM closure x "
@@ -60,10 +56,10 @@ _RESOURCES = (
 def groups(database: Database, scan_id: int, query: Query, by: str) -> list[GroupRow]:
     """See ``Store.group_findings``; the largest groups of the worst severity come first."""
     ensure_fresh(database, scan_id)
-    if by in _BY_FINDING:
-        return sorted(_by_finding(database, scan_id, query, by), key=_worst_first)
+    if by == "package":
+        return sorted(_by_package(database, scan_id, query), key=_worst_first)
     if by not in _BY_COUNTS:
-        known = ", ".join((*_BY_FINDING, *_BY_COUNTS))
+        known = ", ".join((*_BY_COUNTS, "package"))
         msg = f"Findings cannot be grouped by {by!r}, only by {known}."
         raise StoreError(msg)
     connection = database.connection()
@@ -128,14 +124,14 @@ def _gather(
     connection.execute("CREATE INDEX temp.grouped_value ON grouped (value, resource)")
 
 
-def _by_finding(database: Database, scan_id: int, query: Query, by: str) -> list[GroupRow]:
-    """Group by what only the findings themselves know."""
+def _by_package(database: Database, scan_id: int, query: Query) -> list[GroupRow]:
+    """Group by what the counts do not know."""
     connection = database.connection()
-    value, label, joins = _BY_FINDING[by]
     asked = where(database, scan_id, query)
     found = connection.execute(
-        f"SELECT {value}, {label}, count(*), max(t.severity), group_concat(DISTINCT t.resource) "
-        f"FROM state t {joins} WHERE {asked.text} GROUP BY 1",
+        "SELECT coalesce(f.package, ''), coalesce(max(f.package), 'no package'), count(*), "
+        "max(t.severity), group_concat(DISTINCT t.resource) FROM state t "
+        f"JOIN finding f ON f.id = t.finding WHERE {asked.text} GROUP BY 1",
         asked.params,
     ).fetchall()
     return [
@@ -156,8 +152,8 @@ def _by_finding(database: Database, scan_id: int, query: Query, by: str) -> list
 
 def _words(connection: sqlite3.Connection, scan_id: int, by: str, value: Any) -> tuple[str, str]:
     """Value and label of a group."""
-    if by == "service":
-        row = connection.execute(_SERVICE, {"scan": scan_id, "value": value}).fetchone()
+    if by in _NAMED:
+        row = connection.execute(_NAMED[by], {"scan": scan_id, "value": value}).fetchone()
         return str(row[0]), str(row[1])
     if by == "layer":
         value = LAYERS[value].value

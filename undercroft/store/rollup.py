@@ -86,8 +86,9 @@ def _build_tally(connection: sqlite3.Connection, scan_id: int, before: int | Non
         return
     connection.execute(
         # Nothing that was copied is new, nor could any of it not be looked at.
-        "INSERT INTO tally (scan, resource, layer, status, severity, combined, findings, "
-        "unconfirmed, is_new) SELECT ?, resource, layer, status, severity, combined, findings, 0, 0 "
+        "INSERT INTO tally (scan, resource, layer, rule, status, severity, combined, findings, "
+        "unconfirmed, is_new) "
+        "SELECT ?, resource, layer, rule, status, severity, combined, findings, 0, 0 "
         f"FROM tally WHERE scan = ? AND {_KEPT}",
         (scan_id, before),
     )
@@ -175,11 +176,11 @@ def _tally(connection: sqlite3.Connection, scan_id: int, resources: Collection[i
     for part, clause in _restrict(resources, "resource"):
         connection.execute(f"DELETE FROM tally WHERE scan = ?{clause}", (scan_id, *part))
         connection.execute(
-            "INSERT INTO tally (scan, resource, layer, status, severity, combined, findings, "
+            "INSERT INTO tally (scan, resource, layer, rule, status, severity, combined, findings, "
             "unconfirmed, is_new) "
-            "SELECT scan, resource, layer, status, severity, combined, count(*), "
+            "SELECT scan, resource, layer, rule, status, severity, combined, count(*), "
             f"sum(unconfirmed), sum(is_new) FROM state WHERE scan = ?{clause} "
-            "GROUP BY resource, layer, status, severity, combined",
+            "GROUP BY resource, layer, rule, status, severity, combined",
             (scan_id, *part),
         )
 

@@ -16,7 +16,7 @@ __all__ = ["APPLICATION_ID", "FINDING_INDEXES", "SCHEMA_VERSION", "STATE_INDEXES
 
 APPLICATION_ID = 0x55435246
 """``UCRF`` in the file's header: tells our files from other SQLite databases."""
-SCHEMA_VERSION = 15
+SCHEMA_VERSION = 16
 """Kept in the header too, so that reading it needs no table and no library."""
 
 _TABLES = (
@@ -211,6 +211,13 @@ _WEIGHT = """CREATE TABLE weight (
     combined INTEGER NOT NULL, accepted INTEGER NOT NULL, total REAL NOT NULL, top BLOB NOT NULL,
     PRIMARY KEY (scan, resource, layer, combined, accepted)) STRICT, WITHOUT ROWID"""
 
+_TALLY = """CREATE TABLE tally (
+    scan INTEGER NOT NULL, resource INTEGER NOT NULL, layer INTEGER NOT NULL,
+    rule INTEGER NOT NULL, status TEXT NOT NULL, severity INTEGER NOT NULL,
+    combined INTEGER NOT NULL, findings INTEGER NOT NULL, unconfirmed INTEGER NOT NULL,
+    is_new INTEGER NOT NULL,
+    PRIMARY KEY (scan, resource, layer, rule, status, severity, combined)) STRICT, WITHOUT ROWID"""
+
 
 def migrations() -> Migrations:
     """The migration set, oldest first; each runs once, together with the record that it ran.
@@ -330,6 +337,17 @@ def migrations() -> Migrations:
         for statement in models.TABLES:
             db.execute(statement)
         models.keep(db.conn, DEFAULT)
+
+    @found(name="0016_counts_by_rule")
+    def count_by_rule(db: Database) -> None:
+        db.execute("DROP TABLE tally")
+        db.execute(_TALLY)
+        db.execute(
+            "INSERT INTO tally SELECT scan, resource, layer, rule, status, severity, combined, "
+            "count(*), sum(unconfirmed), sum(is_new) FROM state "
+            "WHERE scan IN (SELECT id FROM scan WHERE state <> 'running') "
+            "GROUP BY scan, resource, layer, rule, status, severity, combined"
+        )
 
     return found
 
