@@ -8,13 +8,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
-from textual.app import App
 from textual.binding import Binding
 from textual.message import Message
 from textual.reactive import var
 
 from tui.console import console_url
 from tui.keymap import KEYS
+from tui.keystrokes import KeystrokesApp
 from tui.messages import (
     DecisionFailed,
     DecisionMade,
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["DecidingApp"]
 
 
-class DecidingApp(App[None]):
+class DecidingApp(KeystrokesApp):
     """Holds the store and the triage; every change goes through a worker and comes back as a message."""
 
     scan: var[ScanRow | None] = var(None, init=False)

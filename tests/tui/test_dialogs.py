@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 
 import pytest
 from textual import events
-from textual.app import App
 from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widgets import Input
@@ -25,6 +24,7 @@ from tui.dialogs.fixed import FixedDialog
 from tui.dialogs.prompts import ChooseDialog, ConfirmDialog, PromptDialog
 from tui.dialogs.rating import AssignDialog, RateDialog
 from tui.dialogs.results import Accept, Assign, FalsePositive, Fixed, Note, Rate, Reopen
+from tui.keystrokes import KeystrokesApp
 from tui.themes import THEMES
 from undercroft.model import Layer, Presence, Severity
 from undercroft.views import DecisionView, ResourceRef
@@ -35,7 +35,7 @@ REASON = "inside VPC"
 UNSET = object()
 
 
-class DialogApp(App[None]):
+class DialogApp(KeystrokesApp):
     ENABLE_COMMAND_PALETTE: ClassVar[bool] = False
 
     def __init__(self, dialog: Screen[Any]) -> None:

@@ -183,16 +183,20 @@ async def test_filter_narrows_while_typing_and_escape_takes_it_back(large_app: A
     app = large_app()
     async with app.run_test(size=(100, 30)) as pilot:
         screen = await findings(pilot)
+        screen.table.cursor = 150
         await press(pilot, "slash", *typed("severity>=high"))
+        assert screen.table.cursor == 0
         some = screen.table.total
         assert 0 < some < FINDINGS
         await press(pilot, *typed(" CVE-2024-1000"))
         assert screen.table.total == 1
         await press(pilot, "enter", "escape")
-        assert screen.table.total == FINDINGS
+        assert (screen.table.cursor, screen.table.total) == (150, FINDINGS)
         assert len(app.screen_stack) == 2
         await press(pilot, "escape")
         assert len(app.screen_stack) == 1
+        await press(pilot, "F")
+        assert (app.screen, screen.table.cursor) == (screen, 150)
 
 
 async def test_filter_completes_keys_and_values(large_app: AppMaker) -> None:

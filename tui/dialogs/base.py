@@ -163,17 +163,7 @@ class Dialog(ModalScreen[ResultT | None]):
         line.set_class(good is False, "-bad")
 
     def action_submit(self) -> None:
-        """Close with the result, once the field has taken in what was typed before.
-
-        Enter overtakes letters that came in one go with it: it is looked at before they are handed
-        to the field.
-        """
-        if self.focused is None:
-            self._submit()
-        else:
-            self.focused.call_later(self.call_later, self._submit)
-
-    def _submit(self) -> None:
+        """Close with the result."""
         if not self.is_current:
             return  # pressed twice
         self.complain("")

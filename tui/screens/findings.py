@@ -187,8 +187,8 @@ class FindingsScreen(ListingScreen[FindingRow]):
         query = self.query_now
         # Only packages may be missing: then it is the findings without one.
         inner = f"{self.group_by}:{typed(row.value)}" if row.value else f"-{self.group_by}:*"
-        self.query_now = Query(f"{outer}{inner}", query.sort, query.descending)
-        super()._read(keep=False, cursor=0)
+        place = self._turn_to(Query(f"{outer}{inner}", query.sort, query.descending))
+        super()._read(keep=False, cursor=place)
 
     def action_back(self) -> None:
         """Selection, group, filter, then out."""
@@ -201,11 +201,11 @@ class FindingsScreen(ListingScreen[FindingRow]):
         if self._inside is not None:
             self._inside = None
             query = self.query_now
-            self.query_now = Query(self._outer_filter, query.sort, query.descending)
+            place = self._turn_to(Query(self._outer_filter, query.sort, query.descending))
             self._show_right_list()
             self.groups.focus()
             self._draw_trail()
-            super()._read(keep=False, cursor=0)
+            super()._read(keep=False, cursor=place)
             return
         if self.grouped and not self.query_now.filter:
             self.group_by = ""

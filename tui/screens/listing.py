@@ -40,6 +40,8 @@ class ListingScreen(ActingScreen, Generic[RowT]):
     def __init__(self) -> None:
         super().__init__()
         self.query_now = Query()
+        self._stood: dict[Query, int] = {}
+        """Where the cursor was in lists that were shown before."""
         self._first = True
         self._wish = ""
         """A filter that was asked for before the screen was there."""
@@ -92,6 +94,13 @@ class ListingScreen(ActingScreen, Generic[RowT]):
     def _read(self, *, keep: bool, cursor: int) -> None:
         query, page = self.query_now, VirtualTable.PAGE
         start = cursor - cursor % page
+        self.table.cursor = cursor
+        stood = self.table.cursor
+
+        def place() -> int:
+            # Whoever moved on while it was read stays there.
+            return cursor if self.table.cursor == stood else self.table.cursor
+
         shown = threading.Event()
         if not keep:
             self._say_loading()
@@ -99,7 +108,7 @@ class ListingScreen(ActingScreen, Generic[RowT]):
         def show_early(rows: Sequence[RowT]) -> None:
             shown.set()
             self.show_rows(
-                query, start, start + len(rows), rows, cursor=cursor, keep=keep, counting=True
+                query, start, start + len(rows), rows, cursor=place(), keep=keep, counting=True
             )
 
         def work(store: Store, scan_id: int) -> tuple[int, Sequence[RowT]]:
@@ -128,7 +137,7 @@ class ListingScreen(ActingScreen, Generic[RowT]):
                 self.table.grow(total)
                 self.draw_note()
             else:
-                self.show_rows(query, start, total, rows, cursor=cursor, keep=keep)
+                self.show_rows(query, start, total, rows, cursor=place(), keep=keep)
             self.loaded(total)
 
         generation = self.fetch("list", work, done, self._failed)
@@ -237,9 +246,9 @@ class ListingScreen(ActingScreen, Generic[RowT]):
     @on(FilterLine.Changed)
     def _filter_changed(self, event: FilterLine.Changed) -> None:
         query = self.query_now
-        self.query_now = Query(event.text, query.sort, query.descending, query.service, query.layer)
         self.table.clear_marks()
-        self._read(keep=True, cursor=0)
+        wanted = Query(event.text, query.sort, query.descending, query.service, query.layer)
+        self._read(keep=True, cursor=self._turn_to(wanted))
 
     @on(FilterLine.Closed)
     def _filter_closed(self) -> None:
@@ -248,10 +257,14 @@ class ListingScreen(ActingScreen, Generic[RowT]):
     @on(VirtualTable.Sorted, "#list")
     def _sorted(self, event: VirtualTable.Sorted) -> None:
         query = self.query_now
-        self.query_now = Query(
-            query.filter, event.key, event.descending, query.service, query.layer
-        )
-        self._read(keep=True, cursor=0)
+        wanted = Query(query.filter, event.key, event.descending, query.service, query.layer)
+        self._read(keep=True, cursor=self._turn_to(wanted))
+
+    def _turn_to(self, query: Query) -> int:
+        """Ask this from now on. Returns where the cursor stood when it was last asked."""
+        self._stood[self.query_now] = self.table.cursor
+        self.query_now = query
+        return self._stood.get(query, 0)
 
     @on(VirtualTable.Marked, "#list")
     def _marked(self) -> None:
