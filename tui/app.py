@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
@@ -36,6 +36,8 @@ __all__ = ["PLACES", "UndercroftApp"]
 _NO_SCAN = "no scan yet"
 _WORTH_WAITING = 0.05
 """Seconds that the first frame waits for its data, if that is on its way: one frame instead of two."""
+_LEFT_WITHOUT_TRACE = "fix_first"
+"""The one screen that is new whenever it is gone to: what was planned there was only a thought."""
 _STARTED = 2.0
 """Seconds after which everything that is there from the start is there."""
 
@@ -226,10 +228,8 @@ class UndercroftApp(ViewingApp):
         """The cache is there: say what has to be said, and go where one wants to start."""
         store = self.store
         if store is not None and store.read_only and not self.read_only:
-            self.read_only = True
-            self.notify(
-                "The cache may only be read: decisions cannot be saved.", severity="warning"
-            )
+            self.read_only = self.frozen = True
+            self.notify(self.why_read_only, severity="warning", timeout=10)
         if self._said:
             self.notify(self._said, markup=False)
         if self.scan is None:
@@ -350,11 +350,21 @@ class UndercroftApp(ViewingApp):
     # Going places
 
     def _place(self, name: str) -> Screen[None]:
-        """The one screen of that name, made when first needed and kept as it was left."""
-        if name not in self._kept:
-            screen: Screen[None] = screen_class(name)()
-            self._kept[name] = screen
-        return self._kept[name]
+        """The one screen of that name, made when first needed and kept as it was left.
+
+        Textual takes a screen that is left apart, unless it is installed.
+        """
+        screen = self._kept.get(name)
+        if screen is None or (name == _LEFT_WITHOUT_TRACE and screen not in self.screen_stack):
+            screen = self._kept[name] = screen_class(name)()
+            if name != _LEFT_WITHOUT_TRACE:
+                self.install_screen(screen, name)
+        return screen
+
+    def hearers(self) -> Iterable[Screen[None]]:
+        """Those on the stack, and those that were left."""
+        left = [screen for screen in self._kept.values() if screen.is_mounted]
+        return dict.fromkeys([*self.screen_stack, *left])
 
     def go(self, name: str, filter: str = "") -> None:  # noqa: A002  (the command line's word)
         """To a screen by name; one that is on the stack is gone back to, as it was left."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from textual import on
 from textual.binding import Binding
 from textual.message import Message
 from textual.reactive import var
+from textual.screen import Screen
 
 from tui.console import console_url
 from tui.keymap import KEYS
@@ -37,8 +38,15 @@ if TYPE_CHECKING:
     from tui.settings import Settings
     from undercroft.store import Store
     from undercroft.triage.decide import Action, Triage
+    from undercroft.triage.previewing import Consequences
 
 __all__ = ["DecidingApp"]
+
+T = TypeVar("T")
+_FROZEN = (
+    "This cache lies where nothing can be written: decisions cannot be saved. "
+    "Copy it to a folder of yours to decide."
+)
 
 
 class DecidingApp(KeystrokesApp):
@@ -47,6 +55,8 @@ class DecidingApp(KeystrokesApp):
     scan: var[ScanRow | None] = var(None, init=False)
     """The scan that is shown."""
     read_only: bool = False
+    frozen: bool = False
+    """Whether that is so because file or folder cannot be written to, and nobody asked for it."""
     actor: str = ""
     clock: Callable[[], datetime]
     settings: Settings
@@ -86,8 +96,12 @@ class DecidingApp(KeystrokesApp):
 
     def tell(self, message: Callable[[], Message]) -> None:
         """Send every screen a message of its own."""
-        for screen in self.screen_stack:
+        for screen in self.hearers():
             screen.post_message(message())
+
+    def hearers(self) -> Iterable[Screen[None]]:
+        """The screens that are there."""
+        return self.screen_stack
 
     # Deciding
 
@@ -116,13 +130,49 @@ class DecidingApp(KeystrokesApp):
             self.say_why("The cache is not open yet.")
             return
         if self.read_only:
-            self.say_why("This cache was opened for reading only; start without --read-only.")
+            self.say_why(self.why_read_only)
             return
 
+        def made(action: Action) -> None:
+            self.post_message(DecisionMade(action, then))
+            # Reads the whole log: the decision is on screen before.
+            self.post_message(UndoNamed(triage.next_undo(dated=False) or ""))
+
+        self._watch(triage, lambda: work(store, triage), made)
+
+    def look_ahead(self, target: str, then: Callable[[Consequences], None]) -> None:
+        """Work out what undoing an event or a batch would change; nothing is recorded."""
+        triage = self.triage
+        if triage is None:
+            self.say_why("The cache is not open yet.")
+        elif self.read_only:
+            self.say_why(self.why_read_only)
+        else:
+            from undercroft.triage.previewing import undo_consequences
+
+            self._watch(
+                triage,
+                lambda: undo_consequences(triage, target),
+                lambda found: self.call_from_thread(then, found),
+                "Looking ahead",
+                "What undoing it would change.",
+                ("working out", "counting", "comparing"),
+            )
+
+    def _watch(
+        self,
+        triage: Triage,
+        work: Callable[[], T],
+        done: Callable[[T], None],
+        *what: Any,
+    ) -> None:
+        """Do it in a worker, and ``done`` there; a dialog about ``what`` says how far it is when it
+        takes a while, and can stop it.
+        """
         from tui.dialogs.recording import RecordingDialog
 
         stop = threading.Event()
-        progress = RecordingDialog(stop.set)
+        progress = RecordingDialog(stop.set, *what)
 
         def step(what: str, done: int, total: int) -> None:
             if stop.is_set():
@@ -133,7 +183,7 @@ class DecidingApp(KeystrokesApp):
             try:
                 try:
                     with self._deciding, triage.watched(step):
-                        action = work(store, triage)
+                        value = work()
                 finally:
                     self.post_message(Recorded(progress))
             except Cancelled:
@@ -141,9 +191,7 @@ class DecidingApp(KeystrokesApp):
             except Exception as error:  # noqa: BLE001  (a refusal or a failure is a sentence on screen)
                 self.post_message(DecisionFailed(str(error) or type(error).__name__))
             else:
-                self.post_message(DecisionMade(action, then))
-                # Reads the whole log: the decision is on screen before.
-                self.post_message(UndoNamed(triage.next_undo(dated=False) or ""))
+                done(value)
 
         self.set_timer(self.PATIENCE, lambda: progress.is_over or self.push_screen(progress))
         self.run_worker(run, thread=True, group="decide", exit_on_error=False)
@@ -189,6 +237,13 @@ class DecidingApp(KeystrokesApp):
         self.tell(lambda: UndoNamed(event.words))
 
     # Saying and showing
+
+    @property
+    def why_read_only(self) -> str:
+        """Why nothing can be decided on this cache."""
+        if self.frozen:
+            return _FROZEN
+        return "The cache was opened for reading only: decisions cannot be saved."
 
     def say_why(self, sentence: str) -> None:
         """Tell why a key did nothing."""

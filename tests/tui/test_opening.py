@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.tui.estate import NOW
+from tests.media import on_a_read_only_medium
+from tests.tui.estate import NOW, seed
 from tests.tui.piloting import screen_text, settle
 from tui.app import UndercroftApp
 from tui.opening import Ahead, Opening
@@ -52,3 +53,36 @@ async def test_what_cannot_be_opened_ahead_is_said(tmp_path: Path, large_cache: 
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         assert "could not be opened" in screen_text(app)
+
+
+def test_where_nothing_can_be_written_one_can_look_and_every_deciding_key_says_why(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "medium" / "cache.db"
+    path.parent.mkdir()
+    seed(path)
+    code = f"""
+import asyncio
+from pathlib import Path
+from tests.tui.estate import NOW
+from tests.tui.piloting import screen_text, settle
+from tui.app import UndercroftApp
+
+async def look():
+    app = UndercroftApp(Path({str(path)!r}), actor="ada", clock=lambda: NOW, screen="findings")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        for key in ("", *"afpcoAu", "at", "exclamation_mark", "ctrl+r"):
+            if key:
+                app.clear_notifications()
+                await pilot.press(key)
+            print([said.message for said in app._notifications], len(app.screen_stack))
+        print("· read-only" in screen_text(app), app.screen.table.total)
+
+asyncio.run(look())
+"""
+    *keys, last = on_a_read_only_medium(path, code).splitlines()
+    assert len(set(keys)) == 1, keys
+    assert "decisions cannot be saved" in keys[0]
+    assert keys[0].endswith(" 2")
+    assert last == "True 3"

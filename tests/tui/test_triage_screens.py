@@ -374,6 +374,28 @@ async def test_a_long_decision_says_how_far_it_is_and_can_be_stopped(tmp_path: P
             go.clear()
 
 
+async def test_looking_ahead_says_how_far_it_is_and_can_be_stopped(tmp_path: Path) -> None:
+    app = estate_app(tmp_path, screen="history")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        app.PATIENCE = 0.01  # type: ignore[misc]  # of this app only
+        app.decide(Note("seen"), Selection((ROOT,)))
+        await settle(pilot)
+        for stop in (True, False):
+            with app._deciding:  # as if another decision took its time
+                await pilot.press("U")
+                while not isinstance(app.screen, RecordingDialog):
+                    await pilot.pause(0.01)
+                assert "Looking ahead" in screen_text(app)
+                if stop:
+                    await pilot.press("escape")
+                    await pilot.pause(0.05)
+            await settle(pilot)
+            if stop:
+                at(app, HistoryScreen)
+        at(app, UndoDialog)
+
+
 async def test_assigned_and_rated_for_a_selection_and_undone(tmp_path: Path) -> None:
     app = estate_app(tmp_path, screen="findings")
     async with app.run_test(size=(160, 45)) as pilot:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
-import shutil
 import signal
 import sqlite3
 import stat
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.media import on_a_read_only_medium
 from tests.undercroft.store_kit import (
     Clock,
     Estate,
@@ -207,28 +207,6 @@ def test_a_read_only_medium(path: Path, store: Store, clock: Clock) -> None:
             assert len(frozen.findings(scan.id, Query())) == 3
     finally:
         path.parent.chmod(0o700)
-
-
-def on_a_read_only_medium(path: Path, code: str) -> str:
-    """What a process says that finds the cache's folder mounted for reading only."""
-    folder = path.parent
-    mounts = f"mount --bind {folder} {folder} && mount -o remount,bind,ro {folder}"
-    if (
-        not shutil.which("unshare")
-        or subprocess.run(
-            ["unshare", "-rm", "sh", "-c", mounts], capture_output=True, check=False
-        ).returncode
-    ):
-        pytest.skip("needs a mount of its own")
-    done = subprocess.run(
-        ["unshare", "-rm", "sh", "-c", f'{mounts} && exec "$0" -c "$1"', sys.executable, code],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def test_a_medium_that_can_only_be_read(path: Path, store: Store, clock: Clock) -> None:

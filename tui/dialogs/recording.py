@@ -1,4 +1,4 @@
-"""What a decision that takes a while says meanwhile: how far it is, and how to stop it."""
+"""What a decision, or looking ahead to one, says while it takes a while: how far it is, and how to stop it."""
 
 from __future__ import annotations
 
@@ -28,12 +28,19 @@ class RecordingDialog(Dialog[None]):
         Binding("enter", "wait", "wait", priority=True, show=False, id="dialog.submit"),
     ]
 
-    def __init__(self, stop: Callable[[], None]) -> None:
-        super().__init__("Recording", "One action, and one undo takes it back.")
+    def __init__(
+        self,
+        stop: Callable[[], None],
+        title: str = "Recording",
+        subject: str = "One action, and one undo takes it back.",
+        steps: tuple[str, ...] = _STEPS,
+    ) -> None:
+        super().__init__(title, subject)
         self._stop = stop
+        self._steps = steps
         self._stopping = False
         self.is_over = False
-        self._last = ("looking up", 0, 0)
+        self._last = (steps[0], 0, 0)
 
     def fields(self) -> ComposeResult:
         """The step and the bar."""
@@ -51,11 +58,11 @@ class RecordingDialog(Dialog[None]):
         self._draw(*self._last)
 
     def _draw(self, what: str, done: int, total: int) -> None:
-        number = _STEPS.index(what) + 1 if what in _STEPS else len(_STEPS)
+        number = self._steps.index(what) + 1 if what in self._steps else len(self._steps)
         words = f"{what} {done:,} of {total:,}" if total > 1 else f"{what}…"
         share = done / total if total else 0.0
         self.query_one("#recording-step", Static).update(
-            styled(f"{words}  (step {number} of {len(_STEPS)})", "$plain")
+            styled(f"{words}  (step {number} of {len(self._steps)})", "$plain")
         )
         self.query_one("#recording-bar", Static).update(
             Content.styled(progress_bar(share, _BAR), "$signature on $rule")

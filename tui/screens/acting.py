@@ -86,7 +86,7 @@ class ActingScreen(BaseScreen):
         app = self.undercroft
         selection, row = self.selected_findings(), self.current_finding()
         if app.read_only:
-            app.say_why("This cache was opened for reading only; decisions need --read-only off.")
+            app.say_why(app.why_read_only)
         elif not selection:
             app.say_why(selection.why or self.why_no_finding())
         elif row is not None and row.severity is Severity.CRITICAL:
@@ -127,7 +127,7 @@ class ActingScreen(BaseScreen):
             app.say_why("There is no scan yet." if store else "The cache is not open yet.")
             return
         if app.read_only:
-            app.say_why("This cache was opened for reading only; decisions need --read-only off.")
+            app.say_why(app.why_read_only)
             return
         selection = self.selected_findings()
         if not selection:

@@ -23,7 +23,7 @@ from tui.widgets.columns import Column, Run
 from tui.widgets.table import VirtualTable
 from undercroft.model import Json
 from undercroft.triage.events import verify
-from undercroft.triage.previewing import Consequences, undo_consequences
+from undercroft.triage.previewing import Consequences
 from undercroft.triage.undoing import Log
 from undercroft.views import EventRow
 
@@ -80,10 +80,6 @@ def event_words(row: EventRow) -> str:
         return word
     joiner = "until" if row.type in {"accept", "scope_accept"} else "·"
     return f"{word} {joiner} {str(value).replace('_', ' ')}"
-
-
-_MANY = 500
-"""Events of one action from which on working out its undo takes more than a moment."""
 
 
 class HistoryScreen(ReadingScreen):
@@ -269,20 +265,7 @@ class HistoryScreen(ReadingScreen):
 
     def _take_back(self, target: str) -> None:
         """Look what an undo would change, show it, then ask."""
-        app = self.undercroft
-        triage = app.triage
-        if triage is None:
-            return
-        if app.read_only:
-            app.say_why("This cache was opened for reading only; start without --read-only.")
-            return
-        if self._sizes.get(target, 1) >= _MANY:
-            self.notify("Working out what undoing it would change…", markup=False)
-        self.run_slow(
-            "consequences",
-            lambda: undo_consequences(triage, target),
-            lambda found: self._ask(target, found),
-        )
+        self.undercroft.look_ahead(target, lambda found: self._ask(target, found))
 
     def _ask(self, target: str, found: Consequences) -> None:
         def undo(reason: str | None) -> None:

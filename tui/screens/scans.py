@@ -136,7 +136,7 @@ class ScansScreen(ReadingScreen):
         elif app.scan_starter is None:
             self._say("This session cannot scan: it was opened to look at saved data only.")
         elif app.read_only:
-            self._say("The cache is open read-only; a scan would have to write to it.")
+            self._say(app.why_read_only)
         else:
             self.app.push_screen(ScanSetupDialog(app.discover), self._start)
 
@@ -192,7 +192,7 @@ class ScansScreen(ReadingScreen):
 
     def _may_write(self) -> bool:
         if self.undercroft.read_only:
-            self._say("The cache is open read-only.")
+            self._say(self.undercroft.why_read_only)
             return False
         return True
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
+from undercroft.steps import Step, unwatched
 from undercroft.store.connection import Database
 from undercroft.store.decisions import concerned, place_events
 from undercroft.store.refresh import refresh_findings
@@ -14,12 +15,17 @@ from undercroft.triage.reports import StatusChange
 
 __all__ = ["preview"]
 
+_PART = 500
+"""Findings between two words on how far it is."""
+
 
 class _NotMeant(Exception):  # noqa: N818  (no error: the way out of a transaction)
     """Rolls back what was only tried."""
 
 
-def preview(database: Database, drafts: Sequence[Event]) -> list[StatusChange]:
+def preview(
+    database: Database, drafts: Sequence[Event], step: Step = unwatched
+) -> list[StatusChange]:
     """See ``Store.preview``."""
     found: list[StatusChange] = []
     try:
@@ -27,13 +33,14 @@ def preview(database: Database, drafts: Sequence[Event]) -> list[StatusChange]:
             appended = place_events(connection, database.meta("replica"), drafts)
             findings = concerned(connection, appended)
             before = standing(connection, findings)
-            refresh_findings(connection, findings, database.now())
+            refresh_findings(connection, findings, database.now(), step=step)
             after = standing(connection, findings)
-            found = [
-                StatusChange(fid, *_names(connection, fid), before[fid], after[fid])
-                for fid in findings
-                if fid in after and before.get(fid) != after[fid]
-            ]
+            changed = [fid for fid in findings if fid in after and before.get(fid) != after[fid]]
+            for number, fid in enumerate(changed):
+                if number % _PART == 0:
+                    step("comparing", number, len(changed))
+                names = _names(connection, fid)
+                found.append(StatusChange(fid, *names, before[fid], after[fid]))
             raise _NotMeant
     except _NotMeant:
         return found

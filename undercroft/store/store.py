@@ -455,12 +455,12 @@ class Store:
         """
         return decisions.append(self._db, events, step)
 
-    def preview(self, events: Sequence[Event]) -> list[StatusChange]:
+    def preview(self, events: Sequence[Event], step: Step = unwatched) -> list[StatusChange]:
         """What appending these drafts would change in the newest scan; nothing is recorded.
 
-        ReadOnlyError.
+        ReadOnlyError. ``step`` hears how far it is, and may raise ``Cancelled`` to stop it.
         """
-        return previews.preview(self._db, events)
+        return previews.preview(self._db, events, step)
 
     def merge_events(self, events: Sequence[Event]) -> MergeReport:
         """Take over events of other copies: a union, nothing is dropped or changed. Idempotent.

@@ -70,7 +70,7 @@ class DecisionStore(Lines, Protocol):
         """The log."""
         ...
 
-    def preview(self, events: Sequence[Event]) -> Sequence[StatusChange]:
+    def preview(self, events: Sequence[Event], step: Step = unwatched) -> Sequence[StatusChange]:
         """What appending drafts would change; nothing is recorded."""
         ...
 
@@ -133,7 +133,8 @@ class Triage:
             self._watching.step = unwatched
 
     @property
-    def _step(self) -> Step:
+    def step(self) -> Step:
+        """Whom this thread tells how far it is."""
         found: Step = getattr(self._watching, "step", unwatched)
         return found
 
@@ -295,7 +296,7 @@ class Triage:
         with self._lock:
             events = tuple(
                 self.store.append_events(
-                    [replace(d, batch=batch, tool=tool) for d in drafts], self._step
+                    [replace(d, batch=batch, tool=tool) for d in drafts], self.step
                 )
             )
             self._done.append(batch)
@@ -378,7 +379,7 @@ class Triage:
         wanted = list(dict.fromkeys(findings))
         if not wanted:
             raise DecisionError("no finding is selected: move to one, or select some")
-        known = self.store.facts_for(wanted, scan_id, self._step)
+        known = self.store.facts_for(wanted, scan_id, self.step)
         for finding in wanted:
             if finding not in known:
                 raise DecisionError(f"no finding is called {finding} here: look it up again")
@@ -407,7 +408,7 @@ class Triage:
             for facts in chosen
         ]
         with self._lock:
-            events = tuple(self.store.append_events(drafts, self._step))
+            events = tuple(self.store.append_events(drafts, self.step))
             self._done.append(batch)
             self._undone.clear()
         return Action(
@@ -433,7 +434,7 @@ class Triage:
             batch=batch,
             tool=f"undercroft {__version__}",
         )
-        events = tuple(self.store.append_events([event], self._step))
+        events = tuple(self.store.append_events([event], self.step))
         if turns % 2:
             self._undone = [undo for undo in self._undone if undo != target]
             self._done += [origin[0].action] if origin else []

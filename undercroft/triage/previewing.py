@@ -26,7 +26,7 @@ class Consequences(NamedTuple):
 
 
 def undo_consequences(triage: Triage, target: str) -> Consequences:
-    """Try it and take it back: nothing is recorded.
+    """Try it and take it back: nothing is recorded. Tells whoever watches ``triage`` how far it is.
 
     Raises:
         DecisionError: there is no such decision, or it is undone already.
@@ -40,5 +40,5 @@ def undo_consequences(triage: Triage, target: str) -> Consequences:
     draft = Event(type="undo", actor=triage.actor or "-", at=triage.stamp(), payload=payload)
     if triage.store.read_only:
         raise DecisionError("this cache is open for reading only: open it again for writing")
-    changes = triage.store.preview([draft])
+    changes = triage.store.preview([draft], triage.step)
     return Consequences(log.preview(target, triage.now()), tuple(changes), others)
