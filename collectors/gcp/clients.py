@@ -33,7 +33,6 @@ class Clients:
         self._lock = threading.RLock()
         self._session: GuardedSession | None = None
         self._identity = ""
-        self._own_project = ""
         self._locks: dict[Hashable, threading.RLock] = {}
         self._remembered: dict[Hashable, Any] = {}
         self.numbers: dict[str, str] = {}
@@ -56,12 +55,6 @@ class Clients:
         """Who the credentials are, as far as they say without being asked."""
         _ = self.session
         return self._identity
-
-    @property
-    def own_project(self) -> str:
-        """The project that the credentials belong to, or an empty text."""
-        _ = self.session
-        return self._own_project
 
     def get(self, meter: Meter, service: str, path: str, **params: Any) -> dict[str, Any]:
         """One GET, as JSON. Raises ``CallError``, ``WriteRefusedError`` or ``Cancelled``."""
@@ -159,12 +152,11 @@ class Clients:
         else:
             quota = self.options.get("quota_project")
             try:
-                credentials, project = google.auth.default(
+                credentials, _ = google.auth.default(
                     scopes=SCOPES, quota_project_id=str(quota) if quota else None
                 )
             except (GoogleAuthError, OSError, ValueError) as error:
                 raise no_answer("", None, error) from error
-            self._own_project = str(project or "")
             self._identity = str(
                 getattr(credentials, "service_account_email", "")
                 or getattr(credentials, "account", "")

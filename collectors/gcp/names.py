@@ -39,7 +39,6 @@ __all__ = [
     "project_stub",
     "secret",
     "service_account",
-    "service_account_key",
     "vertex",
 ]
 
@@ -179,11 +178,6 @@ def request_log(place: Place, text: str) -> Target | None:
         ),
         found.detail,
     )
-
-
-def service_account_key(place: Place, email: str) -> str:
-    """Key of a service account: under the project that its email names."""
-    return gcp_key(_home(place, email), "iam", "-", "serviceAccounts", email)
 
 
 def service_account(place: Place, text: str) -> Target | None:
