@@ -26,6 +26,10 @@ def test_a_wrong_filter_points_at_the_place(undercroft: Command) -> None:
     done = undercroft("findings", "--filter", "layer:identity sevrity:high", status=2)
     assert "sevrity" in done.err
     assert "severity" in done.err
+    for form in ("json", "jsonl", "csv"):
+        for command in (("findings",), ("export",)):
+            done = undercroft(*command, "--format", form, "--filter", "cve:", status=2)
+            assert done.out == "", "no document is begun"
 
 
 def test_tower(undercroft: Command) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "cache_path",
+    "check_filter",
     "choose_findings",
     "db_option",
     "debug_option",
@@ -143,6 +144,11 @@ def keep_to_model(store: Store) -> None:
         said = wiring.keep_to_model(store, settings)
     if said:
         say(shown(said))
+
+
+def check_filter(store: Store, scan: ScanRow, query: Query) -> None:
+    """What is wrong with a filter is said before a document is begun, not in the middle of it."""
+    store.findings(scan.id, query, 0, 1)
 
 
 def choose_findings(

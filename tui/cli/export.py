@@ -7,7 +7,15 @@ from pathlib import Path
 
 import click
 
-from tui.cli.common import db_option, debug_option, filter_option, open_store, say, scan_option
+from tui.cli.common import (
+    check_filter,
+    db_option,
+    debug_option,
+    filter_option,
+    open_store,
+    say,
+    scan_option,
+)
 from tui.cli.errors import CommandError
 from tui.cli.moment import as_of_option, now
 from tui.settings import load
@@ -49,6 +57,7 @@ def export_command(
         scan = store.scan(scan_ref)
         query = Query(filter=filter_text)
         head = Head.of(store, scan, filter_text, now(), load().service_level)
+        check_filter(store, scan, query)
         details = store.iter_records(scan.id, query, ages=Format(form).has_ages(head.level))
         if output is None:
             export_findings(details, head, Format(form), sys.stdout)

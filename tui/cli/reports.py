@@ -7,7 +7,15 @@ from pathlib import Path
 
 import click
 
-from tui.cli.common import db_option, debug_option, filter_option, open_store, say, scan_option
+from tui.cli.common import (
+    check_filter,
+    db_option,
+    debug_option,
+    filter_option,
+    open_store,
+    say,
+    scan_option,
+)
 from tui.cli.moment import as_of_option, now
 from tui.cli.output import print_json, print_rows, severity_style
 from undercroft.model import LAYERS
@@ -89,6 +97,7 @@ def findings_command(scan_ref: str | None, filter_text: str, db: Path | None, fo
             from undercroft.exchange import Format, Head, export_findings
 
             head = Head.of(store, scan, filter_text, now(), load().service_level)
+            check_filter(store, scan, query)
             details = store.iter_records(scan.id, query, ages=Format(form).has_ages(head.level))
             export_findings(details, head, Format(form), sys.stdout)
             return
