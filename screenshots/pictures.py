@@ -71,7 +71,7 @@ PICTURES: tuple[Picture, ...] = (
     Picture("changes", "Two scans side by side", ("X",), place="changes"),
     Picture("changes-80x24", "Changed configuration on 80×24", ("X", "z"), size=(80, 24)),
     Picture("today", "What calls for action today", ("t",)),
-    Picture("scopes", "Rules accepted as a whole", ("D", "W"), place="scopes"),
+    Picture("scopes", "Rules accepted as a whole", ("D", "L"), place="scopes"),
     Picture("undo", "What an undo would change", ("D", "U")),
     Picture("history", "Every decision", ("D",), place="history"),
     Picture("rules", "What is looked for", ("R",), size=(140, 40), place="rules"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 from rich.cells import cell_len, set_cell_size
@@ -9,7 +10,41 @@ from textual.content import Content
 
 from undercroft.text import count, shown
 
-__all__ = ["ago", "clip", "clip_middle", "content", "count", "days_left", "pad", "shown", "styled"]
+__all__ = [
+    "ago",
+    "clip",
+    "clip_middle",
+    "content",
+    "count",
+    "days_left",
+    "kind_of",
+    "pad",
+    "place_of",
+    "shown",
+    "styled",
+]
+
+_WORD = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_KINDS = {
+    "notebook-instance": "notebook",
+    "training-job": "training",
+    "ai-instance": "instance",
+    "ai-function": "function",
+}
+
+
+def kind_of(type_name: str) -> str:
+    """The last word of a resource type, for one of its kind: ``endpoint`` for ``…/onlineEndpoints``."""
+    kind = type_name.replace(":", "/").rsplit("/", 1)[-1]
+    kind = _KINDS.get(kind, _WORD.split(kind)[-1].lower())
+    if kind.endswith("ies"):
+        return f"{kind[:-3]}y"
+    return kind[:-1] if kind.endswith("s") and not kind.endswith("ss") else kind
+
+
+def place_of(*parts: str, between: str = " · ") -> str:
+    """Cloud, account, region, as far as it has any: what is global has the region ``-``."""
+    return between.join(part for part in parts if part.strip("-"))
 
 
 def content(text: str) -> Content:

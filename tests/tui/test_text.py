@@ -9,7 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from tui.text import ago, clip, clip_middle, content, days_left, pad, shown
+from tui.text import (
+    ago,
+    clip,
+    clip_middle,
+    content,
+    days_left,
+    kind_of,
+    pad,
+    place_of,
+    shown,
+)
+from tui.widgets.finding_text import evidence_text
+from undercroft.model import Evidence
 from undercroft.text import minute
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -66,3 +78,48 @@ def test_days_left_counts_calendar_days() -> None:
     assert days_left("2026-11-23", NOW) == 0
     assert days_left("2026-12-24", NOW) == 31
     assert days_left("soon", NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("type_name", "kind"),
+    [
+        ("sagemaker:notebook-instance", "notebook"),
+        ("Microsoft.MachineLearningServices/workspaces/onlineEndpoints", "endpoint"),
+        ("Microsoft.ManagedIdentity/userAssignedIdentities", "identity"),
+        ("iam.googleapis.com/ServiceAccount", "account"),
+        ("bedrock:access", "access"),
+    ],
+)
+def test_a_type_in_one_word(type_name: str, kind: str) -> None:
+    assert kind_of(type_name) == kind
+
+
+def test_a_place_is_said_as_far_as_there_is_one() -> None:
+    assert place_of("aws", "123456789012", "eu-west-1") == "aws · 123456789012 · eu-west-1"
+    assert place_of("iam:role", "123456789012", "-") == "iam:role · 123456789012"
+    assert place_of("", "-", between=" ") == ""
+
+
+def test_evidence_is_said_in_words_and_what_is_not_known_is_left_out() -> None:
+    lines = evidence_text(
+        {"port": "22"},
+        [
+            Evidence("config.KmsKeyId", None),
+            Evidence("facts.escalation_via", None),
+            Evidence("config.RootAccess", True),
+            Evidence("config.Timeout", 30),
+            Evidence("facts.rights", ["iam:PassRole", "[b]s3:*[/b]"]),
+            Evidence("config.Actions", [str(number) for number in range(14)]),
+            Evidence("config.Statement", [{"Effect": "Allow"}]),
+        ],
+    )
+    said = [line.plain for line in lines]
+    assert said[:4] == [
+        "port  22",
+        "config.KmsKeyId  not set",
+        "config.RootAccess  yes",
+        "config.Timeout  30",
+    ]
+    assert said[4] == "facts.rights\n  iam:PassRole\n  [b]s3:*[/b]"
+    assert said[5].splitlines()[-2:] == ["  11", "  and 2 more"]
+    assert said[6] == 'config.Statement  [{"Effect": "Allow"}]'

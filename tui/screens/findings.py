@@ -281,6 +281,9 @@ class FindingsScreen(ListingScreen[FindingRow]):
 
         def done(answer: tuple[FindingDetail, Path | None]) -> None:
             detail, path = answer
+            here = self.current_finding()
+            if here is None or here.id != finding:
+                return
             app = self.undercroft
             text = finding_text(
                 detail,

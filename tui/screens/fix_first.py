@@ -15,7 +15,7 @@ from textual.widgets import Static
 from tui.keymap import bind
 from tui.screens.acting import ActingScreen
 from tui.selection import Selection
-from tui.text import count, shown, styled
+from tui.text import count, kind_of, shown, styled
 from tui.widgets.columns import Column, Run
 from tui.widgets.detail import DetailPane
 from tui.widgets.repairs import head_text, plan_text, repair_text
@@ -37,15 +37,11 @@ def _total(row: Repair) -> Run:
     return (f"{row.total:,.1f}", "muted")
 
 
-def _kind(row: Repair) -> str:
-    return row.resource.type.replace(":", "/").rpartition("/")[2]
-
-
 REPAIR_COLUMNS: tuple[Column[Repair], ...] = (
     Column("value", "TAKES OFF", 9, lambda row: (f"−{row.value:,.1f}", "better"), right=True, sortable=False),
     Column("total", "LEFT", 8, _total, right=True, drop=3, sortable=False),
     Column("words", "REPAIR", 20, lambda row: (row.words, "strong"), grow=5, most=70, comfort=36, sortable=False),
-    Column("type", "KIND", 10, lambda row: (_kind(row), "muted"), grow=1, most=24, drop=6, sortable=False),
+    Column("type", "KIND", 10, lambda row: (kind_of(row.resource.type), "muted"), grow=1, most=24, drop=6, sortable=False),
     Column(
         "services", "HELPS", 6,
         lambda row: (f"{'◈' if row.choke_point else ''}{len(row.helps):,}", "signature" if row.choke_point else "plain"),

@@ -118,7 +118,7 @@ class HistoryScreen(ReadingScreen):
         Binding(
             "V", "verify", "Verify", id="history.verify", tooltip="Check that nothing was changed"
         ),
-        Binding("W", "app_scopes", "Accepted rules", id="history.scopes"),
+        Binding("L", "app_scopes", "Accepted rules", id="history.scopes"),
     ]
 
     def __init__(self) -> None:

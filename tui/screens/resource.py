@@ -25,7 +25,7 @@ from tui.screens.resource_tables import (
     relation_words,
 )
 from tui.selection import Selection
-from tui.text import ago, content, count, styled
+from tui.text import ago, content, count, place_of, styled
 from tui.widgets.finding_text import path_text, status_text
 from tui.widgets.json_pane import JsonPane
 from tui.widgets.json_tree import JsonTree, Mark
@@ -182,7 +182,7 @@ class ResourceScreen(ActingScreen):
     def _draw_head(self, detail: ResourceDetail) -> None:
         """What it is, where, how it is known; then its id in the provider's own words."""
         resource = detail.resource
-        place = " · ".join(part for part in (resource.account, resource.region) if part.strip("-"))
+        place = place_of(resource.account, resource.region)
         head = self.query_one(HeadLine)
         head.left = Content.assemble(
             styled(f"{resource.type} · {resource.layer.value}", "$plain"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
@@ -19,7 +18,7 @@ from tui.keymap import bind
 from tui.opening import HOME, read_today
 from tui.screens.acting import ACTING_IDS
 from tui.screens.listing import ListingScreen
-from tui.text import ago, count, shown, styled
+from tui.text import ago, count, kind_of, shown, styled
 from tui.widgets.columns import Column, Run
 from tui.widgets.contributions import contributions_text, service_text
 from tui.widgets.filter_line import FilterLine
@@ -36,22 +35,6 @@ __all__ = ["ServicesScreen"]
 _SIDE = 34
 _SETTLE = 0.08
 """Seconds that the cursor rests before its service's details are read."""
-
-
-_WORD = re.compile(r"(?<=[a-z])(?=[A-Z])")
-_KINDS = {
-    "notebook-instance": "notebook",
-    "training-job": "training",
-    "ai-instance": "instance",
-    "ai-function": "function",
-}
-
-
-def kind_of(row: ServiceRow) -> str:
-    """The last word of the resource type: ``endpoint`` for ``…/onlineEndpoints``."""
-    kind = row.type.replace(":", "/").rsplit("/", 1)[-1]
-    kind = _KINDS.get(kind, _WORD.split(kind)[-1].lower())
-    return kind[:-1] if kind.endswith("s") and not kind.endswith("ss") else kind
 
 
 def _score(row: ServiceRow) -> list[Run]:
@@ -75,7 +58,7 @@ SERVICE_COLUMNS: tuple[Column[ServiceRow], ...] = (
     Column("score", "SCORE", 5, _score, right=True, descending=True),
     Column("change", "±", 5, _change, right=True, descending=True, drop=3),
     Column("name", "SERVICE", 16, lambda row: (row.name, "strong"), grow=5, most=48),
-    Column("type", "KIND", 9, lambda row: (kind_of(row), "muted"), grow=1, most=22, drop=4),
+    Column("type", "KIND", 9, lambda row: (kind_of(row.type), "muted"), grow=1, most=22, drop=4),
     Column("provider", "CLOUD", 5, lambda row: (row.provider, "muted"), drop=7, wide=90),
     Column("account", "ACCOUNT", 12, lambda row: (row.account, "muted"), grow=1, most=20, drop=9),
     Column("region", "REGION", 9, lambda row: (row.region, "muted"), grow=1, most=16, drop=6),

@@ -25,7 +25,7 @@ def attack_path_text(found: AttackPath, advice: Advice) -> Content:
     lines = [
         Content.assemble(
             (f"{GLYPH[row.severity]} {row.severity.value}", f"bold ${tone}"),
-            Content.styled(f"   τ {found.weight:g}", "$muted"),
+            Content.styled(f"   weighs {found.weight:g}", "$muted"),
             styled(f"   {row.cause}" if row.cause else "", "$muted"),
         ),
         styled(row.title, "bold $strong"),

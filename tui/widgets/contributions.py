@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.content import Content
 
 from tui.glyphs import GLYPH, severity_tone
-from tui.text import clip, clip_middle, count, styled
+from tui.text import clip, clip_middle, count, place_of, styled
 from undercroft.views import ServiceRow, Tower
 
 __all__ = ["contributions_text", "service_text"]
@@ -26,7 +26,7 @@ def service_text(row: ServiceRow, width: int = 60) -> Content:
     lines = [
         styled(clip_middle(row.name, width), "bold $strong"),
         styled(clip_middle(row.type, width), "$muted"),
-        styled(clip_middle(f"{row.provider} · {row.account} · {row.region}", width), "$muted"),
+        styled(clip_middle(place_of(row.provider, row.account, row.region), width), "$muted"),
         Content.assemble(*score),
     ]
     if row.unread:

@@ -22,6 +22,8 @@ __all__ = [
     "layer_rows",
 ]
 
+_STATUS_FITS = 76
+"""Room for columns from which on the status fits in words."""
 _DONE = frozenset({"accepted", "false_positive", "fixed", "gone", "retired"})
 
 
@@ -66,6 +68,7 @@ def short_status_cell(row: FindingRow) -> Run:
 
 FINDING_COLUMNS: tuple[Column[FindingRow], ...] = (
     Column("severity", "SEV", 3, severity_cell, descending=True),
+    Column("mark", "", 1, short_status_cell, until=_STATUS_FITS, sortable=False),
     Column("score", "SCORE", 5, lambda row: (f"{row.score:.0f}", "plain"), right=True,
            descending=True, drop=6, wide=84),
     Column("title", "FINDING", 20, title_cell, comfort=40, grow=5, most=90),

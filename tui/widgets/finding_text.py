@@ -9,16 +9,18 @@ from datetime import datetime
 from textual.content import Content
 
 from tui.glyphs import GLYPH, STATUS_GLYPH, STATUS_WORD, severity_tone, status_tone
-from tui.text import ago, clip, count, days_left, shown, styled
+from tui.text import ago, clip, count, days_left, place_of, shown, styled
 from undercroft.model import Evidence, Json, Severity
 from undercroft.records import dataclass
 from undercroft.triage.limits import ServiceLevel
 from undercroft.views import DecisionView, EventRow, FindingDetail, FindingRow, Path
 
-__all__ = ["Advice", "copied", "finding_text", "path_text", "status_text"]
+__all__ = ["Advice", "copied", "evidence_text", "finding_text", "path_text", "status_text"]
 
 _VALUE = 400
 """Characters of an evidence value that are shown; the whole is on the resource's screen."""
+_LISTED = 12
+"""Entries of a list of evidence that are shown."""
 
 _FIELD = 32
 """Cells of a field's path; with its ends it fits beside the names it links."""
@@ -75,9 +77,7 @@ def finding_text(
         lines += _section("Why", [styled(advice.why, "$plain")])
     if ingredients := _ingredients(detail.evidence):
         lines += _section("What meets here", ingredients)
-    elif detail.evidence or detail.at:
-        evidence = [_fact(name, value) for name, value in detail.at.items()]
-        evidence += [_fact(item.path, item.value) for item in detail.evidence]
+    elif evidence := evidence_text(detail.at, detail.evidence):
         lines += _section("Evidence", evidence)
     if advice.fix or advice.command:
         fix = [styled(advice.fix, "$plain")] if advice.fix else []
@@ -162,11 +162,32 @@ def _factor(letter: str, value: float, reason: str) -> Content:
     )
 
 
+def evidence_text(at: Mapping[str, str], evidence: Sequence[Evidence]) -> list[Content]:
+    """What decided it: where, then what was found there. A derived fact that is not known, or does
+    not apply, says nothing and is left out.
+    """
+    found = [
+        (item.path, item.value)
+        for item in evidence
+        if item.value is not None or not item.path.startswith("facts.")
+    ]
+    return [_fact(name, value) for name, value in (*at.items(), *found)]
+
+
 def _fact(name: str, value: Json) -> Content:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return Content.assemble(
-        styled(name, "$muted"), ("  ", ""), styled(clip(text, _VALUE), "$severity-high")
-    )
+    head = styled(name, "$muted")
+    if isinstance(value, list) and len(value) > 1 and all(isinstance(one, str) for one in value):
+        said = [styled(f"  {clip(str(one), _VALUE)}", "$severity-high") for one in value[:_LISTED]]
+        if len(value) > _LISTED:
+            said.append(styled(f"  and {len(value) - _LISTED:,} more", "$muted"))
+        return Content("\n").join([head, *said])
+    if value is None:
+        text = "not set"
+    elif isinstance(value, bool):
+        text = "yes" if value else "no"
+    else:
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return Content.assemble(head, ("  ", ""), styled(clip(text, _VALUE), "$severity-high"))
 
 
 def _ingredients(evidence: Sequence[Evidence]) -> list[Content]:
@@ -249,7 +270,7 @@ def _record(detail: FindingDetail, now: datetime, level: ServiceLevel) -> list[C
         ("last seen", f"{row.last_seen[:10]} ({ago(row.last_seen, now)})"),
         ("open for", open_for),
         ("due", due),
-        ("where", f"{row.provider} {row.account} {row.region}"),
+        ("where", place_of(row.provider, row.account, row.region, between=" ")),
         ("resource", row.resource_id or row.resource_key),
         ("finding", row.id),
     ]

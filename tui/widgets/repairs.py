@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 
 from tui.glyphs import GLYPH, severity_tone
-from tui.text import clip_middle, count, styled
+from tui.text import clip_middle, count, place_of, styled
 from tui.widgets.finding_text import Advice
 from undercroft.risk import band
 
@@ -76,7 +76,7 @@ def repair_text(repair: Repair, advice: Iterable[Advice], model: RiskModel) -> C
     ref = repair.resource
     lines = [
         styled(repair.words, "bold $strong"),
-        styled(f"{ref.type} · {ref.account} · {ref.region}", "$muted"),
+        styled(place_of(ref.type, ref.account, ref.region), "$muted"),
         Content(""),
         Content.assemble(
             Content.styled(f"−{repair.value:,.1f} points", "bold $better"),
