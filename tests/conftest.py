@@ -1,4 +1,4 @@
-"""Fixtures that every test may ask for, and when a test run looks for garbage."""
+"""Fixtures that every test may ask for; no clock on properties; when a test run looks for garbage."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ import gc
 from collections.abc import Generator
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A busy machine is no fault of what is tested.
+settings.register_profile("untimed", suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 pytest_plugins = ["tests.cloud.fixtures", "tests.end_to_end.fixtures"]
 

@@ -258,7 +258,7 @@ SYNTAX = st.sampled_from(
 lines = st.one_of(st.text(max_size=40), st.lists(SYNTAX, max_size=12).map("".join))
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(trees)
 def test_a_printed_tree_parses_to_itself(tree: Node) -> None:
     assert parse(unparse(tree)) == tree
@@ -271,7 +271,7 @@ def parsed(line: str) -> Node | FilterError:
         return error
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(lines)
 @example("tag.:x")
 @example('tag."":x')
@@ -289,7 +289,7 @@ def test_no_line_raises_anything_else_and_printing_is_stable(line: str) -> None:
     assert unparse(parse(printed)) == printed
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.text(max_size=30) | parts, st.sampled_from(["resource:", "-region:", "tag.x:", "a or id:"])
 )
@@ -351,7 +351,6 @@ def test_what_is_offered() -> None:
     assert len(offers(complete("", 0), 3)) == 3
 
 
-@settings(deadline=None)
 @given(lines, st.integers(-5, 60))
 def test_completion_never_fails_and_stays_within_the_line(line: str, cursor: int) -> None:
     found = complete(line, cursor)
@@ -359,7 +358,6 @@ def test_completion_never_fails_and_stays_within_the_line(line: str, cursor: int
     offers(found)
 
 
-@settings(deadline=None)
 @given(st.sampled_from(sorted(KEYS)), st.integers(0, 20))
 def test_accepting_an_offered_key_gives_the_start_of_a_good_line(name: str, length: int) -> None:
     typed = name[: min(length, len(name))]

@@ -277,7 +277,7 @@ def _combined(children: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
 trees = st.recursive(leaf_strategy, _combined, max_leaves=8)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(trees, rows_strategy)
 def test_sql_and_python_agree(tree: Node, rows: list[Row]) -> None:
     expected = [number for number, row in enumerate(rows) if holds(tree, row)]
@@ -285,7 +285,7 @@ def test_sql_and_python_agree(tree: Node, rows: list[Row]) -> None:
     assert select(rows, unparse(tree)) == expected
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(lines)
 def test_whatever_is_typed_is_a_question_and_nothing_else(line: str) -> None:
     rows = [Row(title="a"), Row(resource=line.replace("\ud800", ""))]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from undercroft.graph import Graph
@@ -124,7 +124,6 @@ def test_serves_combination_rules() -> None:
     assert view.beneath("s") == {"s": 1.0, "t": 1.0}
 
 
-@settings(deadline=None)
 @given(edges, nodes)
 def test_agrees_with_every_path_tried(estate: list[Edge], start: str) -> None:
     found = Graph(estate).beneath(start)
@@ -133,14 +132,12 @@ def test_agrees_with_every_path_tried(estate: list[Edge], start: str) -> None:
     assert found == pytest.approx(expected)
 
 
-@settings(deadline=None)
 @given(edges, st.builds(Edge, nodes, nodes, st.sampled_from(Relation), st.just("new")), nodes)
 def test_an_edge_more_never_lowers(estate: list[Edge], extra: Edge, start: str) -> None:
     before, after = Graph(estate).beneath(start), Graph([*estate, extra]).beneath(start)
     assert all(after[key] >= value for key, value in before.items())
 
 
-@settings(deadline=None)
 @given(edges, st.randoms(use_true_random=False))
 def test_order_of_edges_does_not_matter(estate: list[Edge], random: object) -> None:
     shuffled = list(estate)
@@ -153,7 +150,6 @@ def test_order_of_edges_does_not_matter(estate: list[Edge], random: object) -> N
         ]
 
 
-@settings(deadline=None)
 @given(edges)
 def test_predecessors_lead_home_along_the_path(estate: list[Edge]) -> None:
     graph = Graph(estate, services="abc")
@@ -170,7 +166,6 @@ def test_predecessors_lead_home_along_the_path(estate: list[Edge]) -> None:
                 assert reach.attenuation == pytest.approx(share)
 
 
-@settings(deadline=None)
 @given(edges, nodes)
 def test_above_mirrors_beneath(estate: list[Edge], key: str) -> None:
     graph = Graph(estate)

@@ -137,7 +137,7 @@ def test_given_secrets_do_not_survive(detector: str) -> None:
 
 
 @pytest.mark.parametrize("detector", PLANTED)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_planted_secrets_never_survive(detector: str, data: st.DataObject) -> None:
     text, secret = data.draw(PLANTED[detector])
@@ -158,7 +158,6 @@ def test_planted_secrets_never_survive(detector: str, data: st.DataObject) -> No
     assert redact(after, SALT) == after
 
 
-@settings(deadline=None)
 @given(st.sampled_from(sorted(PLANTED)), st.data())
 def test_free_texts_are_cleaned_too(detector: str, data: st.DataObject) -> None:
     text, secret = data.draw(PLANTED[detector])
@@ -169,7 +168,6 @@ def test_free_texts_are_cleaned_too(detector: str, data: st.DataObject) -> None:
     assert secret not in str(redact_item(coverage, SALT))
 
 
-@settings(deadline=None)
 @given(st.binary(min_size=16, max_size=64), st.integers(0, 10**12 - 1))
 def test_what_only_looks_random_stays(raw: bytes, account: int) -> None:
     number = f"{account:012}"

@@ -6,7 +6,7 @@ import itertools
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from undercroft.model import LAYERS, Severity, Threat
@@ -170,7 +170,6 @@ def test_single_findings(value: object, expected: float) -> None:
     assert round(finding_score(value), 2) == expected  # type: ignore[arg-type]
 
 
-@settings(deadline=None)
 @given(items)
 def test_p1_bounded(estate: list[Item]) -> None:
     score = service_score(estate)
@@ -178,7 +177,6 @@ def test_p1_bounded(estate: list[Item]) -> None:
     assert 0.0 <= printed(score)[0] < 100.0
 
 
-@settings(deadline=None)
 @given(st.floats(0, 1e6))
 def test_p1_a_single_score_is_bounded(value: float) -> None:
     assert 0.0 <= finding_score(value) < 100.0
@@ -190,7 +188,6 @@ def test_nonsense_is_refused(value: float) -> None:
         service_score([("f", "service", value)])
 
 
-@settings(deadline=None)
 @given(items, item)
 def test_p2_adding_never_lowers(estate: list[Item], extra: Item) -> None:
     before, after = service_score(estate), service_score([*estate, extra])
@@ -198,7 +195,6 @@ def test_p2_adding_never_lowers(estate: list[Item], extra: Item) -> None:
     assert after.value >= before.value - 1e-9
 
 
-@settings(deadline=None)
 @given(items.filter(bool), st.data(), st.floats(1, 3))
 def test_p2_growing_never_lowers(estate: list[Item], data: st.DataObject, factor: float) -> None:
     index = data.draw(st.integers(0, len(estate) - 1))
@@ -207,7 +203,6 @@ def test_p2_growing_never_lowers(estate: list[Item], data: st.DataObject, factor
     assert service_score(grown).hazard >= service_score(estate).hazard - 1e-9
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.sampled_from(Severity), min_size=2, max_size=2),
     st.none() | st.sampled_from(Threat),
@@ -217,7 +212,6 @@ def test_p2_worse_severity_never_lowers(pair: list[Severity], threat: Threat | N
     assert hazard(lower, threat).value <= hazard(upper, threat).value
 
 
-@settings(deadline=None)
 @given(st.sampled_from(Severity), st.floats(0, 1), st.floats(0, 1), st.booleans())
 def test_p2_more_threat_never_lowers(
     severity: Severity, one: float, other: float, exploit: bool
@@ -231,7 +225,6 @@ def test_p2_more_threat_never_lowers(
     )
 
 
-@settings(deadline=None)
 @given(items, st.randoms(use_true_random=False))
 def test_p3_order_independent(estate: list[Item], random: object) -> None:
     shuffled = list(estate)
@@ -239,14 +232,12 @@ def test_p3_order_independent(estate: list[Item], random: object) -> None:
     assert repr(service_score(shuffled)) == repr(service_score(estate))
 
 
-@settings(deadline=None)
 @given(items)
 def test_p3_the_quick_form_agrees(estate: list[Item]) -> None:
     quick, full = service_score(estate, lines=False), service_score(estate)
     assert (quick.value, quick.hazard) == (full.value, full.hazard)
 
 
-@settings(deadline=None)
 @given(items)
 def test_p4_the_lines_add_up(estate: list[Item]) -> None:
     score = service_score(estate)
@@ -265,7 +256,6 @@ def test_p4_holds_beyond_the_summing_depth() -> None:
     assert math.isclose(sum(line.points for line in score.lines), score.value)
 
 
-@settings(deadline=None)
 @given(items)
 def test_p5_duplicates_collapse(estate: list[Item]) -> None:
     assert service_score(estate) == service_score(estate + estate)
@@ -293,7 +283,6 @@ def test_p6_severity_beats_volume(threat: Threat | None, exposure: Exposure) -> 
         assert crowd.value < service_score([("one", "container", large)]).value
 
 
-@settings(deadline=None)
 @given(items.filter(bool))
 def test_p6_a_layer_stays_under_twice_its_worst(estate: list[Item]) -> None:
     one_layer = [(finding, "vm", value) for finding, _, value in estate]

@@ -148,7 +148,7 @@ def models(draw: st.DrawFn) -> RiskModel:
     return RiskModel.from_policy(policy)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(models(), st.data())
 def test_the_properties_hold_with_any_of_them(model: RiskModel, data: st.DataObject) -> None:
     def weight(severity: Severity, threat: Threat, exposure: Exposure) -> float:

@@ -174,7 +174,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, int
         yield opened, save(opened, estate(3), clock).id
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(lines, st.sampled_from(["", "severity", "title"]))
 def test_whatever_is_typed_is_asked_or_refused_in_words(
     asked: tuple[Store, int], line: str, sort: str

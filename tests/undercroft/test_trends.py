@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.undercroft.store_kit import (
@@ -45,7 +45,6 @@ entries = st.dictionaries(
 )
 
 
-@settings(deadline=None)
 @given(entries, entries, st.randoms(use_true_random=False))
 def test_the_parts_add_up(
     before: dict[str, Entry], after: dict[str, Entry], random: object

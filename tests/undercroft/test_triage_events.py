@@ -410,7 +410,7 @@ def random_history(seed: int, steps: int = 25) -> list[Replica]:
     return replicas
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.integers(0, 2**32))
 def test_t11_copies_agree_in_whatever_order_they_meet(seed: int) -> None:
     """T11: commutative, associative, idempotent."""
@@ -431,19 +431,19 @@ def test_t11_copies_agree_in_whatever_order_they_meet(seed: int) -> None:
     assert all(answer == answers[0] for answer in answers)
 
 
-@settings(max_examples=50, deadline=None)
-@given(st.integers(0, 2**32), st.randoms(use_true_random=False))
-def test_the_order_of_lines_does_not_matter(seed: int, rng: random.Random) -> None:
+@settings(max_examples=50)
+@given(st.integers(0, 2**32))
+def test_the_order_of_lines_does_not_matter(seed: int) -> None:
     merged = Replica("x")
     for replica in random_history(seed):
         merged.merge(replica.events)
     shuffled = merged.events
-    rng.shuffle(shuffled)
+    random.Random(seed).shuffle(shuffled)
     assert resolve_all(shuffled) == resolve_all(merged.events)
     assert verify(shuffled) == []
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(0, 2**32))
 def test_a_next_decision_settles_everything(seed: int) -> None:
     merged = Replica("x")

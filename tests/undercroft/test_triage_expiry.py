@@ -6,7 +6,7 @@ import contextlib
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from undercroft.clock import stamp
@@ -61,7 +61,6 @@ def test_t7_two_people_in_two_zones_mean_different_instants() -> None:
     assert lapse_cause(accept("2027-01-31", "America/New_York"), FACTS, now) == ""
 
 
-@settings(deadline=None)
 @given(
     st.dates(date(1990, 1, 1), date(2036, 12, 31)),
     st.sampled_from(
@@ -147,7 +146,6 @@ def test_what_is_no_day_is_refused_with_examples(text: str) -> None:
         parse_until(text, TODAY)
 
 
-@settings(deadline=None)
 @given(st.text(max_size=12))
 def test_nothing_else_is_raised(text: str) -> None:
     with contextlib.suppress(DecisionError):
@@ -165,7 +163,6 @@ def test_the_last_day_has_limits() -> None:
         check_until(TODAY + timedelta(days=31), TODAY, 30)
 
 
-@settings(deadline=None)
 @given(st.dates(date(2020, 1, 1), date(2035, 12, 31)))
 def test_choices_are_allowed_days_in_order_without_doubles(today: date) -> None:
     choices = until_choices(today)
