@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["KeystrokesApp"]
 
-_APART = 0.4
-"""Seconds after a key within which the next one waits for what that one set off."""
+_BURST = 0.02
+"""Seconds between keys that nobody types: what the first one sets off has hardly begun."""
 _PATIENCE = 1.5
 """Seconds after which a key is handed on all the same."""
 _PASSING = 0.3
@@ -50,7 +50,7 @@ class KeystrokesApp(App[None]):
             self._due = None
             self._last_key = time.monotonic()
             await super().on_event(event)
-        elif self._typed or time.monotonic() - self._last_key < _APART:
+        elif self._typed or time.monotonic() - self._last_key < _BURST or not self._is_quiet():
             self._typed.append(event)
             if len(self._typed) == 1:
                 self.run_worker(self._hand_on(), group="keystrokes", exit_on_error=False)
@@ -66,6 +66,12 @@ class KeystrokesApp(App[None]):
             self.post_message(self._due)
             await _passed(self)
             self._typed.popleft()
+
+    def _is_quiet(self) -> bool:
+        """Whether nothing is under way on the path of a key, as far as can be told without waiting."""
+        screen, pumps = self._standing()
+        mounted = screen is None or screen.is_mounted
+        return mounted and not any(pump.message_queue_size for pump in pumps)
 
     async def _quiet(self) -> None:
         """Until what the last key set off has happened, and the focus is where it will stay."""
