@@ -44,7 +44,7 @@ class Shared:
         with locked(folder.with_suffix(".lock")):
             kept = folder.with_suffix(".pickle")
             if not kept.exists():
-                folder.mkdir()
+                folder.mkdir(exist_ok=True)  # whoever tried before us may have failed
                 kept.write_bytes(pickle.dumps(make(folder)))
         made: Made = pickle.loads(kept.read_bytes())
         return made
