@@ -44,7 +44,7 @@ __all__ = ["DecidingApp"]
 
 T = TypeVar("T")
 _FROZEN = (
-    "This cache lies where nothing can be written: decisions cannot be saved. "
+    "This cache lies where nothing can be written: decisions and scans cannot be saved. "
     "Copy it to a folder of yours to decide."
 )
 
@@ -243,7 +243,7 @@ class DecidingApp(KeystrokesApp):
         """Why nothing can be decided on this cache."""
         if self.frozen:
             return _FROZEN
-        return "The cache was opened for reading only: decisions cannot be saved."
+        return "The cache was opened for reading only: decisions and scans cannot be saved."
 
     def say_why(self, sentence: str) -> None:
         """Tell why a key did nothing."""

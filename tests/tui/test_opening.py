@@ -83,6 +83,6 @@ asyncio.run(look())
 """
     *keys, last = on_a_read_only_medium(path, code).splitlines()
     assert len(set(keys)) == 1, keys
-    assert "decisions cannot be saved" in keys[0]
+    assert "decisions and scans cannot be saved" in keys[0]
     assert keys[0].endswith(" 2")
     assert last == "True 3"
