@@ -343,6 +343,9 @@ def test_no_value_is_no_match_and_its_negation_is_one() -> None:
     assert select(rows, "-cve:CVE-1") == [0]
     assert select(rows, "-score>=40") == [0]
     assert select(rows, "kev:no") == [0]
+    assert select(rows, "kev:y*") == [1]
+    assert select(rows, "kev:n*") == [0]
+    assert select(rows, "kev:*") == select(rows, "kev:yes,no") == [0, 1]
     assert select(rows, "-tag.env:*") == [0, 1]
 
 

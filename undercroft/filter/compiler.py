@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 from undercroft.filter.columns import TEXT, Bindable, Column, Columns
@@ -60,7 +60,8 @@ def _term(term: Term, column: Column, now: datetime) -> _Sql:
             words = [word for value in term.values for word in expand(key, term.op, value)]
             sql, params = _equalany_of(column, [Value((word,)) for word in words])
         case "flag":
-            return any_of(_flag(column, value) for value in term.values)
+            wanted = {word for value in term.values for word in expand(key, term.op, value)}
+            return _flag(column, wanted)
         case "number":
             sql, params = any_of(_number(column, term.op, value) for value in term.values)
         case "since" | "lapses":
@@ -116,11 +117,11 @@ def _like(value: Value) -> str:
     )
 
 
-def _flag(column: Column, value: Value) -> _Sql:
-    if value.is_wild:
+def _flag(column: Column, words: Collection[str]) -> _Sql:
+    if len(words) > 1:
         return "1", []
     wanted, params = column.placed(f"{column.expr} = 1", [])
-    return (wanted if value.text == "yes" else f"({wanted}) IS NOT TRUE"), params
+    return (wanted if "yes" in words else f"({wanted}) IS NOT TRUE"), params
 
 
 def _number(column: Column, op: str, value: Value) -> _Sql:
