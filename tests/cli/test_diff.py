@@ -203,7 +203,13 @@ def test_assign_rate_redo_and_history(fresh_undercroft: Command, db: Path) -> No
     event = run("history", "--kind", "assign").rows[0][0]
     run("undo", event)
     assert run("history", "--filter", "kind:assign live:yes").rows == []
-    assert "did you mean kind" in run("history", "--filter", "kin:x", status=2).err
+    both = ("history", "--filter", "kind:undo or kind:assign")
+    assert {row[3] for row in run(*both).rows} == {"undo", "undo (undone)", "assign (undone)"}
+    assert [row[3] for row in run(*both, "--kind", "assign").rows] == ["assign (undone)"]
+    assert run(*both, "--text=-zz").rows == [], "a word, not the language's"
+    wrong = run("history", "--filter", "ada kin:x", status=2).err
+    assert "unknown key 'kin' at 5: did you mean 'kind'?" in wrong
+    assert "did you mean 'assign'?" in run("history", "--kind", "asign", status=2).err
     run("assign", *chosen, status=2)
 
 

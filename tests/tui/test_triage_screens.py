@@ -189,10 +189,15 @@ async def test_history_is_searched_by_keys_and_verified(tmp_path: Path) -> None:
         triage(app, "bob").claim_fixed([ROOT])
         await press(pilot, "D")
         at(app, HistoryScreen)
-        await press(pilot, "slash", *"who:bob", "enter")
+        await press(pilot, "slash", *"-who:b", "tab", "enter")
         assert at(app, HistoryScreen).table.total == 1
-        await press(pilot, "escape", "slash", *"whom:bob")
-        assert "did you mean who" in screen_text(app)
+        assert "-who:bob" in screen_text(app), "as it occurs"
+        await press(pilot, "escape")
+        assert at(app, HistoryScreen).table.total == 2
+        await press(pilot, "slash", *"whom:bob")
+        assert "unknown key 'whom' at 1: did you mean 'who'?" in screen_text(app)
+        await press(pilot, "escape", "escape", "question_mark", *"decided")
+        assert "decided since a day or an age ago" in screen_text(app), "the keys of decisions"
         await press(pilot, "escape", "V")
         assert "every chain is whole" in screen_text(app)
 

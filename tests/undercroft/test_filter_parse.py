@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.undercroft.filter_lines import TABLES, TREES, lines, parts
 from undercroft.filter import (
     KEYS,
     And,
     Completion,
     FilterError,
+    Keys,
     Node,
     Not,
     Or,
@@ -27,6 +27,7 @@ from undercroft.filter import (
 )
 from undercroft.filter.parser import MAX_DEPTH, MAX_LENGTH, MAX_VALUES
 from undercroft.filter.values import matches
+from undercroft.triage.searching import EVENT_KEYS
 
 
 def v(*parts: str) -> Value:
@@ -188,12 +189,13 @@ def test_what_is_wrong_with_a_line(line: str, message: str, position: int, sugge
     assert (error.position, error.suggestion) == (position, suggestion)
 
 
-def test_every_key_has_help_and_an_example_that_parses() -> None:
-    for name, key in KEYS.items():
+@pytest.mark.parametrize("keys", TABLES, ids=["findings", "history"])
+def test_every_key_has_help_and_an_example_that_parses(keys: Keys) -> None:
+    for name, key in keys.items():
         assert key.name == name
         assert key.help
         assert not key.help.endswith(".")
-        tree = parse(key.example)
+        tree = parse(key.example, keys)
         assert isinstance(tree, Term)
         assert tree.key == name
 
@@ -206,87 +208,38 @@ def test_the_language_has_the_keys_that_were_promised() -> None:
 
 # Properties
 
-parts = st.text(
-    st.characters(exclude_categories=["Cc", "Cs"]) | st.sampled_from('ab*" \\-():,<>=!%_'),
-    max_size=6,
-)
-values = st.lists(parts, min_size=1, max_size=3).map(lambda found: Value(tuple(found)))
-words = values.filter(lambda value: value.parts != ("",)).map(Word)
-names = [name for name, key in KEYS.items() if key.kind == "name"]
-plain_terms = st.builds(
-    lambda key, found: Term(key, ":", tuple(found)),
-    st.sampled_from(names),
-    st.lists(values, min_size=1, max_size=3),
-)
-tag_terms = st.builds(
-    lambda name, found: Term("tag", ":", tuple(found), name),
-    parts.filter(bool),
-    st.lists(values, min_size=1, max_size=2),
-)
-chosen_terms = st.sampled_from(
-    ["severity>=high", "severity:low,info", "status:active", "score<3.5", "since:7d", "kev:no"]
-).map(parse)
-
-
-def _combined(children: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
-    several = st.lists(children, min_size=2, max_size=4).map(tuple)
-    return st.one_of(children.map(Not), several.map(And), several.map(Or))
-
-
-leaves: st.SearchStrategy[Node] = st.one_of(words, plain_terms, tag_terms, chosen_terms)
-trees = st.recursive(leaves, _combined, max_leaves=10)
-
-SYNTAX = st.sampled_from(
-    [
-        *'()":,<>=!*-. \\ab',
-        " or ",
-        " and ",
-        "not ",
-        "severity",
-        "status:",
-        "score>=",
-        "since:",
-        "tag.",
-        "tag.x:",
-        "high",
-        "active",
-        "7d",
-        "2026-11-01",
-        "'; DROP TABLE finding; --",
-    ]
-)
-lines = st.one_of(st.text(max_size=40), st.lists(SYNTAX, max_size=12).map("".join))
-
 
 @settings(max_examples=250)
-@given(trees)
-def test_a_printed_tree_parses_to_itself(tree: Node) -> None:
-    assert parse(unparse(tree)) == tree
+@given(TREES)
+def test_a_printed_tree_parses_to_itself(found: tuple[Node, Keys]) -> None:
+    tree, keys = found
+    assert parse(unparse(tree), keys) == tree
 
 
-def parsed(line: str) -> Node | FilterError:
+def parsed(line: str, keys: Keys) -> Node | FilterError:
     try:
-        return parse(line)
+        return parse(line, keys)
     except FilterError as error:
         return error
 
 
-@settings(max_examples=500)
+@pytest.mark.parametrize("keys", TABLES, ids=["findings", "history"])
+@settings(max_examples=250)
 @given(lines)
 @example("tag.:x")
 @example('tag."":x')
 @example("-")
 @example("a!b")
 @example("since:9999-12-31")
-def test_no_line_raises_anything_else_and_printing_is_stable(line: str) -> None:
-    tree = parsed(line)
+def test_no_line_raises_anything_else_and_printing_is_stable(keys: Keys, line: str) -> None:
+    tree = parsed(line, keys)
     if isinstance(tree, FilterError):
         assert 0 <= tree.position <= len(line)
         assert tree.message
         return
     printed = unparse(tree)
-    assert parse(printed) == tree
-    assert unparse(parse(printed)) == printed
+    assert parse(printed, keys) == tree
+    assert unparse(parse(printed, keys)) == printed
 
 
 @settings(max_examples=300)
@@ -349,20 +302,27 @@ def test_what_is_offered() -> None:
     assert [text for text, _ in offers(complete("severity>=c", 11))] == ["critical"]
     assert offers(complete("region:", 7)) == []
     assert len(offers(complete("", 0), 3)) == 3
+    kinds = offers(complete("kind:ac", 7, EVENT_KEYS), keys=EVENT_KEYS)
+    assert kinds == [("accept", "accept, scope_accept")], "once, though a group has a value's name"
 
 
+@pytest.mark.parametrize("keys", TABLES, ids=["findings", "history"])
 @given(lines, st.integers(-5, 60))
-def test_completion_never_fails_and_stays_within_the_line(line: str, cursor: int) -> None:
-    found = complete(line, cursor)
+@settings(max_examples=50)
+def test_completion_never_fails_and_stays_within_the_line(
+    keys: Keys, line: str, cursor: int
+) -> None:
+    found = complete(line, cursor, keys)
     assert 0 <= found.start <= max(0, min(cursor, len(line)))
-    offers(found)
+    offers(found, keys=keys)
 
 
-@given(st.sampled_from(sorted(KEYS)), st.integers(0, 20))
-def test_accepting_an_offered_key_gives_the_start_of_a_good_line(name: str, length: int) -> None:
-    typed = name[: min(length, len(name))]
-    found = complete(typed, len(typed))
-    for text, _ in offers(found, 50):
-        with contextlib.suppress(FilterError):
-            parse(typed[: found.start] + text)
-        assert text.rstrip(":.") in KEYS
+@pytest.mark.parametrize("keys", TABLES, ids=["findings", "history"])
+def test_accepting_an_offered_key_gives_the_start_of_a_good_line(keys: Keys) -> None:
+    for name in keys:
+        for length in range(len(name) + 1):
+            found = complete(name[:length], length, keys)
+            offered = [text for text, _ in offers(found, 50, keys)]
+            assert any(text.rstrip(":.") == name for text in offered)
+            for text in offered:
+                assert keys[text.rstrip(":.")].example.startswith(text.rstrip(":"))

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.undercroft.test_filter_parse import lines
+from tests.undercroft.filter_lines import lines
 from undercroft.filter import (
     And,
     Column,

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.undercroft.filter_lines import lines
 from tests.undercroft.store_kit import (
     Clock,
     Estate,
@@ -20,7 +21,6 @@ from tests.undercroft.store_kit import (
     save,
     thing,
 )
-from tests.undercroft.test_filter_parse import lines
 from undercroft.filter import FilterError
 from undercroft.model import CoverageStatus, Layer, Severity
 from undercroft.relations import Relation

@@ -397,6 +397,13 @@ def test_details_of_a_finding(store: Store, clock: Clock) -> None:
     ]
     assert store.history(limit=1)[0].target == event.id
     assert [line.type for line in store.history(text="RISK IS KNOWN")] == ["accept"]
+    assert [line.type for line in store.history(text="risk or -kind:accept")] == ["undo", "accept"]
+    assert store.history_suggestions("who", "") == [event.actor]
+    assert store.history_suggestions("finding", row.id[3:8]) == [row.id]
+    assert store.history_suggestions("resource", row.resource_name[:2]) == [row.resource_name]
+    assert store.history_suggestions("resource", "another") == []
+    assert store.history_suggestions("batch", "") == []
+    assert store.history_suggestions("kind", "") == []
     with pytest.raises(NotFoundError):
         store.finding(scan.id, "f1-nothing")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -22,7 +23,7 @@ __all__ = ["history_command"]
     "filter_text",
     default="",
     metavar="F",
-    help="Words, who:… kind:… finding:… resource:… since:30d live:yes|no batch:….",
+    help="Filter as on the screen: words, who:ann, kind:accept, since:30d, live:yes, -kind:note …",
 )
 @click.option("--text", default="", help="Only lines with these words.")
 @click.option("--who", default="", help="Only decisions of this person.")
@@ -49,11 +50,9 @@ def history_command(
     """List decisions, newest first."""
     if verify:
         return check_log(db)
-    keys = {"who": who, "kind": kind, "finding": finding, "since": since}
-    # A person's name may have several words; each must apply.
-    words = [f"{key}:{word}" for key, value in keys.items() for word in value.split()]
+    line = _line(filter_text, text, {"who": who, "kind": kind, "finding": finding, "since": since})
     with open_store(db, read_only=True) as store:
-        rows = store.history(text=" ".join([filter_text, text, *words]), limit=limit)
+        rows = store.history(text=line, limit=limit)
     if form == "json":
         from undercroft.exchange import history_document
 
@@ -75,3 +74,17 @@ def history_command(
         ],
     )
     return 0
+
+
+def _line(filter_text: str, text: str, given: Mapping[str, str]) -> str:
+    """One filter line of a filter, words that must all occur, and keys with their values."""
+    from undercroft.filter import Value, Word, parse, typed, unparse
+    from undercroft.triage.searching import EVENT_KEYS
+
+    # By itself first: its parentheses are its own, and so are the places of what is wrong with it.
+    parse(filter_text, EVENT_KEYS)
+    parts = [f"({filter_text})"] if filter_text.strip() else []
+    parts += [unparse(Word(Value((word,)))) for word in text.split()]
+    # A person's name may have several words; each must apply.
+    parts += [f"{key}:{typed(word)}" for key, value in given.items() for word in value.split()]
+    return " ".join(parts)

@@ -28,7 +28,7 @@ from tui.glyphs import (
     status_tone,
 )
 from tui.text import content, styled
-from undercroft.filter import KEYS
+from undercroft.filter import KEYS, Keys
 from undercroft.model import LAYERS, Severity
 
 __all__ = ["Entry", "HelpScreen", "entries", "grouped"]
@@ -138,6 +138,7 @@ class HelpScreen(ModalScreen[None]):
     def __init__(self) -> None:
         super().__init__()
         self._entries: list[Entry] = []
+        self._filter_keys: Keys = KEYS
 
     def compose(self) -> ComposeResult:
         """A filter line and two columns (one in a narrow terminal)."""
@@ -155,6 +156,7 @@ class HelpScreen(ModalScreen[None]):
         active = list(below.active_bindings.values())
         display = {one.binding: self.app.get_key_display(one.binding) for one in active}
         self._entries = entries(active, display, getattr(below, "WORDS", {}))
+        self._filter_keys = getattr(below, "FILTER_KEYS", KEYS)
         self._draw("")
         close = next(
             (b for b in self.BINDINGS if isinstance(b, Binding) and b.id == "help.close"), None
@@ -186,7 +188,7 @@ class HelpScreen(ModalScreen[None]):
         if not found:
             keys = [styled(f"Nothing here is called “{wanted}”.", "$muted")]
         self.query_one("#help-left", Static).update(Content("\n").join(keys))
-        signs = _signs(self._room)
+        signs = _signs(self._room, self._filter_keys)
         if wanted:
             signs = [line for line in signs if wanted in line.plain.casefold()]
         self.query_one("#help-right", Static).update(Content("\n").join(signs))
@@ -218,7 +220,7 @@ def _line(entry: Entry) -> Content:
     return Content.assemble("  ", keys.stylize(tone), " ", content(entry.words), name)
 
 
-def _signs(width: int) -> list[Content]:
+def _signs(width: int, keys: Keys) -> list[Content]:
     """What glyphs, letters and filter keys mean."""
     lines = [styled("Severity", "bold $muted")]
     lines += [
@@ -251,7 +253,7 @@ def _signs(width: int) -> list[Content]:
     lines += _hanging("key:value", "also key>=value, key:a,b and * for any run", width)
     lines += _hanging("-key:value", "not; or, ( ) join; and goes without saying", width)
     lines.append(Content(""))
-    for name, key in KEYS.items():
+    for name, key in keys.items():
         lines += _hanging(name, key.help, width)
     return lines
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import events, on
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from tui.dialogs.base import Choice
 from tui.dialogs.prompts import ChooseDialog
@@ -20,10 +20,12 @@ from tui.screens.reading import ReadingScreen
 from tui.selection import Selection
 from tui.text import ago, content, count, styled
 from tui.widgets.columns import Column, Run
+from tui.widgets.filter_line import FilterLine
 from tui.widgets.table import VirtualTable
 from undercroft.model import Json
 from undercroft.triage.events import verify
 from undercroft.triage.previewing import Consequences
+from undercroft.triage.searching import EVENT_KEYS
 from undercroft.triage.undoing import Log
 from undercroft.views import EventRow
 
@@ -87,14 +89,11 @@ class HistoryScreen(ReadingScreen):
 
     NAME = "history"
     AUTO_FOCUS = "#events"
+    FILTER_KEYS = EVENT_KEYS
     CSS = """
     HistoryScreen #history-body { height: 1fr; }
     HistoryScreen #history-left { width: 3fr; height: 1fr; }
     HistoryScreen #events { height: 1fr; }
-    HistoryScreen #history-filter {
-        display: none; height: 1; border: none; padding: 0 1; background: $head-background;
-    }
-    HistoryScreen #history-filter.-open { display: block; }
     HistoryScreen #event { width: 2fr; height: 1fr; padding: 0 1; border-left: solid $rule; }
     HistoryScreen #event:focus { border-left: solid $signature; }
     HistoryScreen #event > Static { height: auto; }
@@ -132,10 +131,8 @@ class HistoryScreen(ReadingScreen):
         """The table with its filter line, and the selected decision in full."""
         with Horizontal(id="history-body"):
             with Vertical(id="history-left"):
-                yield Input(
-                    placeholder="words, who:ann kind:accept since:30d live:yes finding:… conflict:yes",
-                    id="history-filter",
-                    compact=True,
+                yield FilterLine(
+                    placeholder="words, who:ann kind:accept since:30d live:yes", keys=EVENT_KEYS
                 )
                 yield VirtualTable[EventRow](
                     self._columns(), key=lambda row: row.id, id="events", markable=False
@@ -149,34 +146,27 @@ class HistoryScreen(ReadingScreen):
         return self.query_one("#events", VirtualTable)
 
     def set_filter(self, text: str) -> None:
-        """Show only what contains these words."""
-        self.query_one("#history-filter", Input).value = text
-        self.query_one("#history-filter").set_class(bool(text), "-open")
+        """Filter by this line."""
+        self.query_one(FilterLine).set(text)
 
     def reload(self) -> None:
         """Read again; the cursor stays on its decision."""
         text = self._filter
 
-        def work(store: Store) -> tuple[list[EventRow], dict[str, int], str]:
-            try:
-                rows = store.history(text=text, limit=LIMIT)
-            except ValueError as error:
-                # Half a filter is wrong for as long as it is being typed.
-                return [], {}, str(error)
+        def work(store: Store) -> tuple[list[EventRow], dict[str, int]]:
+            rows = store.history(text=text, limit=LIMIT)
             log = Log(store, self.undercroft.actor)
             batches = {row.batch for row in rows if row.batch is not None}
-            return rows, {batch: log.live(batch) for batch in batches}, ""
+            return rows, {batch: log.live(batch) for batch in batches}
 
         self.read("history", work, self._show)
 
-    def _show(self, answer: tuple[list[EventRow], dict[str, int], str]) -> None:
-        rows, self._sizes, problem = answer
+    def _show(self, answer: tuple[list[EventRow], dict[str, int]]) -> None:
+        rows, self._sizes = answer
         here = self.table.row
         self._rows = rows
         at = next((i for i, row in enumerate(rows) if here and row.id == here.id), 0)
-        if problem:
-            self.table.say(problem[:1].upper() + problem[1:] + ".")
-        elif not rows and self._filter:
+        if not rows and self._filter:
             self.table.say(f"Nothing in the history matches “{self._filter}”.")
         elif not rows:
             self.table.say(
@@ -307,39 +297,30 @@ class HistoryScreen(ReadingScreen):
 
     def action_filter(self) -> None:
         """Open the filter line."""
-        line = self.query_one("#history-filter", Input)
-        line.add_class("-open")
-        line.focus()
+        self.query_one(FilterLine).open()
 
-    @on(Input.Changed, "#history-filter")
-    def _narrow(self, event: Input.Changed) -> None:
-        event.stop()
-        self._filter = event.value.strip()
+    @on(FilterLine.Changed)
+    def _narrow(self, event: FilterLine.Changed) -> None:
+        self._filter = event.text
         self.reload()
 
-    @on(Input.Submitted, "#history-filter")
-    def _to_list(self, event: Input.Submitted) -> None:
-        event.stop()
-        self.query_one("#history-filter").set_class(bool(self._filter), "-open")
+    @on(FilterLine.Closed)
+    def _to_list(self) -> None:
         self.table.focus()
 
-    def on_key(self, event: events.Key) -> None:
-        """Escape in the filter line clears and closes it."""
-        line = self.query_one("#history-filter", Input)
-        if event.key == "escape" and line.has_focus:
-            event.stop()
-            event.prevent_default()
-            line.value = ""
-            line.remove_class("-open")
-            self.table.focus()
+    @on(FilterLine.ValuesWanted)
+    def _values_wanted(self, event: FilterLine.ValuesWanted) -> None:
+        key, prefix, line = event.key, event.prefix, event.line
+        self.read(
+            "values",
+            lambda store: store.history_suggestions(key, prefix),
+            lambda values: line.offer(key, prefix, values),
+        )
 
     def action_back(self) -> None:
         """First the filter goes, then the screen."""
-        line = self.query_one("#history-filter", Input)
-        if line.value:
-            line.value = ""
-            line.remove_class("-open")
-            self.table.focus()
+        if self._filter:
+            self.query_one(FilterLine).set("")
         else:
             super().action_back()
 

@@ -12,7 +12,7 @@ from textual.message import Message
 from textual.widget import Widget
 
 from tui.text import shown, styled
-from undercroft.filter import Completion, FilterError, complete, offers, parse, typed
+from undercroft.filter import KEYS, Completion, FilterError, Keys, complete, offers, parse, typed
 
 if TYPE_CHECKING:
     from textual.widgets import Input
@@ -52,8 +52,14 @@ class FilterLine(Widget):
             self.key = key
             self.prefix = prefix
 
-    def __init__(self, *, placeholder: str = "words, severity>=high, layer:identity …") -> None:
+    def __init__(
+        self,
+        *,
+        placeholder: str = "words, severity>=high, layer:identity …",
+        keys: Keys = KEYS,
+    ) -> None:
         super().__init__()
+        self._keys = keys
         self._placeholder = placeholder
         self._parts: FilterParts | None = None
         self._applied = ""
@@ -116,7 +122,7 @@ class FilterLine(Widget):
     def close(self) -> None:
         """Leave the line; what it says is in force now, and stays visible."""
         with suppress(FilterError):
-            parse(self.input.value.strip())
+            parse(self.input.value.strip(), self._keys)
             self._apply(self.input.value.strip())
         self.remove_class("-open")
         self.parts.show_hint(False)
@@ -127,7 +133,7 @@ class FilterLine(Widget):
         """Put a filter in force from elsewhere; one that is wrong is there to be mended."""
         self.set_class(bool(text), "-active")
         try:
-            parse(text)
+            parse(text, self._keys)
         except FilterError:
             self.open()
 
@@ -154,7 +160,7 @@ class FilterLine(Widget):
             self._look()
         text = event.value.strip()
         try:
-            parse(text)
+            parse(text, self._keys)
         except FilterError as error:
             if self.input.cursor_position >= len(event.value) and self._still_typing(error):
                 return
@@ -189,8 +195,8 @@ class FilterLine(Widget):
     def _look(self) -> None:
         """What is being typed, and what could be offered for it."""
         text = self.input.value
-        self._place = place = complete(text, self.input.cursor_position)
-        self._offers = offers(place, _OFFERS)
+        self._place = place = complete(text, self.input.cursor_position, self._keys)
+        self._offers = offers(place, _OFFERS, self._keys)
         self._chosen = -1
         if place.kind == "value" and not self._offers and place.key:
             self.post_message(self.ValuesWanted(self, place.key, place.prefix))

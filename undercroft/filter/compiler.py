@@ -9,7 +9,7 @@ from undercroft.filter.columns import TEXT, Bindable, Column, Columns
 from undercroft.filter.errors import FilterError
 from undercroft.filter.keys import KEYS
 from undercroft.filter.nodes import And, Node, Not, Or, Term, Value, Word
-from undercroft.filter.values import Span, expand, number_range, span
+from undercroft.filter.values import bound, expand, number_range, span
 
 __all__ = ["any_of", "to_sql"]
 
@@ -138,29 +138,13 @@ def _number(column: Column, op: str, value: Value) -> _Sql:
 
 
 def _time(column: Column, kind: str, op: str, value: Value, now: datetime, at: int) -> _Sql:
-    try:
-        when = span(kind, value.text, now)
-    except ValueError as error:
-        raise FilterError(f"{value.text!r} at {at + 1} is outside of the calendar", at) from error
+    when = span(kind, value.text, now, at)
     if op == ":":
         op = ">=" if kind == "since" else "<="
     if column.kind == "date":
         return f"{column.expr} {op} ?", [when.day.isoformat()]
-    op, bound = _bound(op, when, ends=kind == "lapses")
-    return f"{column.expr} {op} ?", [column.encode(bound)]
-
-
-def _bound(op: str, when: Span, *, ends: bool) -> tuple[str, datetime]:
-    """The comparison with an instant that a comparison with a day or an instant means.
-
-    ``ends``: the column holds the end of a day, which belongs to the day that it ends.
-    """
-    if not when.is_day:
-        return op, when.start
-    edge = when.end if op in {">", "<="} else when.start
-    if ends:
-        return (">" if op in {">", ">="} else "<="), edge
-    return (">=" if op in {">", ">="} else "<"), edge
+    op, moment = bound(op, when, ends=kind == "lapses")
+    return f"{column.expr} {op} ?", [column.encode(moment)]
 
 
 def any_of(found: Iterable[_Sql]) -> _Sql:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from undercroft.filter.keys import KEYS
+from undercroft.filter.keys import KEYS, Keys
 from undercroft.records import dataclass
 
 __all__ = ["Completion", "complete", "offers"]
@@ -25,7 +25,7 @@ class Completion:
     """Offset at which the part to be replaced begins; it ends at the cursor."""
 
 
-def complete(text: str, cursor: int) -> Completion:
+def complete(text: str, cursor: int, keys: Keys = KEYS) -> Completion:
     """What is being typed at ``cursor`` (clamped to the line). Never fails, whatever the line."""
     cursor = max(0, min(cursor, len(text)))
     start = _word_start(text, cursor)
@@ -39,11 +39,11 @@ def complete(text: str, cursor: int) -> Completion:
     value = start + place + len(operator)
     comma = _last_comma(text, value, cursor)
     value = comma + 1 if comma >= 0 else value
-    known = key if key in KEYS or key.startswith("tag.") else ""
+    known = key if ("tag" if key.startswith("tag.") else key) in keys else ""
     return Completion("value", known, text[value:cursor].replace('"', ""), value)
 
 
-def offers(completion: Completion, limit: int = 20) -> list[tuple[str, str]]:
+def offers(completion: Completion, limit: int = 20, keys: Keys = KEYS) -> list[tuple[str, str]]:
     """Keys (with their operator) or fixed values that begin so, each with a line of help.
 
     Values of open-ended keys are for the caller to look up in the store.
@@ -52,13 +52,13 @@ def offers(completion: Completion, limit: int = 20) -> list[tuple[str, str]]:
     if completion.kind == "key":
         found = [
             ("tag." if key.kind == "tag" else f"{key.name}:", key.help)
-            for key in KEYS.values()
+            for key in keys.values()
             if key.name.startswith(prefix)
         ]
-    elif (key := KEYS.get(completion.key)) is not None:
+    elif (key := keys.get(completion.key)) is not None:
         found = [
             (value, key.help if value not in key.groups else ", ".join(key.groups[value]))
-            for value in (*key.groups, *key.values)
+            for value in dict.fromkeys((*key.groups, *key.values))
             if value.startswith(prefix)
         ]
     else:

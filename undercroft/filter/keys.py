@@ -1,16 +1,16 @@
-"""The keys of the filter language: help text, kind and allowed values of each."""
+"""Keys of the filter language: help text, kind and allowed values of each; those of findings."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
 from difflib import get_close_matches
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
 from undercroft.model import Layer, Severity
 from undercroft.records import dataclass
 
-__all__ = ["ACTIVE", "KEYS", "STATUSES", "Key", "nearest"]
+__all__ = ["ACTIVE", "KEYS", "STATUSES", "Key", "Keys", "flag", "key_table", "name", "nearest"]
 
 STATUSES: Final = (
     "open",
@@ -50,6 +50,9 @@ class Key:
         return self.kind in {"severity", "number", "since", "lapses"}
 
 
+Keys: TypeAlias = Mapping[str, Key]
+"""Name → key: what lines about one kind of thing may ask."""
+
 _YES_ALIASES: Final = {
     "true": "yes",
     "y": "yes",
@@ -62,83 +65,86 @@ _YES_ALIASES: Final = {
 }
 
 
-def _flag(name: str, text: str) -> Key:
+def flag(name: str, text: str) -> Key:
+    """A key that is yes or no."""
     return Key(name, text, "flag", _YES_NO, _YES_ALIASES, example=f"{name}:yes")
 
 
-def _name(name: str, text: str, example: str) -> Key:
+def name(name: str, text: str, example: str) -> Key:
+    """A key with any text for a value."""
     return Key(name, text, "name", example=f"{name}:{example}")
 
 
-KEYS: Final[Mapping[str, Key]] = {
-    key.name: key
-    for key in (
-        Key(
-            "severity",
-            "how bad it is on its own resource",
-            "severity",
-            tuple(severity.value for severity in Severity),
-            {"crit": "critical", "med": "medium", "informational": "info"},
-            example="severity>=high",
-        ),
-        Key(
-            "status",
-            "where it stands; active is open, reopened or fix claimed",
-            "enum",
-            STATUSES,
-            {
-                "fixed-claimed": "fix_claimed",
-                "fixed_claimed": "fix_claimed",
-                "fix-claimed": "fix_claimed",
-                "claimed": "fix_claimed",
-                "false-positive": "false_positive",
-                "fp": "false_positive",
-                "accept": "accepted",
-            },
-            {"active": ACTIVE},
-            example="status:active",
-        ),
-        Key(
-            "layer",
-            "layer of the tower",
-            "enum",
-            tuple(layer.value for layer in Layer),
-            example="layer:identity",
-        ),
-        Key(
-            "cloud",
-            "provider",
-            "enum",
-            ("aws", "gcp", "azure"),
-            {"google": "gcp", "amazon": "aws", "microsoft": "azure"},
-            example="cloud:aws",
-        ),
-        _name("account", "account, project or subscription", "111122223333"),
-        _name("region", "region or location", "eu-*"),
-        _name("service", "AI service that owns or inherits it: name, key or id", "fraud-scoring"),
-        _name("resource", "resource: name, key or id", "MLExec"),
-        _name("type", "resource type", "sagemaker:*"),
-        _name("rule", "rule id", "aws-sagemaker-*"),
-        _name("cve", "vulnerability id", "CVE-2023-38545"),
-        _name("package", "vulnerable package", "curl"),
-        _flag("kev", "in a catalogue of exploited vulnerabilities"),
-        Key("epss", "probability of exploitation, 0 to 1", "number", example="epss>=0.1"),
-        Key("score", "contribution to risk, 0 to 100", "number", example="score>=40"),
-        _name("owner", "who answers for it", "ml-platform"),
-        Key("tag", "value of a tag of the resource", "tag", example="tag.env:prod"),
-        _flag("new", "first seen in this scan"),
-        Key("since", "first seen since a day or an age ago", "since", example="since:7d"),
-        Key("seen", "last seen since a day or an age ago", "since", example="seen<30d"),
-        Key(
-            "lapsed", "acceptance has ended since a day or an age ago", "since", example="lapsed:7d"
-        ),
-        Key("lapses", "acceptance ends by a day or within a time", "lapses", example="lapses:14d"),
-        _flag("combination", "part of a toxic combination"),
-        _name("framework", "framework or control that its rule maps to", "cis_aws"),
-        _flag("unconfirmed", "this scan could not look at it again"),
-        _name("id", "finding id, or its beginning with a *", "f1-abcd2345*"),
-    )
-}
+def key_table(*keys: Key) -> Keys:
+    """The keys by name, in this order."""
+    return {key.name: key for key in keys}
+
+
+KEYS: Final = key_table(
+    Key(
+        "severity",
+        "how bad it is on its own resource",
+        "severity",
+        tuple(severity.value for severity in Severity),
+        {"crit": "critical", "med": "medium", "informational": "info"},
+        example="severity>=high",
+    ),
+    Key(
+        "status",
+        "where it stands; active is open, reopened or fix claimed",
+        "enum",
+        STATUSES,
+        {
+            "fixed-claimed": "fix_claimed",
+            "fixed_claimed": "fix_claimed",
+            "fix-claimed": "fix_claimed",
+            "claimed": "fix_claimed",
+            "false-positive": "false_positive",
+            "fp": "false_positive",
+            "accept": "accepted",
+        },
+        {"active": ACTIVE},
+        example="status:active",
+    ),
+    Key(
+        "layer",
+        "layer of the tower",
+        "enum",
+        tuple(layer.value for layer in Layer),
+        example="layer:identity",
+    ),
+    Key(
+        "cloud",
+        "provider",
+        "enum",
+        ("aws", "gcp", "azure"),
+        {"google": "gcp", "amazon": "aws", "microsoft": "azure"},
+        example="cloud:aws",
+    ),
+    name("account", "account, project or subscription", "111122223333"),
+    name("region", "region or location", "eu-*"),
+    name("service", "AI service that owns or inherits it: name, key or id", "fraud-scoring"),
+    name("resource", "resource: name, key or id", "MLExec"),
+    name("type", "resource type", "sagemaker:*"),
+    name("rule", "rule id", "aws-sagemaker-*"),
+    name("cve", "vulnerability id", "CVE-2023-38545"),
+    name("package", "vulnerable package", "curl"),
+    flag("kev", "in a catalogue of exploited vulnerabilities"),
+    Key("epss", "probability of exploitation, 0 to 1", "number", example="epss>=0.1"),
+    Key("score", "contribution to risk, 0 to 100", "number", example="score>=40"),
+    name("owner", "who answers for it", "ml-platform"),
+    Key("tag", "value of a tag of the resource", "tag", example="tag.env:prod"),
+    flag("new", "first seen in this scan"),
+    Key("since", "first seen since a day or an age ago", "since", example="since:7d"),
+    Key("seen", "last seen since a day or an age ago", "since", example="seen<30d"),
+    Key("lapsed", "acceptance has ended since a day or an age ago", "since", example="lapsed:7d"),
+    Key("lapses", "acceptance ends by a day or within a time", "lapses", example="lapses:14d"),
+    flag("combination", "part of a toxic combination"),
+    name("framework", "framework or control that its rule maps to", "cis_aws"),
+    flag("unconfirmed", "this scan could not look at it again"),
+    name("id", "finding id, or its beginning with a *", "f1-abcd2345*"),
+)
+"""What lines about findings, services and combinations may ask."""
 
 
 def nearest(word: str, among: Mapping[str, object] | tuple[str, ...] | list[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from undercroft.filter.errors import FilterError
-from undercroft.filter.keys import KEYS, Key, nearest
+from undercroft.filter.keys import KEYS, Key, Keys, nearest
 from undercroft.filter.nodes import RESERVED, And, Node, Not, Or, Term, Value, Word, can_be_typed
 from undercroft.filter.values import check
 
@@ -21,19 +21,19 @@ _OPERATORS: Final = (">=", "<=", "!=", ":", "=", ">", "<")
 _ENDS_WORD: Final = frozenset("()")
 
 
-def parse(line: str) -> Node:
-    """The tree that ``line`` means; the empty line matches everything.
+def parse(line: str, keys: Keys = KEYS) -> Node:
+    """The tree that ``line`` means where there are ``keys``; the empty line matches everything.
 
     Raises:
         FilterError: with a sentence, a position and, where there is one, a suggestion.
     """
-    return _Parser(line).parse()
+    return _Parser(line, keys).parse()
 
 
 class _Parser:
     """Recursive descent over the characters of one line."""
 
-    def __init__(self, line: str) -> None:
+    def __init__(self, line: str, keys: Keys) -> None:
         if len(line) > MAX_LENGTH:
             raise FilterError(f"the filter is longer than {MAX_LENGTH} characters", MAX_LENGTH)
         for position, character in enumerate(line):
@@ -42,6 +42,7 @@ class _Parser:
                     f"the character at {position + 1} cannot be searched for", position
                 )
         self.line = line
+        self.keys = keys
         self.position = 0
         self.depth = 0
         self.values = 0
@@ -125,7 +126,8 @@ class _Parser:
         while end < len(self.line) and not self._ends_key(end):
             end += 1
         operator = self._operator_at(end)
-        if self.line[at:end].lower() == "tag." and self.line[end : end + 1] == '"':
+        named = "tag" in self.keys and self.line[at:end].lower() == "tag."
+        if named and self.line[end : end + 1] == '"':
             self.position = end
             name = self._quoted()
             operator = self._operator_at(self.position)
@@ -136,12 +138,15 @@ class _Parser:
             return self._word()
         name = self.line[at:end]
         self.position = end
-        return self._keyed(*_split_tag(name), at, operator)
+        key, _, tag = name.partition(".")
+        if tag and "tag" in self.keys and key.lower() == "tag":
+            return self._keyed(key, tag, at, operator)
+        return self._keyed(name, "", at, operator)
 
     def _keyed(self, name: str, tag: str, at: int, operator: str) -> Node:
-        key = KEYS.get(name.lower())
+        key = self.keys.get(name.lower())
         if key is None or (key.kind == "tag") != bool(tag):
-            raise _unknown_key(name, tag, at, operator)
+            raise _unknown_key(name, at, operator, self.keys)
         self.position += len(operator)
         op = ":" if operator in {"=", "!="} else operator
         if op != ":" and not key.is_ordered:
@@ -287,13 +292,8 @@ class _Parser:
             )
 
 
-def _split_tag(name: str) -> tuple[str, str]:
-    key, dot, tag = name.partition(".")
-    return (key, tag) if dot and key.lower() == "tag" else (name, "")
-
-
-def _unknown_key(name: str, tag: str, at: int, operator: str) -> FilterError:
-    if name.lower() == "tag" and not tag:
+def _unknown_key(name: str, at: int, operator: str, keys: Keys) -> FilterError:
+    if "tag" in keys and name.lower() in {"tag", "tag."}:
         return FilterError(
             f"'tag' at {at + 1} needs the tag's name: write tag.NAME{operator}value", at, "tag."
         )
@@ -303,10 +303,10 @@ def _unknown_key(name: str, tag: str, at: int, operator: str) -> FilterError:
             "put the text in quotes to search for it",
             at,
         )
-    suggestion = nearest(name, KEYS)
+    suggestion = nearest(name, keys)
     advice = (
         f"did you mean {suggestion!r}?"
         if suggestion
-        else "put the text in quotes to search for it, or use one of " + ", ".join(KEYS)
+        else "put the text in quotes to search for it, or use one of " + ", ".join(keys)
     )
     return FilterError(f"unknown key {name!r} at {at + 1}: {advice}", at, suggestion)

@@ -13,7 +13,17 @@ from undercroft.filter.nodes import Value
 from undercroft.records import dataclass
 from undercroft.triage.when import instant
 
-__all__ = ["Range", "Span", "add_months", "check", "expand", "matches", "number_range", "span"]
+__all__ = [
+    "Range",
+    "Span",
+    "add_months",
+    "bound",
+    "check",
+    "expand",
+    "matches",
+    "number_range",
+    "span",
+]
 
 _AGE: Final = re.compile(r"(\d{1,6})(h|d|w|m|y)", re.ASCII | re.IGNORECASE)
 _NUMBER: Final = re.compile(r"(-?\d{1,15}(?:\.\d{1,15})?|\.\d{1,15})(%?)", re.ASCII)
@@ -108,22 +118,36 @@ def number_range(text: str) -> Range | None:
     return Range(number - half, number + half, number)
 
 
-def span(kind: str, text: str, now: datetime) -> Span:
+def span(kind: str, text: str, now: datetime, at: int = 0) -> Span:
     """A checked ``since`` or ``lapses`` value; days are those of ``now``'s zone.
 
     An age lies in the past for ``since`` and in the future for ``lapses``.
 
     Raises:
-        ValueError: it lies outside of the calendar.
+        FilterError: it lies outside of the calendar; ``at`` is where it stands in the line.
     """
     try:
         found = _span(kind, text, now)
-    except OverflowError as error:
-        raise ValueError(text) from error
-    # A year to spare on both sides, so that no zone can push it over the edge.
-    if not date.min.year < found.start.year < date.max.year:
-        raise ValueError(text)
+        # A year to spare on both sides, so that no zone can push it over the edge.
+        fits = date.min.year < found.start.year < date.max.year
+    except (ValueError, OverflowError):
+        fits = False
+    if not fits:
+        raise FilterError(f"{text!r} at {at + 1} is outside of the calendar", at)
     return found
+
+
+def bound(op: str, when: Span, *, ends: bool = False) -> tuple[str, datetime]:
+    """The comparison with an instant that a comparison with a day or an instant means.
+
+    ``ends``: what is compared is the end of a day, which belongs to the day that it ends.
+    """
+    if not when.is_day:
+        return op, when.start
+    edge = when.end if op in {">", "<="} else when.start
+    if ends:
+        return (">" if op in {">", ">="} else "<="), edge
+    return (">=" if op in {">", ">="} else "<"), edge
 
 
 def _span(kind: str, text: str, now: datetime) -> Span:

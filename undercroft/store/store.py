@@ -516,8 +516,16 @@ class Store:
         return decisions.one(self._db, event_id)
 
     def history(self, *, text: str = "", limit: int | None = None) -> list[EventRow]:
-        """Decisions as lines to read, newest first; ``text`` must occur in each."""
+        """Decisions as lines to read, newest first, that a filter asks for (its keys are
+        ``EVENT_KEYS``). FilterError.
+        """
         return decisions.history(self._db, text, limit)
+
+    def history_suggestions(self, key: str, prefix: str, limit: int = 20) -> list[str]:
+        """Values of a key of the history that occur in its newest part and begin with (then: contain)
+        ``prefix``.
+        """
+        return suggest.event_values(self._db, key, prefix, limit)
 
     def facts_for(
         self,

@@ -1,4 +1,4 @@
-"""Values that occur in a scan, offered while somebody types a filter."""
+"""Values that occur in a scan or in the history, offered while somebody types a filter."""
 
 # ruff: noqa: S608  (only names of our own tables and columns are put together; values are bound)
 
@@ -7,7 +7,7 @@ from __future__ import annotations
 from undercroft.filter import KEYS
 from undercroft.store.connection import Database
 
-__all__ = ["values"]
+__all__ = ["event_values", "values"]
 
 _BODIES = "FROM snapshot s JOIN body b ON b.id = s.body WHERE s.scan = :scan AND "
 _SEEN = "EXISTS (SELECT 1 FROM state t WHERE t.finding = f.id AND t.scan = :scan)"
@@ -53,6 +53,23 @@ _SOURCES = {
     ),
 }
 
+# An offer need not be complete, but it must come while somebody types, however long the log is.
+_NEWEST = "e.number > (SELECT max(number) FROM event) - 20000"
+_EVENTS = f"FROM event e WHERE {_NEWEST} AND "
+_EVENT_SOURCES = {
+    "who": ("e.actor", _EVENTS),
+    "finding": ("e.finding", _EVENTS),
+    "batch": ("e.batch", _EVENTS),
+    "resource": (
+        "b.name",
+        (
+            f"FROM (SELECT DISTINCT e.finding AS fid FROM event e WHERE {_NEWEST}) d "
+            "JOIN finding f ON f.fid = d.fid JOIN body b ON b.id = "
+            "(SELECT t.body FROM state t WHERE t.finding = f.id ORDER BY t.scan DESC LIMIT 1) WHERE "
+        ),
+    ),
+}
+
 
 def values(database: Database, scan_id: int, key: str, prefix: str, limit: int = 20) -> list[str]:
     """See ``Store.suggestions``; empty for a key whose values are free or not known."""
@@ -77,6 +94,14 @@ def values(database: Database, scan_id: int, key: str, prefix: str, limit: int =
         return _ask(database, expr, source, {"scan": scan_id}, typed, limit)
     known = KEYS[key].values if key in KEYS else ()
     return [value for value in known if value.startswith(typed.lower())][:limit]
+
+
+def event_values(database: Database, key: str, prefix: str, limit: int = 20) -> list[str]:
+    """See ``Store.history_suggestions``; empty for a key whose values are not free."""
+    if key not in _EVENT_SOURCES:
+        return []
+    expr, source = _EVENT_SOURCES[key]
+    return _ask(database, expr, source, {}, prefix.strip().strip('"'), limit)
 
 
 def _ask(

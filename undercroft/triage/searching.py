@@ -1,90 +1,174 @@
-"""Looking through the history: ``who:ann kind:accept since:30d live:yes bucket``."""
+"""Which lines of the history a filter asks for: ``who:ann kind:accept since:30d live:yes bucket``."""
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from difflib import get_close_matches
 from typing import Final
 
-from undercroft.filter.values import span
-from undercroft.triage.errors import DecisionError
+from undercroft.filter import And, Keys, Node, Not, Or, Term, Value, Word, parse
+from undercroft.filter.keys import Key, flag, key_table, name
+from undercroft.filter.values import bound, expand, span
 from undercroft.triage.when import instant
 from undercroft.views import EventRow
 
-__all__ = ["KEYS", "searching"]
+__all__ = ["EVENT_KEYS", "searching"]
 
 Test = Callable[[EventRow], bool]
 
-KINDS: Final[Mapping[str, tuple[str, ...]]] = {
-    "accept": ("accept", "scope_accept"),
-    "accepted": ("accept", "scope_accept"),
-    "scope": ("scope_accept", "scope_end", "scope_seen"),
-    "fixed": ("claim_fixed",),
-    "claim": ("claim_fixed",),
-    "false-positive": ("false_positive",),
-    "reopen": ("clear",),
-    "reopened": ("clear",),
-    "comment": ("note",),
-    "severity": ("override_severity",),
-    "link": ("alias.link",),
+EVENT_KEYS: Final[Keys] = key_table(
+    name("who", "who decided: part of the name or address", "ann"),
+    Key(
+        "kind",
+        "what was done; accept and scope are also about rules as a whole",
+        "enum",
+        (
+            "accept",
+            "false_positive",
+            "claim_fixed",
+            "clear",
+            "assign",
+            "override_severity",
+            "note",
+            "tag",
+            "undo",
+            "scope_accept",
+            "scope_end",
+            "scope_seen",
+            "alias.link",
+        ),
+        {
+            "accepted": "accept",
+            "false-positive": "false_positive",
+            "fp": "false_positive",
+            "fixed": "claim_fixed",
+            "claim": "claim_fixed",
+            "claim-fixed": "claim_fixed",
+            "reopen": "clear",
+            "reopened": "clear",
+            "severity": "override_severity",
+            "override-severity": "override_severity",
+            "comment": "note",
+            "scope-accept": "scope_accept",
+            "scope-end": "scope_end",
+            "scope-seen": "scope_seen",
+            "link": "alias.link",
+        },
+        {
+            "accept": ("accept", "scope_accept"),
+            "scope": ("scope_accept", "scope_end", "scope_seen"),
+        },
+        example="kind:accept",
+    ),
+    name("finding", "part of the finding's id", "f1-abcd2345"),
+    name("resource", "part of the resource's name", "MLExec"),
+    Key("since", "decided since a day or an age ago", "since", example="since:30d"),
+    flag("live", "not undone"),
+    name("batch", "part of the id that decisions made together share", "4f1a"),
+    flag("conflict", "one of several that copies made without knowing of each other"),
+)
+"""What lines about the history may ask."""
+
+_TEXTS: Final[Mapping[str, Callable[[EventRow], str]]] = {
+    "who": lambda row: row.actor,
+    "finding": lambda row: row.finding or "",
+    "resource": lambda row: row.resource_name,
+    "batch": lambda row: row.batch or "",
 }
-"""Other words for types of event."""
-KEYS: Final = ("who", "kind", "finding", "since", "live", "batch", "resource", "conflict")
+_FLAGS: Final[Mapping[str, Callable[[EventRow], bool]]] = {
+    "live": lambda row: row.live,
+    "conflict": lambda row: row.conflict,
+}
+_COMPARED: Final[Mapping[str, Callable[[datetime, datetime], bool]]] = {
+    ">=": operator.ge,
+    ">": operator.gt,
+    "<=": operator.le,
+    "<": operator.lt,
+}
 
 
 def searching(text: str, now: datetime) -> Test:
-    """Whether a line of the history is one that ``text`` asks for; every word must apply.
+    """Whether a line of the history is one that the filter ``text`` asks for.
+
+    ``now`` is aware; ages count from it and days are those of its zone.
 
     Raises:
-        DecisionError: an unknown key or a value that it cannot have; says what there is.
+        FilterError: it cannot be understood.
     """
-    tests = [_test(word, now) for word in text.split()]
-    return lambda row: all(test(row) for test in tests)
+    return _test(parse(text, EVENT_KEYS), now)
 
 
-def _test(word: str, now: datetime) -> Test:
-    key, colon, value = word.partition(":")
-    name = key.casefold()
-    if not colon or not key.isalpha():
-        needle = word.casefold()
-        return lambda row: needle in _text(row)
-    if name not in KEYS:
-        near = get_close_matches(name, KEYS, 1)
-        hint = f": did you mean {near[0]}" if near else f": there are {', '.join(KEYS)}"
-        raise DecisionError(f"the history has no key {key!r}{hint}")
-    wanted = value.casefold()
-    match name:
-        case "who":
-            return lambda row: wanted in row.actor.casefold()
-        case "kind":
-            kinds = KINDS.get(wanted, (wanted.replace("-", "_"), wanted))
-            return lambda row: row.type in kinds
-        case "finding":
-            start = wanted if wanted.startswith("f1-") else f"f1-{wanted}"
-            return lambda row: (row.finding or "").startswith(start)
-        case "batch":
-            return lambda row: (row.batch or "").startswith(value)
-        case "resource":
-            return lambda row: wanted in row.resource_name.casefold()
-        case "live" | "conflict":
-            if wanted not in {"yes", "no"}:
-                raise DecisionError(f"{name}:{value} is neither {name}:yes nor {name}:no")
-            yes = wanted == "yes"
-            if name == "live":
-                return lambda row: row.live is yes
-            return lambda row: row.conflict is yes
-        case _:
-            try:
-                start_at = span("since", value, now).start
-            except ValueError as error:
-                msg = f"since:{value} is no time: write since:30d or since:2026-11-01"
-                raise DecisionError(msg) from error
-            return lambda row: (moment := instant(row.at)) is not None and moment >= start_at
+def _test(node: Node, now: datetime) -> Test:
+    match node:
+        case Word():
+            return _word(node.value)
+        case Term():
+            return _term(node, now)
+        case Not():
+            denied = _test(node.child, now)
+            return lambda row: not denied(row)
+        case And():
+            every = [_test(child, now) for child in node.children]
+            return lambda row: all(test(row) for test in every)
+        case Or():
+            some = [_test(child, now) for child in node.children]
+            return lambda row: any(test(row) for test in some)
 
 
-def _text(row: EventRow) -> str:
-    parts = (
+def _term(term: Term, now: datetime) -> Test:
+    key = EVENT_KEYS[term.key]
+    if key.name == "since":
+        tests = [_since(term, value, now) for value in term.values]
+        return lambda row: any(test(row) for test in tests)
+    if key.name in _TEXTS:
+        read, several = _TEXTS[key.name], [_holding(value) for value in term.values]
+        return lambda row: any(holds(read(row)) for holds in several)
+    wanted = {word for value in term.values for word in expand(key, term.op, value)}
+    if key.kind == "flag":
+        is_set = _FLAGS[key.name]
+        return lambda row: ("yes" if is_set(row) else "no") in wanted
+    return lambda row: row.type in wanted
+
+
+def _since(term: Term, value: Value, now: datetime) -> Test:
+    """As in lists of findings, what has no time that can be read is not since any."""
+    sign, edge = bound(">=" if term.op == ":" else term.op, span("since", value.text, now, term.at))
+    compare = _COMPARED[sign]
+    return lambda row: (moment := instant(row.at)) is not None and compare(moment, edge)
+
+
+def _holding(value: Value) -> Callable[[str], bool]:
+    """Whether the value occurs in a text, without regard to case; ``""`` asks for no text at all."""
+    if not any(value.parts):
+        return lambda text: bool(text) is value.is_wild
+    needle, *rest = (part.casefold() for part in value.parts)
+    if not rest:
+        return lambda text: needle in text.casefold()
+
+    def holds(text: str) -> bool:
+        folded, place = text.casefold(), 0
+        # The first place for each part leaves the most room for the rest.
+        for part in (needle, *rest):
+            found = folded.find(part, place)
+            if found < 0:
+                return False
+            place = found + len(part)
+        return True
+
+    return holds
+
+
+def _word(value: Value) -> Test:
+    holds = _holding(value)
+    if value.is_wild:
+        return lambda row: any(map(holds, _words(row)))
+    # At once: no line can hold the character between them.
+    return lambda row: holds("\0".join(_words(row)))
+
+
+def _words(row: EventRow) -> tuple[str, ...]:
+    return (
         row.type,
         row.actor,
         row.title,
@@ -94,4 +178,3 @@ def _text(row: EventRow) -> str:
         row.at,
         row.scope,
     )
-    return "\n".join(parts).casefold()
