@@ -40,7 +40,14 @@ def test_text_stands_out_from_every_ground(theme: Theme, ground: str) -> None:
     for tone in set(TONES) - QUIET:
         found = contrast(behind, theme.variables[tone])
         assert found >= 4.5, (tone, ground, round(found, 2))
-    assert contrast(behind, theme.variables["faint"]) >= 2.6
+    assert contrast(behind, theme.variables["faint"]) >= 3.5
+
+
+@pytest.mark.parametrize("theme", [DARK, LIGHT], ids=["dark", "light"])
+def test_what_stands_back_can_still_be_read(theme: Theme) -> None:
+    assert contrast(theme.background or "", theme.variables["faint"]) >= 4.5
+    for ground in (theme.surface, theme.panel):
+        assert contrast(ground or "", theme.variables["faint"]) >= 3.5
 
 
 @pytest.mark.parametrize("theme", [DARK, LIGHT], ids=["dark", "light"])
