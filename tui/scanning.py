@@ -15,10 +15,11 @@ from textual.app import App
 from textual.message import Message
 from textual.message_pump import MessagePump
 
+from tui.text import PROVIDERS
 from undercroft.model import CoverageStatus
 from undercroft.protocols import Cancelled, Progress
 from undercroft.records import dataclass
-from undercroft.text import count
+from undercroft.text import count, standing
 from undercroft.views import ScanRow
 
 __all__ = [
@@ -59,6 +60,10 @@ ScanStarter: TypeAlias = Callable[
 """Runs a scan to its end in the calling thread; progress may come from other threads."""
 
 
+_EVERYTHING = {"gcp": "all projects", "azure": "all subscriptions"}
+"""What an unnamed set of credentials reads."""
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """A set of credentials, or another source, that this machine could scan with."""
@@ -72,6 +77,12 @@ class Found:
     """What to do when it is not ready, in words."""
     locations: tuple[str, ...] = ()
     """Regions that its configuration names."""
+
+    @property
+    def title(self) -> str:
+        """Provider and name, as they are listed."""
+        name = self.label or _EVERYTHING.get(self.provider, "environment")
+        return f"{PROVIDERS.get(self.provider, self.provider)} · {name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +286,7 @@ class ScanRun:
         if row is not None and board.phase == "done":
             gaps = f"; {row.gaps} could not be read" if row.gaps else ""
             services = count(row.services, "AI service")
-            return f"Scan finished: {services}, {count(row.findings, 'finding')}{gaps}."
+            return f"Scan finished: {services}, {standing(row.findings)}{gaps}."
         if self.stopping:
             return "Stopping after the calls that are under way…"
         if board.phase == "reading":

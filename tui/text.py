@@ -11,6 +11,7 @@ from textual.content import Content
 from undercroft.text import count, shown
 
 __all__ = [
+    "PROVIDERS",
     "ago",
     "clip",
     "clip_middle",
@@ -24,6 +25,8 @@ __all__ = [
     "styled",
 ]
 
+PROVIDERS = {"aws": "AWS", "gcp": "Google Cloud", "azure": "Azure"}
+"""Provider → its name as people write it."""
 _WORD = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _KINDS = {
     "notebook-instance": "notebook",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["calls", "count", "minute", "shown"]
+__all__ = ["calls", "count", "minute", "shown", "standing"]
 
 _PLACEHOLDER = "\N{REPLACEMENT CHARACTER}"
 _REPLACE: dict[int, str] = {
@@ -37,6 +37,11 @@ def shown(text: str) -> str:
 def count(number: int, singular: str, plural: str = "") -> str:
     """A number with its noun: ``1 finding``, ``1,204 findings``."""
     return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
+
+
+def standing(number: int) -> str:
+    """Findings that are not fixed, gone or retired: ``289 findings standing``."""
+    return f"{count(number, 'finding')} standing"
 
 
 def calls(made: int, spared: int) -> str:

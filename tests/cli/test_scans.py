@@ -28,6 +28,8 @@ def test_show(undercroft: Command) -> None:
     text = undercroft("scans", "show", "first").out
     services = undercroft("services", "--format", "json").json["services"]
     assert f"{len(services)} AI services" in text
+    standing = undercroft("findings", "--filter", "-status:fixed,gone,retired").rows
+    assert f"{len(standing)} findings standing" in text
     assert "aws.sagemaker.endpoint" in text
     assert undercroft("scans", "show", "latest", "--format", "json").json["gaps"] == 0
 

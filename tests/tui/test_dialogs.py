@@ -17,7 +17,7 @@ from rules.schema import Fix
 from tests.tui.estate import HOSTILE
 from tests.tui.piloting import screen_text, settle, text_of
 from tui.dialogs.accept import AcceptDialog
-from tui.dialogs.base import Choice
+from tui.dialogs.base import Choice, Choices
 from tui.dialogs.context import Context
 from tui.dialogs.decision import FalsePositiveDialog, NoteDialog, ReopenDialog
 from tui.dialogs.fixed import FixedDialog
@@ -237,7 +237,7 @@ async def test_a_lapsed_acceptance_is_offered_again() -> None:
         lambda: NoteDialog(HOSTILE, 1),
         lambda: ReopenDialog(HOSTILE, 1),
         lambda: ConfirmDialog("Delete?", HOSTILE),
-        lambda: PromptDialog("Rename", HOSTILE),
+        lambda: PromptDialog("Rename", HOSTILE, enter="rename"),
         lambda: ChooseDialog("Undo", HOSTILE, [Choice("a", HOSTILE, HOSTILE)]),
     ],
 )
@@ -318,6 +318,20 @@ async def test_confirm_wants_a_letter_not_enter() -> None:
         await pilot.press("y")
 
     assert (await run(ConfirmDialog("Delete?", "All of it."), keys)).answer is True
+
+
+async def test_a_long_detail_goes_on_beneath_where_it_began() -> None:
+    async def keys(pilot: Pilot[None]) -> None:
+        rows = screen_text(pilot.app).splitlines()
+        first = next(index for index, row in enumerate(rows) if "● one" in row)
+        begin = rows[first].index("word")
+        assert rows[first + 1].index("word") == begin
+        assert "○ other" in rows[first + 2]
+        await pilot.click(Choices, offset=(4, 2))
+        await pilot.press("enter")
+
+    options = [Choice("a", "one", "word " * 20), Choice("b", "other", HOSTILE)]
+    assert (await run(ChooseDialog("Undo", "x", options), keys)).answer == "b"
 
 
 async def test_choose_returns_what_the_arrows_chose() -> None:

@@ -154,8 +154,11 @@ async def test_setup_checks_permissions_then_starts(tmp_path: Path) -> None:
         text = screen_text(app)
         assert "arn:aws:iam::123456789012:user/ada" in text
         assert "needs s3:GetBucketPolicy" in text
+        assert "⏎ start the scan" in text
         assert not starter.requests
-        await pilot.press("tab", *",us-east-1", "enter")
+        await pilot.press("tab", *",us-east-1")
+        assert "⏎ check, then start" in screen_text(app)
+        await pilot.press("enter")
         await settle(pilot)
         assert isinstance(app.screen, ScanSetupDialog), "changed fields are checked again"
         await pilot.press("enter")

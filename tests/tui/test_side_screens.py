@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from textual.widgets import Input
 
-from tests.tui.estate import ADMIN, BUCKET, HOSTILE, NOTEBOOK, ODD, ROLE, ROOT
+from tests.tui.estate import ADMIN, BUCKET, HOSTILE, NOTEBOOK, ODD, ROLE, ROOT, repair
 from tests.tui.piloting import estate_app, screen_text, settle, text_of
 from tui.app import UndercroftApp
 from tui.commands import UndercroftCommands
@@ -353,6 +353,17 @@ async def test_help_shows_remapped_keys(tmp_path: Path) -> None:
         assert "f5" in row.casefold()
 
 
+async def test_scans_and_findings_say_the_same_number(tmp_path: Path) -> None:
+    app = estate_app(tmp_path, screen="scans")
+    repair(tmp_path / "cache.db")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        assert "2 findings standing" in screen_text(app)
+        await pilot.press("F")
+        await settle(pilot)
+        assert "3 findings: 2 standing, 1 fixed or gone" in screen_text(app)
+
+
 # Welcome
 
 
@@ -369,7 +380,8 @@ async def test_an_empty_cache_welcomes_with_what_was_found(tmp_path: Path) -> No
         assert isinstance(app.screen, FirstRunScreen)
         text = screen_text(app)
         assert "See what your AI services stand on." in text
-        assert "aws default" in text
+        assert "AWS · default" in text
+        assert "n scan now  d open the demo  i open a file" in text
         assert "run aws sso login --profile dev" in text
         await pilot.press("enter")
         await settle(pilot)
@@ -384,6 +396,7 @@ async def test_welcome_opens_a_file_and_says_when_there_is_none(tmp_path: Path) 
         await settle(pilot)
         await pilot.press("down", "down", "enter")
         await settle(pilot)
+        assert "⏎ open   esc cancel" in screen_text(app)
         field = app.screen.query_one(Input)
         field.value = str(tmp_path / "nothing.db")
         await pilot.press("enter")

@@ -24,7 +24,7 @@ from tui.cli.common import db_option, debug_option, open_store, say
 from tui.cli.errors import CommandError, Exit
 from undercroft.model import Coverage, CoverageStatus, Severity
 from undercroft.protocols import Cancelled, Progress
-from undercroft.text import calls, count, shown
+from undercroft.text import calls, count, shown, standing
 from undercroft.views import Query
 
 if TYPE_CHECKING:
@@ -356,7 +356,7 @@ def _summary(store: Store, row: ScanRow) -> None:
     gaps = [item for item in coverage if item.status.is_gap]
     say(
         f"{row.name or row.uid}: {count(row.services, 'AI service')}, "
-        f"{count(row.resources, 'resource')}, {count(row.findings, 'finding')}, "
+        f"{count(row.resources, 'resource')}, {standing(row.findings)}, "
         f"{calls(row.calls, row.spared)}"
     )
     complete = sum(unit.status is CoverageStatus.COMPLETE for unit in coverage)

@@ -8,7 +8,7 @@ import click
 
 from tui.cli.common import db_option, debug_option, open_store, say
 from tui.cli.output import print_json, print_rows
-from undercroft.text import calls, count, minute, shown
+from undercroft.text import calls, count, minute, shown, standing
 
 __all__ = ["scans_command"]
 
@@ -52,7 +52,7 @@ def _list(db: Path | None, form: str) -> None:
             "FINISHED (UTC)",
             "SERVICES",
             "RESOURCES",
-            "FINDINGS",
+            "STANDING",
             "NOT READ",
             "CALLS",
             "SPARED",
@@ -93,7 +93,7 @@ def show_command(ref: str, db: Path | None, form: str) -> None:
     click.echo(f"{shown(row.name or row.uid)}: {row.state}, {minute(row.finished_at)} UTC")
     click.echo(
         f"{count(row.services, 'AI service')}, {count(row.resources, 'resource')}, "
-        f"{count(row.findings, 'finding')}, {calls(row.calls, row.spared)}"
+        f"{standing(row.findings)}, {calls(row.calls, row.spared)}"
     )
     print_rows(
         ("STATUS", "ACCOUNT", "LOCATION", "COLLECTOR", "REASON"),
@@ -116,7 +116,7 @@ def delete_command(ref: str, db: Path | None, yes: bool) -> None:
         name = shown(row.name or row.uid)
         if not yes:
             click.confirm(
-                f"Delete the scan '{name}' ({row.findings} findings)?", abort=True, err=True
+                f"Delete the scan '{name}' ({standing(row.findings)})?", abort=True, err=True
             )
         store.delete_scan(row.id)
     say(f"deleted the scan '{name}'; decisions are kept")

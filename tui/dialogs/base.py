@@ -18,6 +18,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
+from textual.geometry import Size
 from textual.message import Message
 from textual.reactive import reactive
 from textual.screen import ModalScreen, Screen
@@ -25,7 +26,8 @@ from textual.suggester import Suggester
 from textual.widget import Widget
 from textual.widgets import Static, TextArea
 
-from tui.text import content
+from tui.text import content, shown
+from tui.widgets.wrapping import wrapped
 
 __all__ = [
     "Choice",
@@ -39,6 +41,9 @@ __all__ = [
 ]
 
 ResultT = TypeVar("ResultT")
+
+_FAIR = 12
+"""Cells: details are not broken into rows that are narrower."""
 
 
 class KeyHints(Static):
@@ -57,11 +62,12 @@ class KeyHints(Static):
         for active in self.screen.active_bindings.values():
             if active.node is self.screen and active.binding.show:
                 shown.setdefault(active.binding.action, active.binding)
+        said = {"submit": getattr(self.screen, "submit_word", "")}
         order = [binding.action for binding in self.screen.BINDINGS if isinstance(binding, Binding)]
         parts = [
             Content.assemble(
                 (self.app.get_key_display(shown[action]), "$signature bold"),
-                f" {shown[action].description}",
+                f" {said.get(action) or shown[action].description}",
             )
             for action in dict.fromkeys(order)
             if action in shown
@@ -121,6 +127,8 @@ class Dialog(ModalScreen[ResultT | None]):
         super().__init__()
         self._heading = title
         self._subject = subject
+        self.submit_word = ""
+        """What enter does now, where that is not what its binding says."""
 
     def compose(self) -> ComposeResult:
         """Title, what it is about, the fields, the message line and the keys."""
@@ -154,6 +162,11 @@ class Dialog(ModalScreen[ResultT | None]):
             field.focus()
         if sentence:
             line.scroll_visible(animate=False)
+
+    def enter_does(self, word: str) -> None:
+        """Say among the keys what enter does now; empty: what its binding says."""
+        self.submit_word = word
+        self.query_one(KeyHints).draw()
 
     def hint(self, selector: str, text: str, *, good: bool | None = None) -> None:
         """Set a line of explanation; ``good`` colours it."""
@@ -257,8 +270,20 @@ class Choices(Widget, can_focus=True):
 
     def render(self) -> Content:
         """All options, the chosen one with a filled dot."""
-        width = max((cell_len(option.label) for option in self.options), default=0)
-        parts: list[Content] = []
+        between = "   " if self._row else "\n"
+        return Content(between).join(self._drawn(self.content_size.width))
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002  (Textual's signature)
+        """As many lines as the options take, with details that go over several."""
+        if self._row:
+            return 1
+        return max(1, sum(one.plain.count("\n") + 1 for one in self._drawn(width)))
+
+    def _drawn(self, width: int) -> list[Content]:
+        """Each option; in a column, a long detail goes on beneath where it began."""
+        widest = max((cell_len(option.label) for option in self.options), default=0)
+        room = width - widest - 4
+        drawn: list[Content] = []
         for index, option in enumerate(self.options):
             on = index == self.chosen
             style = "$signature" if on else "" if option.enabled else "$faint"
@@ -266,12 +291,15 @@ class Choices(Widget, can_focus=True):
                 style = "$signature bold reverse" if self._row else "$signature bold"
             label = content(option.label)
             if option.detail and not self._row:
-                label = label.pad_right(max(width - label.cell_length, 0))
+                label = label.pad_right(max(widest - label.cell_length, 0))
             pieces = [Content("● " if on else "○ ").stylize(style), label.stylize(style)]
             if option.detail and not self._row:
-                pieces += [Content("  "), content(option.detail).stylize("$muted")]
-            parts.append(Content("").join(pieces))
-        return Content("   " if self._row else "\n").join(parts)
+                detail = shown(option.detail)
+                if room >= _FAIR:
+                    detail = f"\n{' ' * (widest + 4)}".join(wrapped(detail, room, room))
+                pieces += [Content("  "), Content(detail).stylize("$muted")]
+            drawn.append(Content("").join(pieces))
+        return drawn
 
     def on_focus(self) -> None:
         """Show where the cursor is."""
@@ -292,8 +320,12 @@ class Choices(Widget, can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         """Choose what was clicked on."""
-        if not self._row and event.y < len(self.options):
-            self.chosen = event.y
+        if self._row:
+            return
+        drawn = self._drawn(self.content_size.width)
+        at = [index for index, one in enumerate(drawn) for _ in one.plain.split("\n")]
+        if event.y < len(at):
+            self.chosen = at[event.y]
 
 
 class Suggest(Suggester):

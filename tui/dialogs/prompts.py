@@ -59,6 +59,7 @@ class PromptDialog(Dialog[str]):
         placeholder: str = "",
         check: Callable[[str], str] | None = None,
         paths: bool = False,
+        enter: str = "",
     ) -> None:
         """A question.
 
@@ -69,12 +70,14 @@ class PromptDialog(Dialog[str]):
             placeholder: Shown while it is empty.
             check: Text → a sentence that says what is wrong with it, or nothing.
             paths: Whether to complete file names.
+            enter: What enter does, if it does not save the text.
         """
         super().__init__(title, subject)
         self._value = value
         self._placeholder = placeholder
         self._check = check
         self._paths = paths
+        self.submit_word = enter
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "submit", "save", priority=True, id="dialog.submit"),
@@ -110,7 +113,7 @@ class ChooseDialog(Dialog[str]):
     """Returns the value of the chosen alternative, or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "submit", "do it", priority=True, id="dialog.submit"),
+        Binding("enter", "submit", "choose", priority=True, id="dialog.submit"),
         Binding("escape", "cancel", "cancel", priority=True, id="dialog.cancel"),
     ]
 

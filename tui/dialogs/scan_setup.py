@@ -28,17 +28,12 @@ _REGIONS = (
     "ap-northeast-1", "ap-northeast-2", "ca-central-1", "sa-east-1",
 )  # fmt: skip
 """For completion only; any other name may be typed."""
-_PROVIDERS = {"aws": "AWS", "gcp": "Google Cloud", "azure": "Azure"}
-
-
 _WIDE = {
     "aws": ("the whole organisation", "Role there", "UndercroftRead, unless you name another"),
     "gcp": ("an organisation", "Its number", "gcloud organizations list"),
     "azure": ("a management group", "Its name", "az account management-group list"),
 }
 """Provider → what else than the chosen can be read, what has to be said about it, and a hint."""
-_EVERYTHING = {"gcp": "all projects", "azure": "all subscriptions"}
-"""What an unnamed set of credentials reads."""
 _WHOLE = frozenset({"azure"})
 """Providers whose lists are not by region: there is nothing to choose."""
 _GOOGLE_REGIONS = (
@@ -47,12 +42,6 @@ _GOOGLE_REGIONS = (
     "asia-northeast1", "asia-south1", "asia-southeast1", "australia-southeast1",
     "northamerica-northeast1", "southamerica-east1",
 )  # fmt: skip
-
-
-def _title(found: Found) -> str:
-    """How a set of credentials is called in the list."""
-    name = found.label or _EVERYTHING.get(found.provider, "environment")
-    return f"{_PROVIDERS.get(found.provider, found.provider)} · {name}"
 
 
 def split_regions(text: str) -> tuple[str, ...]:
@@ -200,7 +189,7 @@ class ScanSetupDialog(Dialog[ScanRequest]):
             [
                 Choice(
                     str(index),
-                    _title(one),
+                    one.title,
                     one.detail if one.ready else f"not ready: {one.hint}",
                     enabled=one.ready,
                 )
@@ -262,6 +251,7 @@ class ScanSetupDialog(Dialog[ScanRequest]):
         """What was checked is no longer what is asked for."""
         if self._checked is not None and self._request() != self._checked:
             self._checked = None
+            self.enter_does("")
             self.query_one("#check-box").remove_class("-shown")
 
     def _request(self) -> ScanRequest | None:
@@ -328,14 +318,15 @@ class ScanSetupDialog(Dialog[ScanRequest]):
             self._say(styled(f"✗ It cannot be scanned: {why}", "$severity-high"))
             return
         self._checked = event.request
-        account = f", account {preflight.account}" if preflight.account else ""
-        lines = [styled(f"✓ {preflight.identity}{account}", "$good")]
+        self.enter_does("start the scan")
+        lines = [styled("✓ This can be read, as", "$good"), styled(preflight.identity, "$plain")]
+        if preflight.account:
+            lines.append(styled(f"  account: {preflight.account}", "$muted"))
         if preflight.locations:
             lines.append(styled("  regions: " + ", ".join(preflight.locations), "$muted"))
         if preflight.problems:
             lines.append(styled("  it would not see:", "$worse"))
             lines += [styled(f"  · {problem}", "$worse") for problem in preflight.problems]
-        lines.append(styled("press enter to start", "bold $signature"))
         self._say(Content("\n").join(lines))
 
     def _say(self, text: Content) -> None:

@@ -96,6 +96,6 @@ def _line(change: StatusChange) -> Content:
         words(change.after),
         "  ",
         styled(change.title, "$plain"),
-        " ",
+        "\n    ",
         styled(change.resource_name, "$muted"),
     )

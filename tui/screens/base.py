@@ -80,6 +80,9 @@ class BaseScreen(Screen[None]):
     WORDS: ClassVar[Mapping[str, str]] = {}
     """Binding id → what the key does here, where its usual word does not say it."""
 
+    FIRST: ClassVar[tuple[str, ...]] = ()
+    """Binding ids that come first in the footer, in this order: what the screen is there for."""
+
     trail: reactive[tuple[str, ...]] = reactive(())
     """Crumbs; outermost first."""
     note: reactive[Content] = reactive(Content(""))

@@ -31,6 +31,7 @@ from tui.widgets.detail import DetailPane
 from tui.widgets.table import VirtualTable
 from undercroft.comparison import Change, Comparison, ResourceChange, ScoreChange
 from undercroft.fields import FieldChange
+from undercroft.text import standing
 from undercroft.triage.compare import Kind
 from undercroft.views import ScanRow
 
@@ -259,7 +260,7 @@ class ChangesScreen(ReadingScreen):
             Choice(
                 str(scan.id),
                 scan.name or f"scan {scan.id}",
-                f"{ago(scan.finished_at, now)}, {count(scan.findings, 'finding')}",
+                f"{ago(scan.finished_at, now)}, {standing(scan.findings)}",
             )
             for scan in others
         ]
@@ -267,7 +268,9 @@ class ChangesScreen(ReadingScreen):
         def chosen(scan: str | None) -> None:
             if scan == _FILE:
                 self.app.push_screen(
-                    PromptDialog("Which cache?", "its newest scan is compared", paths=True),
+                    PromptDialog(
+                        "Which cache?", "its newest scan is compared", paths=True, enter="compare"
+                    ),
                     self._compare_file,
                 )
             elif scan is not None:

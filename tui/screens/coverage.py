@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from textual.content import Content
 
-from tui.text import content, count, styled
+from tui.text import PROVIDERS, content, count, styled
 from undercroft.model import Coverage, CoverageStatus, Json
-from undercroft.text import calls
+from undercroft.text import calls, standing
 from undercroft.views import ScanRow
 
 __all__ = ["STATE_GLYPH", "STATE_TONE", "coverage_words", "scope_words", "without_status"]
@@ -34,13 +34,12 @@ _WORDS = {
     CoverageStatus.TRUNCATED: "cut short",
     CoverageStatus.ERROR: "failed",
 }
-_PROVIDERS = {"aws": "AWS", "gcp": "Google Cloud", "azure": "Azure"}
 
 
 def scope_words(scan: ScanRow, *, brief: bool = False) -> str:
     """What was asked for: provider, accounts, regions."""
     provider = str(scan.scope.get("provider", ""))
-    parts = [_PROVIDERS.get(provider, provider) or scan.kind]
+    parts = [PROVIDERS.get(provider, provider) or scan.kind]
     for key, noun in (("accounts", "account"), ("locations", "region")):
         values = _texts(scan.scope.get(key))
         if values and (len(values) <= 2 or not brief):
@@ -71,7 +70,7 @@ def coverage_words(scan: ScanRow, coverage: Sequence[Coverage]) -> Content:
     lines.append(
         content(
             f"{count(scan.services, 'AI service')}, {count(scan.resources, 'resource')},"
-            f" {count(scan.findings, 'finding')}, {calls(scan.calls, scan.spared)}"
+            f" {standing(scan.findings)}, {calls(scan.calls, scan.spared)}"
         )
     )
     gaps = [unit for unit in coverage if unit.status.is_gap]

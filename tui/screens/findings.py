@@ -40,6 +40,7 @@ GROUPS: tuple[str, ...] = (
 )
 """By what the key goes through; empty is not grouped."""
 _SETTLE = 0.06
+_ENDED = "status:fixed,gone,retired"
 
 
 class FindingsScreen(ListingScreen[FindingRow]):
@@ -68,6 +69,8 @@ class FindingsScreen(ListingScreen[FindingRow]):
         self._inside: GroupRow | None = None
         """The group whose findings are shown."""
         self._outer_filter = ""
+        self._ended = 0
+        """Findings of the scan that are fixed, gone or retired."""
 
     def body(self) -> ComposeResult:
         """The table, or the groups; the finding beside it."""
@@ -115,8 +118,17 @@ class FindingsScreen(ListingScreen[FindingRow]):
     def reload(self) -> None:
         """The list, or the groups."""
         super().reload()
+        self.fetch(
+            "ended",
+            lambda store, scan_id: store.count_findings(scan_id, Query(_ENDED)),
+            self._know_ended,
+        )
         if self.grouped:
             self._read_groups()
+
+    def _know_ended(self, number: int) -> None:
+        self._ended = number
+        self.draw_note()
 
     def _read(self, *, keep: bool, cursor: int) -> None:
         super()._read(keep=keep, cursor=cursor)
@@ -231,8 +243,11 @@ class FindingsScreen(ListingScreen[FindingRow]):
             if self.group_by == "severity":
                 words = count(self.groups.total, "severity", "severities")
             self.note = styled(f"{words} · {count(self.table.total, 'finding')}", "$muted")
-        else:
-            super().draw_note()
+            return
+        super().draw_note()
+        if self._ended and not self.query_now.filter and not self.table.counting:
+            stand = f": {self.table.total - self._ended:,} standing, {self._ended:,} fixed or gone"
+            self.note = self.note.append(Content.styled(stand, "$muted"))
 
     # The finding
 

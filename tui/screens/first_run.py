@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
+from rich.cells import cell_len
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -17,7 +18,7 @@ from tui.dialogs.prompts import PromptDialog
 from tui.glyphs import GLYPH, LAYER_LETTER, severity_tone
 from tui.scanning import Discovery, ScanRequest
 from tui.screens.reading import ReadingScreen
-from tui.text import content, styled
+from tui.text import content, pad, styled
 from undercroft.model import LAYERS, Layer, Severity
 
 __all__ = ["FirstRunScreen"]
@@ -46,7 +47,7 @@ class FirstRunScreen(ReadingScreen):
 
     NAME = "welcome"
     QUIET: ClassVar[frozenset[str]] = frozenset(
-        {"view.back", "app.undo", "app.redo", "go.findings", "go.scans"}
+        {"view.back", "app.undo", "app.redo", "go.findings", "go.fix_first", "go.scans"}
     )
     AUTO_FOCUS = "#ways"
     CSS = """
@@ -58,9 +59,9 @@ class FirstRunScreen(ReadingScreen):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "begin", "Begin", id="welcome.begin"),
-        Binding("n", "way(0)", "Scan now", show=False, id="welcome.scan"),
-        Binding("d", "way(1)", "Open the demo", show=False, id="welcome.demo"),
-        Binding("i", "way(2)", "Open a file", show=False, id="welcome.file"),
+        Binding("n", "way(0)", "Scan now", id="welcome.scan"),
+        Binding("d", "way(1)", "Open the demo", id="welcome.demo"),
+        Binding("i", "way(2)", "Open a file", id="welcome.file"),
     ]
 
     def __init__(self) -> None:
@@ -99,10 +100,11 @@ class FirstRunScreen(ReadingScreen):
 
     def _offer(self, discovery: Discovery) -> None:
         self._discovery = discovery
+        widest = max((cell_len(one.title) for one in discovery.found[:5]), default=0)
         lines = [
             Content.assemble(
                 styled("✓ " if one.ready else "· ", "$good" if one.ready else "$faint"),
-                styled(f"{one.provider} {one.label}", "$plain"),
+                styled(pad(one.title, widest), "$plain"),
                 styled(f"  {one.detail if one.ready else one.hint}", "$muted"),
             )
             for one in discovery.found[:5]
@@ -127,6 +129,7 @@ class FirstRunScreen(ReadingScreen):
                 placeholder="path/to/cache.db",
                 check=_file_problem,
                 paths=True,
+                enter="open",
             )
             self.app.push_screen(dialog, self._open)
 

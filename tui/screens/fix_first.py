@@ -62,7 +62,18 @@ class FixFirstScreen(ActingScreen):
     QUIET: ClassVar[frozenset[str]] = frozenset(
         {"finding.copy", "finding.console", "table.sort", "table.reverse"}
     )
-    WORDS: ClassVar[Mapping[str, str]] = {"table.mark": "Plan", "view.export": "Checklist"}
+    WORDS: ClassVar[Mapping[str, str]] = {
+        "table.mark": "Plan",
+        "finding.fixed": "Claim",
+        "view.export": "Checklist",
+    }
+    FIRST: ClassVar[tuple[str, ...]] = (
+        "table.open",
+        "view.back",
+        "table.mark",
+        "finding.fixed",
+        "view.export",
+    )
     BINDINGS: ClassVar[list[BindingType]] = bind("view.export")
     CSS = """
     FixFirstScreen #total { height: 1; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
@@ -255,7 +266,9 @@ class FixFirstScreen(ActingScreen):
 
         what = f"{count(len(repairs), 'repair')} as a Markdown checklist with commands"
         name = f"undercroft-repairs-{self.undercroft.clock():%Y-%m-%d}.md"
-        dialog = PromptDialog("Export", what, value=name, check=path_problem, paths=True)
+        dialog = PromptDialog(
+            "Export", what, value=name, check=path_problem, paths=True, enter="write the file"
+        )
         self.app.push_screen(dialog, lambda path: self._write(path, repairs))
 
     def _write(self, path: str | None, repairs: Sequence[Repair]) -> None:

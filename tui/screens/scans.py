@@ -19,7 +19,7 @@ from tui.text import ago, count, styled
 from tui.widgets.columns import Column, Run
 from tui.widgets.table import VirtualTable
 from undercroft.model import Coverage
-from undercroft.text import minute
+from undercroft.text import minute, standing
 from undercroft.views import ScanRow
 
 __all__ = ["ScansScreen"]
@@ -163,7 +163,10 @@ class ScansScreen(ReadingScreen):
                 self.read("rename", lambda store: store.rename_scan(row.id, name), self._written)
 
         self.app.push_screen(
-            PromptDialog("Rename the scan", subject, value=row.name, placeholder="a name"), rename
+            PromptDialog(
+                "Rename the scan", subject, value=row.name, placeholder="a name", enter="rename"
+            ),
+            rename,
         )
 
     def action_delete(self) -> None:
@@ -176,7 +179,7 @@ class ScansScreen(ReadingScreen):
             return
         body = (
             f"“{row.name or row.uid[:8]}”: {count(row.services, 'AI service')},"
-            f" {count(row.findings, 'finding')}, {minute(row.started_at)}\n"
+            f" {standing(row.findings)}, {minute(row.started_at)}\n"
             "The scan cannot be brought back. Decisions stay, all of them."
         )
 
@@ -214,7 +217,7 @@ class ScansScreen(ReadingScreen):
                 grow=2, most=48, drop=2, wide=80, sortable=False,
             ),
             Column("services", "SERVICES", 8, lambda row: f"{row.services:,}", right=True, sortable=False),
-            Column("findings", "FINDINGS", 8, lambda row: f"{row.findings:,}", right=True, sortable=False),
+            Column("findings", "STANDING", 8, lambda row: f"{row.findings:,}", right=True, sortable=False),
             Column("gaps", "NOT READ", 8, self._gaps, right=True, sortable=False),
         ]  # fmt: skip
 

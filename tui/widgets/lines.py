@@ -136,7 +136,11 @@ class KeyBar(Static):
                 key = self.app.get_key_display(binding)
                 said = words.get(name, binding.description)
                 found[name] = (key, said.lower(), name, active.enabled)
-        return sorted(found.values(), key=lambda entry: _RANK.get(entry[2], _UNRANKED))
+        ahead: Sequence[str] = getattr(self.screen, "FIRST", ())
+        own = {name: rank - len(ahead) for rank, name in enumerate(ahead)}
+        return sorted(
+            found.values(), key=lambda entry: own.get(entry[2], _RANK.get(entry[2], _UNRANKED))
+        )
 
     def _draw(self, entries: Sequence[tuple[str, str, str, bool]]) -> Content:
         parts: list[Content] = []

@@ -42,8 +42,8 @@ def head_text(what_if: WhatIf, planned: int, key: Callable[[str], str]) -> Conte
             Content.styled("  would be ", "$muted"),
             Content.styled(f"{what_if.after:,.1f}", "bold $better"),
             Content.styled(
-                f"  (−{what_if.before - what_if.after:,.1f} by {count(planned, 'repair')}, "
-                f"{count(len(what_if.changes), 'service')} helped)",
+                f"  −{what_if.before - what_if.after:,.1f}, "
+                f"{count(len(what_if.changes), 'service')} helped",
                 "$better",
             ),
         ]
