@@ -26,7 +26,7 @@ class Picture:
     keys: tuple[str, ...] = ()
     size: tuple[int, int] = (120, 36)
     place: str = ""
-    """The screen in ``tui.app.PLACES`` that it shows, if it shows one."""
+    """The screen in ``tui.places.PLACES`` that it shows, if it shows one."""
     theme: str = ""
     colour: bool = True
     empty: bool = False
@@ -71,7 +71,7 @@ PICTURES: tuple[Picture, ...] = (
     Picture("changes", "Two scans side by side", ("X",), place="changes"),
     Picture("changes-80x24", "Changed configuration on 80×24", ("X", "z"), size=(80, 24)),
     Picture("today", "What calls for action today", ("t",)),
-    Picture("scopes", "Rules accepted as a whole", ("D", "L"), place="scopes"),
+    Picture("accepted-rules", "Rules accepted as a whole", ("D", "L"), place="accepted_rules"),
     Picture("undo", "What an undo would change", ("D", "U")),
     Picture("history", "Every decision", ("D",), place="history"),
     Picture("rules", "What is looked for", ("R",), size=(140, 40), place="rules"),

@@ -12,7 +12,7 @@ from screenshots.grid import Cell, Grid, Look
 from screenshots.pictures import PICTURES, take
 from screenshots.stage import Stage
 from screenshots.svg import draw, text_of
-from tui.app import PLACES
+from tui.places import PLACES
 
 FOLDER = Path(screenshots.__file__).parent
 LOOKED_AT = ("services-80x24", "service-layer-80x24", "rules", "accept-80x24")

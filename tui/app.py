@@ -18,6 +18,7 @@ from tui import garbage
 from tui.keymap import checked
 from tui.messages import DataChanged, Opened, OpenFailed, Preparing
 from tui.opening import Ahead, Cache, Home, Opening, open_cache
+from tui.places import PLACES, place_named, spelt
 from tui.settings import Settings
 from tui.themes import THEMES, role_defaults
 from tui.viewing import ViewingApp
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from tui.scanning import Discovery, ScanRequest, ScanRun, ScanStarter
     from tui.widgets.columns import Run
 
-__all__ = ["PLACES", "UndercroftApp"]
+__all__ = ["UndercroftApp"]
 
 _NO_SCAN = "no scan yet"
 _WORTH_WAITING = 0.05
@@ -40,22 +41,6 @@ _LEFT_WITHOUT_TRACE = "fix_first"
 """The one screen that is new whenever it is gone to: what was planned there was only a thought."""
 _STARTED = 2.0
 """Seconds after which everything that is there from the start is there."""
-
-PLACES: dict[str, tuple[str, str]] = {
-    "services": ("tui.screens.services", "ServicesScreen"),
-    "findings": ("tui.screens.findings", "FindingsScreen"),
-    "overview": ("tui.screens.overview", "OverviewScreen"),
-    "combinations": ("tui.screens.combinations", "CombinationsScreen"),
-    "fix_first": ("tui.screens.fix_first", "FixFirstScreen"),
-    "scans": ("tui.screens.scans", "ScansScreen"),
-    "rules": ("tui.screens.rules", "RulesScreen"),
-    "changes": ("tui.screens.changes", "ChangesScreen"),
-    "history": ("tui.screens.history", "HistoryScreen"),
-    "scopes": ("tui.screens.scopes", "ScopesScreen"),
-    "first_run": ("tui.screens.first_run", "FirstRunScreen"),
-    "scan_progress": ("tui.screens.scan_progress", "ScanProgressScreen"),
-}
-"""Screens with a name of their own → where their class is; imported when first gone to."""
 
 
 def _lazy_commands() -> type[Provider]:
@@ -368,11 +353,12 @@ class UndercroftApp(ViewingApp):
 
     def go(self, name: str, filter: str = "") -> None:  # noqa: A002  (the command line's word)
         """To a screen by name; one that is on the stack is gone back to, as it was left."""
-        asked, name = name, name.replace("-", "_")  # commands are spelt fix-first
-        if name not in PLACES:
-            known = ", ".join(PLACES).replace("_", "-")
+        asked, found = name, place_named(name)
+        if found is None:
+            known = ", ".join(map(spelt, PLACES))
             self.say_why(f"There is no screen {asked!r}; there are {known}.")
             return
+        name = found
         if name == "services" and self.scan is None and self.state_text == _NO_SCAN:
             name = "first_run"  # home, as long as there is nothing to list
         screen = self._place(name)

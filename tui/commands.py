@@ -12,7 +12,9 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 from textual.fuzzy import FuzzySearch
 
+from tui.places import title
 from tui.text import ago, shown
+from undercroft.text import standing
 from undercroft.views import Query, ScanRow, ServiceRow
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ _SCREENS = {
     "rules": "what is looked for, and how",
     "changes": "two scans side by side",
     "history": "every decision, who, when and why",
-    "scopes": "rules that are accepted as a whole, and what they cover",
+    "accepted_rules": "rules that are accepted as a whole, and what they cover",
 }
 _HIDDEN = ("table.", "tower.", "detail.", "json.", "filter.", "view.back", "view.next_pane",
            "view.previous_pane", "layer.", "go.", "app.palette", "choices.")  # fmt: skip
@@ -111,8 +113,7 @@ class UndercroftCommands(Provider):
         app = self._app
         for name, words in _SCREENS.items():
             if name != "scan_progress" or app.scan_run is not None:
-                title = name.replace("_", " ")
-                yield _Command(f"go: {title}", words, partial(app.go, name), first=True)
+                yield _Command(f"go: {title(name)}", words, partial(app.go, name), first=True)
 
     def _actions(self) -> Iterator[_Command]:
         """Whatever can be done on the screen beneath, with its key as it is mapped now."""
@@ -149,7 +150,7 @@ class UndercroftCommands(Provider):
         for scan in self._scans:
             if scan.state in {"complete", "partial"}:
                 name = shown(scan.name or f"scan {scan.id}")
-                words = f"{ago(scan.finished_at, now)}, {scan.findings:,} findings"
+                words = f"{ago(scan.finished_at, now)}, {standing(scan.findings)}"
                 yield _Command(f"scan: {name}", words, partial(app.open_scan, scan.id))
 
     def _themes(self) -> Iterator[_Command]:

@@ -31,6 +31,23 @@ RULE = """\
 """
 
 
+@pytest.mark.parametrize("command", [(), ("open",), ("demo",)])
+def test_a_screen_that_there_is_not_names_those_that_there_are(
+    fresh_undercroft: Command, command: tuple[str, ...]
+) -> None:
+    done = fresh_undercroft(*command, "--screen", "nope", status=2)
+    assert "there is no screen 'nope'; there are services, findings," in done.err
+    assert "fix-first" in done.err
+    assert "accepted-rules" in done.err
+    assert "scan-progress" not in done.err, "nothing runs yet"
+
+
+@pytest.mark.parametrize("name", ["fix-first", "fix_first", "Fix first", "accepted-rules"])
+def test_screens_go_by_their_names(fresh_undercroft: Command, name: str) -> None:
+    done = fresh_undercroft("--screen", name, status=2)
+    assert "needs a terminal" in done.err, "the name was taken"
+
+
 def test_rules_list(fresh_undercroft: Command) -> None:
     rows = fresh_undercroft("rules", "list").rows
     assert len(rows) > 60

@@ -48,6 +48,7 @@ def running(*arguments: str) -> str:
         ("scan", "aws", "--help"),
         ("findings", "-h"),
         ("--version",),
+        ("--screen", "nope"),
     ],
 )
 def test_help_loads_neither_screen_nor_sdk(arguments: tuple[str, ...]) -> None:

@@ -226,6 +226,29 @@ async def test_a_lapsed_acceptance_is_made_again_by_one_key(tmp_path: Path) -> N
         assert "public sample data" in screen_text(app)
 
 
+async def test_no_accepted_rule_says_what_would_be_here_and_which_key_does_it(
+    tmp_path: Path,
+) -> None:
+    app = estate_app(tmp_path, config=Settings(keys={"finding.accept": "B"}))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "D", "L")
+        at(app, ScopesScreen)
+        text = screen_text(app)
+        assert "services › accepted rules " in text
+        assert "0 accepted rules" in text
+        assert "F goes to the findings, B accepts one" in text
+
+
+async def test_accepted_rules_before_the_first_scan(tmp_path: Path) -> None:
+    app = estate_app(tmp_path, empty=True)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        app.go("accepted-rules")
+        await settle(pilot)
+        assert "There is no scan yet." in screen_text(app)
+
+
 async def test_accepted_rules_show_what_they_have_come_to_cover(tmp_path: Path) -> None:
     app = estate_app(tmp_path)
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
@@ -244,7 +267,7 @@ async def test_accepted_rules_show_what_they_have_come_to_cover(tmp_path: Path) 
         # As if the finding had come later.
         events = [event for event in app.store.events() if event.type == "scope_accept"]
         assert events[0].payload["covers"] == [PUBLIC]
-        app.go("scopes")
+        app.go("accepted_rules")
         await settle(pilot)
         at(app, ScopesScreen)
         text = screen_text(app)

@@ -16,6 +16,7 @@ import click
 from tui.cli.common import cache_path, db_option, debug_option
 from tui.cli.errors import CommandError
 from tui.cli.moment import as_of_option, asked_clock, asked_moment
+from tui.cli.screen import screen_option
 from tui.starting import make_app
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def _leave_with_terminal(app: App[None]) -> None:
 
 @click.command("open")
 @click.option("--scan", "scan_ref", metavar="ID", help="Saved scan: id, name or 'previous'.")
-@click.option("--screen", default="services", show_default=True, help="Screen to start with.")
+@screen_option
 @click.option("--filter", "filter_text", default="", metavar="F", help="Filter to start with.")
 @click.option("--read-only", is_flag=True, help="Look, but record no decision.")
 @as_of_option
@@ -95,7 +96,7 @@ def open_command(
 
 
 @click.command("demo")
-@click.option("--screen", default="services", show_default=True, help="Screen to start with.")
+@screen_option
 @click.option("--filter", "filter_text", default="", metavar="F", help="Filter to start with.")
 @click.option(
     "--keep", type=click.Path(dir_okay=False, path_type=Path), help="Keep the cache in this file."

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from tui.cli.errors import CommandError
+from tui.cli.screen import screen_option
 from undercroft import __version__
 
 __all__ = ["cli"]
@@ -73,7 +74,7 @@ class LazyGroup(click.Group):
 )
 @click.option("--db", type=click.Path(dir_okay=False, path_type=Path), help="Cache file.")
 @click.option("--scan", "scan_ref", metavar="ID", help="Saved scan: id, name or 'previous'.")
-@click.option("--screen", default="services", show_default=True, help="Screen to start with.")
+@screen_option
 @click.option("--filter", "filter_text", default="", metavar="F", help="Filter to start with.")
 @click.option("--read-only", is_flag=True, help="Look, but record no decision.")
 @click.option("--debug", is_flag=True, help="Print a traceback when something fails.")

@@ -287,7 +287,7 @@ class HistoryScreen(ReadingScreen):
 
     def action_app_scopes(self) -> None:
         """To the rules that are accepted as a whole."""
-        self.undercroft.go("scopes")
+        self.undercroft.go("accepted_rules")
 
     def _together(self, row: EventRow) -> int:
         """How many live decisions were made in the same action, listed here or not."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from textual import on
@@ -23,13 +24,32 @@ from undercroft.triage.reports import ScopeRow
 
 __all__ = ["ScopesScreen"]
 
+
+def _empty(key: Callable[[str], str]) -> tuple[Sequence[Run] | str, ...]:
+    """What would be here, and how it comes here. ``key``: binding id → the key as mapped."""
+    return (
+        (("No rule is accepted as a whole.", "strong"),),
+        "",
+        "A rule that does not matter in one place can be",
+        "accepted there: for findings now and later ones.",
+        "",
+        (
+            (key("go.findings"), "signature"),
+            (" goes to the findings, ", "muted"),
+            (key("finding.accept"), "signature"),
+            (" accepts one;", "muted"),
+        ),
+        "choose there how much it covers.",
+    )
+
+
 _TONES = {"active": "status-accepted", "lapsed": "status-reopened"}
 
 
 class ScopesScreen(ReadingScreen):
     """Newest first."""
 
-    NAME = "scopes"
+    NAME = "accepted rules"
     AUTO_FOCUS = "#scopes"
     CSS = """
     ScopesScreen #scopes-body { height: 1fr; }
@@ -64,20 +84,20 @@ class ScopesScreen(ReadingScreen):
 
     def reload(self) -> None:
         """Read again; the cursor stays on its rule."""
+        if self.undercroft.scan is None:
+            self.table.say(*self.undercroft.nothing_yet())
+            return
         self.fetch("scopes", lambda store, scan: store.scopes(scan), self._show)
 
     def _show(self, rows: list[ScopeRow]) -> None:
         here = self.table.row
         at = next((i for i, row in enumerate(rows) if here and row.event == here.event), 0)
         if not rows:
-            self.table.say(
-                "No rule is accepted as a whole.",
-                "Accept a finding (a) and choose a wider scope than this one finding;",
-                "what it covers, and what it comes to cover later, will stand here.",
-            )
+            self.table.say(*_empty(self.undercroft.mapped))
         self.table.show_rows(rows, cursor=at)
         newly = sum(len(row.newly) for row in rows)
         words = f"{count(newly, 'finding')} newly covered" if newly else "nothing newly covered"
+        words = words if rows else "0 accepted rules"
         self.note = styled(words, "$severity-medium" if newly else "$muted")
 
     @on(VirtualTable.Highlighted, "#scopes")
@@ -145,7 +165,10 @@ class ScopesScreen(ReadingScreen):
                 self.undercroft.decide(EndScope(event, reason), Selection())
 
         self.app.push_screen(
-            PromptDialog("Why does it no longer hold?", subject, placeholder="reason"), end
+            PromptDialog(
+                "Why does it no longer hold?", subject, placeholder="reason", enter="end it"
+            ),
+            end,
         )
 
     def _columns(self) -> list[Column[ScopeRow]]:

@@ -287,7 +287,11 @@ class ServicesScreen(ListingScreen[ServiceRow]):
                     f"unconfirmed:yes seen<{days}d",
                     f"cannot be confirmed for {days} days: {why}",
                 ),
-                (today.newly_covered, "scopes", "newly covered by the acceptance of a rule"),
+                (
+                    today.newly_covered,
+                    "accepted_rules",
+                    "newly covered by the acceptance of a rule",
+                ),
                 (today.conflicts, "history", "decided differently on two copies"),
             )
             if number
@@ -297,7 +301,7 @@ class ServicesScreen(ListingScreen[ServiceRow]):
             return
 
         def chosen(name: str | None) -> None:
-            if name in {"scopes", "history"}:
+            if name in {"accepted_rules", "history"}:
                 self.undercroft.go(name, filter="conflict:yes" if name == "history" else "")
             elif name:
                 self.undercroft.show_findings(name)
