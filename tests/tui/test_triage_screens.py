@@ -194,8 +194,11 @@ async def test_history_is_searched_by_keys_and_verified(tmp_path: Path) -> None:
         assert "-who:bob" in screen_text(app), "as it occurs"
         await press(pilot, "escape")
         assert at(app, HistoryScreen).table.total == 2
-        await press(pilot, "slash", *"whom:bob")
+        await press(pilot, "slash", *"kind:co")
+        assert "'co' at 6 is no value of 'kind': did you mean 'note'?" in screen_text(app)
+        await press(pilot, "escape", *"whom:bob", "enter")
         assert "unknown key 'whom' at 1: did you mean 'who'?" in screen_text(app)
+        assert "/ whom:bob" in screen_text(app), "to be mended"
         await press(pilot, "escape", "escape", "question_mark", *"decided")
         assert "decided since a day or an age ago" in screen_text(app), "the keys of decisions"
         await press(pilot, "escape", "V")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
@@ -120,10 +119,17 @@ class FilterLine(Widget):
         self._once_filled(begin)
 
     def close(self) -> None:
-        """Leave the line; what it says is in force now, and stays visible."""
-        with suppress(FilterError):
-            parse(self.input.value.strip(), self._keys)
-            self._apply(self.input.value.strip())
+        """Leave the line; what it says is in force now, and stays visible.
+
+        What is wrong is to be mended or cleared first: hidden, it would pass for being in force.
+        """
+        text = self.input.value.strip()
+        try:
+            parse(text, self._keys)
+        except FilterError as error:
+            self._complain(error)
+            return
+        self._apply(text)
         self.remove_class("-open")
         self.parts.show_hint(False)
         self.set_class(bool(self._applied), "-active")
@@ -146,7 +152,7 @@ class FilterLine(Widget):
     def offer(self, key: str, prefix: str, values: Sequence[str]) -> None:
         """Values from the store, if they are still what is being typed."""
         place = self._place
-        if place is None or (place.key, place.prefix) != (key, prefix):
+        if not values or place is None or (place.key, place.prefix) != (key, prefix):
             return
         self._offers += [(typed(value), "") for value in values]
         self._hint()
