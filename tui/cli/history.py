@@ -28,7 +28,9 @@ __all__ = ["history_command"]
 @click.option("--text", default="", help="Only lines with these words.")
 @click.option("--who", default="", help="Only decisions of this person.")
 @click.option("--kind", default="", help="accept, fixed, false-positive, reopen, note, undo, …")
-@click.option("--finding", default="", help="Only decisions on this finding (its id, or part of it).")
+@click.option(
+    "--finding", default="", help="Only decisions on this finding (its id, or part of it)."
+)
 @click.option("--since", default="", help="Not older than: 30d, 2026-11-01.")
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many.")
 @click.option("--verify", is_flag=True, help="Check the log instead: status 1 if it was changed.")
