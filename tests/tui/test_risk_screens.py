@@ -13,6 +13,7 @@ from tui.dialogs.fixed import FixedDialog
 from tui.screens.combinations import CombinationsScreen
 from tui.screens.fix_first import FixFirstScreen
 from tui.screens.resource import ResourceScreen
+from undercroft.model import Observation, Outcome
 from undercroft.relations import Relation
 from undercroft.store import Store
 from undercroft.views import Query
@@ -23,8 +24,12 @@ SIZES = [(80, 24), (140, 40)]
 def an_app(tmp_path: Path, screen: str) -> UndercroftApp:
     clock = Clock()
     path = tmp_path / "cache.db"
+    estate = poisoned()
+    nb = estate.resources[0]
+    doubt = Observation("combo", nb.key, Outcome.UNKNOWN, reason="the role could not be read")
+    estate.combinations[nb.key].append(doubt)
     with Store.open(path, clock=clock) as store:
-        save(store, poisoned(), clock, name="here")
+        save(store, estate, clock, name="here")
     return UndercroftApp(
         path, actor="ada <ada@example.com>", clock=clock, rules_pack=lambda: PACK, screen=screen
     )
@@ -128,7 +133,7 @@ async def test_a_combination_is_a_path(tmp_path: Path, size: tuple[int, int]) ->
         await pilot.pause(0.2)
         await settle(pilot)
         assert isinstance(app.screen, CombinationsScreen)
-        assert "1 combination" in screen_text(app)
+        assert "2 combinations" in screen_text(app), "one holds, one may hold"
         assert app.store is not None
         assert app.scan is not None
         finding = only(app.store.findings(app.scan.id, Query()), "toxic")
@@ -145,6 +150,14 @@ async def test_a_combination_is_a_path(tmp_path: Path, size: tuple[int, int]) ->
             assert "bucket-public on train on train" in text
             assert "via DefaultBucket → train" in text
             assert "✂ Close train to outsiders" in text
+        await pilot.press("e")
+        await settle(pilot)
+        assert "1 finding · filter: combination:yes" in screen_text(app)
+        await pilot.press("escape", "j")
+        await pilot.pause(0.2)
+        await settle(pilot)
+        assert "the role could not be read" in screen_text(app)
+        assert "Because." in screen_text(app), "why the rule is there, with nothing else opened"
         await pilot.press("enter")
         await settle(pilot)
         assert "services › nb" in screen_text(app)

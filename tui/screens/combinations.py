@@ -101,8 +101,8 @@ class CombinationsScreen(ListingScreen[Row]):
     def __init__(self) -> None:
         super().__init__()
         self._rest: Timer | None = None
-        self._possible: list[Possible] = []
         self._held = 0
+        """How many hold and match; the others only may hold."""
 
     def body(self) -> ComposeResult:
         """The list, and the path of the combination under the cursor."""
@@ -117,17 +117,19 @@ class CombinationsScreen(ListingScreen[Row]):
     def read_count(self, store: Store, scan_id: int, query: Query) -> int:
         """Those that hold and match, and without a filter those that may hold."""
         self._held = store.count_findings(scan_id, _combined(query))
-        self._possible = [] if query.filter else store.possible_combinations(scan_id)
-        self.undercroft.load_advice()
-        return self._held + len(self._possible)
+        return self._held + len(_may_hold(store, scan_id, query))
 
     def read_rows(
         self, store: Store, scan_id: int, query: Query, start: int, count: int
     ) -> Sequence[Row]:
         """A window over both."""
         rows = [Row(found) for found in store.findings(scan_id, _combined(query), start, count)]
-        first = max(start - self._held, 0)
-        rest = self._possible[first : first + count - len(rows)]
+        if len(rows) == count:
+            return rows
+        # Past the end of those that hold; no count was made yet where all is on one page.
+        self._held = store.count_findings(scan_id, _combined(query))
+        first = start + len(rows) - self._held
+        rest = _may_hold(store, scan_id, query)[first : first + count - len(rows)]
         return [*rows, *(Row(None, found) for found in rest)]
 
     def empty_words(self) -> tuple[str, ...]:
@@ -148,8 +150,13 @@ class CombinationsScreen(ListingScreen[Row]):
             pane.say("")
         elif row.finding is None:
             if row.possible is not None:
-                advice = self.undercroft.advice(row.possible.rule)
-                pane.show(row.key, possible_text(row.possible, advice))
+                key, possible = row.key, row.possible
+
+                def show(_: None) -> None:
+                    advice = self.undercroft.advice(possible.rule)
+                    pane.show(key, possible_text(possible, advice))
+
+                self.fetch("path", lambda *_: self.undercroft.load_advice(), show)
         else:
             finding = row.finding
 
@@ -157,7 +164,11 @@ class CombinationsScreen(ListingScreen[Row]):
                 advice = self.undercroft.advice(finding.rule)
                 pane.show(finding.id, attack_path_text(path, advice))
 
-            self.fetch("path", lambda store, scan: store.attack_path(scan, finding.id), done)
+            def work(store: Store, scan: int) -> AttackPath:
+                self.undercroft.load_advice()
+                return store.attack_path(scan, finding.id)
+
+            self.fetch("path", work, done)
 
     def reload(self) -> None:
         """The list, and the path again: a decision may have changed it."""
@@ -185,6 +196,11 @@ class CombinationsScreen(ListingScreen[Row]):
         if row is not None:
             key = row.finding.resource_key if row.finding else ""
             self.undercroft.show_service(key or (row.possible.service.key if row.possible else ""))
+
+
+def _may_hold(store: Store, scan_id: int, query: Query) -> Sequence[Possible]:
+    """What could not be told; a filter is about findings, which these are not."""
+    return () if query.filter else store.possible_combinations(scan_id)
 
 
 def _combined(query: Query) -> Query:
