@@ -15,6 +15,7 @@ from tui.dialogs.context import Context
 from tui.dialogs.decision import DecisionDialog
 from tui.dialogs.results import Fixed
 from tui.text import content, shown
+from tui.widgets.hanging import HangingText
 
 __all__ = ["FixedDialog"]
 
@@ -45,7 +46,7 @@ class FixedDialog(DecisionDialog[Fixed]):
     def fields(self) -> ComposeResult:
         """The fix, a note, and what happens then."""
         with VerticalScroll(id="fix"):
-            yield Static(content("looking up the fix…"), id="fix-text", classes="hint")
+            yield HangingText(content("looking up the fix…"), id="fix-text", classes="hint")
         with Horizontal(classes="field"):
             yield Static("Note", classes="label")
             yield Input(id="note", placeholder="optional: the change, the ticket")

@@ -17,6 +17,7 @@ from textual.widgets import Input, Static
 from tui.dialogs.base import Choice, Choices, Dialog, Suggest
 from tui.scanning import Discovery, Found, Preflight, ScanRequest
 from tui.text import ago, content, styled
+from tui.widgets.hanging import HangingText
 from undercroft.clock import utc_now
 
 __all__ = ["ScanSetupDialog", "split_regions"]
@@ -137,7 +138,7 @@ class ScanSetupDialog(Dialog[ScanRequest]):
             yield Static("Name", classes="label")
             yield Input(id="name", placeholder="optional, to find this scan again")
         with VerticalScroll(id="check-box", can_focus=False):
-            yield Static(id="check")
+            yield HangingText(id="check")
 
     def on_mount(self) -> None:
         """Look around."""

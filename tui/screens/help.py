@@ -28,6 +28,7 @@ from tui.glyphs import (
     status_tone,
 )
 from tui.text import content, styled
+from tui.widgets.hanging import HangingText
 from undercroft.filter import KEYS, Keys
 from undercroft.model import LAYERS, Severity
 
@@ -147,7 +148,7 @@ class HelpScreen(ModalScreen[None]):
             yield Input(placeholder="type to find a key", id="help-filter", compact=True)
             with Horizontal(id="help-columns"):
                 yield Static(id="help-left")
-                yield Static(id="help-right")
+                yield HangingText(id="help-right")
 
     def on_mount(self) -> None:
         """Read the bindings of the screen beneath."""

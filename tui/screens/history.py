@@ -21,6 +21,7 @@ from tui.selection import Selection
 from tui.text import ago, content, count, styled
 from tui.widgets.columns import Column, Run
 from tui.widgets.filter_line import FilterLine
+from tui.widgets.hanging import HangingText
 from tui.widgets.table import VirtualTable
 from undercroft.model import Json
 from undercroft.triage.events import verify
@@ -138,7 +139,7 @@ class HistoryScreen(ReadingScreen):
                     self._columns(), key=lambda row: row.id, id="events", markable=False
                 )
             with VerticalScroll(id="event"):
-                yield Static(id="event-words")
+                yield HangingText(id="event-words")
 
     @property
     def table(self) -> VirtualTable[EventRow]:

@@ -27,6 +27,7 @@ from tui.screens.resource_tables import (
 from tui.selection import Selection
 from tui.text import ago, content, count, place_of, styled
 from tui.widgets.finding_text import path_text, status_text
+from tui.widgets.hanging import HangingText
 from tui.widgets.json_pane import JsonPane
 from tui.widgets.json_tree import JsonTree, Mark
 from tui.widgets.lines import side_by_side
@@ -128,7 +129,7 @@ class ResourceScreen(ActingScreen):
                 yield findings_table()
                 yield history_table()
                 with VerticalScroll(id="side-words", can_focus=False):
-                    yield Static(id="side-text")
+                    yield HangingText(id="side-text")
 
     def on_mount(self) -> None:
         """Where one came from stays in the crumbs."""

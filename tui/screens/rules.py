@@ -19,6 +19,7 @@ from tui.glyphs import badge, severity_tone
 from tui.screens.reading import ReadingScreen
 from tui.text import content, count, styled
 from tui.widgets.columns import Column, Run
+from tui.widgets.hanging import HangingText
 from tui.widgets.table import VirtualTable
 from undercroft.views import Query
 
@@ -72,7 +73,7 @@ class RulesScreen(ReadingScreen):
                     self._columns(), key=lambda rule: rule.id, id="rules", markable=False
                 )
             with VerticalScroll(id="rule"):
-                yield Static(id="rule-words")
+                yield HangingText(id="rule-words")
 
     @property
     def table(self) -> VirtualTable[AnyRule]:

@@ -17,6 +17,7 @@ from tui.screens.coverage import STATE_GLYPH, STATE_TONE, coverage_words, scope_
 from tui.screens.reading import ReadingScreen
 from tui.text import ago, count, styled
 from tui.widgets.columns import Column, Run
+from tui.widgets.hanging import HangingText
 from tui.widgets.table import VirtualTable
 from undercroft.model import Coverage
 from undercroft.text import minute, standing
@@ -63,7 +64,7 @@ class ScansScreen(ReadingScreen):
                 self._columns(), key=lambda row: str(row.id), id="scans", markable=False
             )
             with VerticalScroll(id="coverage"):
-                yield Static(id="coverage-words")
+                yield HangingText(id="coverage-words")
 
     @property
     def table(self) -> VirtualTable[ScanRow]:

@@ -8,9 +8,9 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.widgets import Static
 
 from tui.keymap import bind
+from tui.widgets.hanging import HangingText
 
 __all__ = ["DetailPane"]
 
@@ -20,7 +20,6 @@ class DetailPane(VerticalScroll, can_focus=True):
 
     DEFAULT_CSS = """
     DetailPane { padding: 0 1; background: $background; scrollbar-size-vertical: 1; }
-    DetailPane > Static { width: 1fr; height: auto; }
     """
     BINDINGS: ClassVar[list[BindingType]] = bind(
         "detail.down",
@@ -37,11 +36,11 @@ class DetailPane(VerticalScroll, can_focus=True):
 
     def compose(self) -> ComposeResult:
         """One text."""
-        yield Static()
+        yield HangingText()
 
     def show(self, subject: str, text: Content) -> None:
         """Show a text about a subject; another subject starts at its top."""
-        self.query_one(Static).update(text)
+        self.query_one(HangingText).update(text)
         if subject != self._subject:
             self._subject = subject
             self.scroll_home(animate=False)
