@@ -340,6 +340,7 @@ async def test_a_critical_rule_names_the_services_and_asks_twice(tmp_path: Path)
         await press(pilot, "enter")
         text = screen_text(app)
         assert "Press enter once more" in text
+        assert "env=dev" not in text, "nothing is to be filled in any more"
         assert "fraud-scoring" in text
         assert "research" in text
         assert status(app, ADMIN) == "open"

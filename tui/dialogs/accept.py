@@ -21,6 +21,7 @@ from tui.dialogs.decision import DecisionDialog
 from tui.dialogs.results import Accept, AcceptRule
 from tui.dialogs.until import UntilField
 from tui.text import content, shown
+from tui.widgets.hanging import HangingText
 from undercroft.triage.limits import MAX_DAYS
 from undercroft.triage.scopes import Scope
 from undercroft.views import ResourceRef
@@ -54,7 +55,7 @@ class AcceptDialog(DecisionDialog[Accept | AcceptRule]):
         & .-wide #tags-field { display: block; }
         & .-sure #scope-hint { display: none; }
         & .-sure #services { display: block; }
-        & .-sure .field, & .-sure UntilField, & .-scopes.-sure #scope-field, & .-scopes.-sure #scope-hint, & .-sure #reason, & .-sure .hint, & .-sure .label { display: none; }
+        & .-sure .field, & .-wide.-sure #tags-field, & .-sure UntilField, & .-scopes.-sure #scope-field, & .-scopes.-sure #scope-hint, & .-sure #reason, & .-sure .hint, & .-sure .label { display: none; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -103,7 +104,7 @@ class AcceptDialog(DecisionDialog[Accept | AcceptRule]):
             yield Input(id="tags", placeholder="optional: env=dev, team=ml")
         yield Static(id="weight")
         with VerticalScroll(id="services"):
-            yield Static(id="service-names")
+            yield HangingText(id="service-names")
 
     def on_mount(self) -> None:
         """Begin with the reason."""
