@@ -269,7 +269,7 @@ class DecidingApp(KeystrokesApp):
         """In a worker: read the rules, once."""
         if self._advice is None and self.rules_pack is not None:
             self._advice = {
-                rule.id: Advice(rule.why, rule.fix.text, rule.fix.command)
+                rule.id: Advice(rule.why, rule.fix.text, rule.fix.command, rule.title)
                 for rule in self.rules_pack().entries()
             }
 

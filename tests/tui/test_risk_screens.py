@@ -156,6 +156,7 @@ async def test_a_combination_is_a_path(tmp_path: Path, size: tuple[int, int]) ->
         await pilot.press("escape", "j")
         await pilot.pause(0.2)
         await settle(pilot)
+        assert "possible: Everything at once" in screen_text(app)
         assert "the role could not be read" in screen_text(app)
         assert "Because." in screen_text(app), "why the rule is there, with nothing else opened"
         await pilot.press("enter")

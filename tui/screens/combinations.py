@@ -35,6 +35,8 @@ class Row:
 
     finding: FindingRow | None
     possible: Possible | None = None
+    title: str = ""
+    """Of the rule of one that is only possible."""
 
     @property
     def key(self) -> str:
@@ -53,14 +55,14 @@ def _severity(row: Row) -> Run:
 
 def _status(row: Row) -> Run:
     if row.finding is None:
-        return ("?", "severity-medium")
+        return ("", "muted")
     return (STATUS_GLYPH.get(row.finding.status, "•"), status_tone(row.finding.status))
 
 
 def _title(row: Row) -> Run:
     if row.finding is not None:
         return (row.finding.title, "strong")
-    return (f"possible: {row.possible.rule if row.possible else ''}", "muted")
+    return (f"possible: {row.title}", "muted")
 
 
 def _service(row: Row) -> Run:
@@ -130,7 +132,10 @@ class CombinationsScreen(ListingScreen[Row]):
         self._held = store.count_findings(scan_id, _combined(query))
         first = start + len(rows) - self._held
         rest = _may_hold(store, scan_id, query)[first : first + count - len(rows)]
-        return [*rows, *(Row(None, found) for found in rest)]
+        if rest:
+            self.undercroft.load_advice()
+        titles = {found.rule: self.undercroft.advice(found.rule).title for found in rest}
+        return [*rows, *(Row(None, found, titles[found.rule] or found.rule) for found in rest)]
 
     def empty_words(self) -> tuple[str, ...]:
         """None is good news, if everything was read."""

@@ -55,8 +55,8 @@ def possible_text(found: Possible, advice: Advice) -> Content:
     """What could not be told, and why."""
     lines = [
         Content.styled("? possible", "bold $severity-medium"),
-        styled(found.service.name, "bold $strong"),
-        styled(found.rule, "$muted"),
+        styled(advice.title or found.rule, "bold $strong"),
+        styled(f"{found.service.name} · {found.rule}", "$muted"),
         Content(""),
         styled(found.reason, "$plain"),
         Content(""),

@@ -33,6 +33,7 @@ class Advice:
     why: str = ""
     fix: str = ""
     command: str = ""
+    title: str = ""
 
 
 def finding_text(
