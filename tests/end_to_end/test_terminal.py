@@ -83,7 +83,7 @@ def test_the_first_scan_from_the_screen(new_shell: Shell, small_cloud: Cloud) ->
         screen.press("Enter")
         screen.wait_for("eu-central-1", "check, then start")
         screen.press("Enter")
-        screen.wait_for("123456789012", "press enter to start")
+        screen.wait_for("123456789012", "start the scan")
         screen.press("Enter")
         screen.wait_for("Scan finished", "Nothing went wrong")
         screen.press("H")
