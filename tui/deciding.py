@@ -13,7 +13,6 @@ from textual.message import Message
 from textual.reactive import var
 from textual.screen import Screen
 
-from tui.console import console_url
 from tui.keymap import KEYS
 from tui.keystrokes import KeystrokesApp
 from tui.messages import (
@@ -25,8 +24,6 @@ from tui.messages import (
     UndoNamed,
 )
 from tui.text import count, shown
-from tui.widgets.finding_text import Advice
-from undercroft.protocols import Cancelled
 from undercroft.views import Query, ScanRow
 
 if TYPE_CHECKING:
@@ -36,6 +33,7 @@ if TYPE_CHECKING:
     from tui.dialogs.results import Decide
     from tui.selection import Selection
     from tui.settings import Settings
+    from tui.widgets.finding_text import Advice
     from undercroft.store import Store
     from undercroft.triage.decide import Action, Triage
     from undercroft.triage.previewing import Consequences
@@ -170,6 +168,7 @@ class DecidingApp(KeystrokesApp):
         takes a while, and can stop it.
         """
         from tui.dialogs.recording import RecordingDialog
+        from undercroft.protocols import Cancelled
 
         stop = threading.Event()
         progress = RecordingDialog(stop.set, *what)
@@ -263,11 +262,15 @@ class DecidingApp(KeystrokesApp):
 
     def advice(self, rule: str) -> Advice:
         """What a rule says about why and how to fix; empty until the rules have been read."""
+        from tui.widgets.finding_text import Advice
+
         return (self._advice or {}).get(rule, Advice())
 
     def load_advice(self) -> None:
         """In a worker: read the rules, once."""
         if self._advice is None and self.rules_pack is not None:
+            from tui.widgets.finding_text import Advice
+
             self._advice = {
                 rule.id: Advice(rule.why, rule.fix.text, rule.fix.command, rule.title)
                 for rule in self.rules_pack().entries()
@@ -300,6 +303,8 @@ class DecidingApp(KeystrokesApp):
 
     def open_console(self, provider: str, native_id: str, account: str = "") -> None:
         """Show a resource in its cloud's console: in a browser here, else as a link."""
+        from tui.console import console_url
+
         url = console_url(provider, native_id, account)
         if not url:
             self.say_why("There is no console page known for this resource.")

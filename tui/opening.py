@@ -137,8 +137,7 @@ def _lapsed_since(how: Opening, store: Store, scan: ScanRow | None) -> Lapses:
     ).start()
     if not since or scan is None:
         return Lapses(since)
-    rows = store.findings(scan.id, Query(Lapses(since).filter), 0, _LAPSES)
-    return Lapses(since, frozenset(row.id for row in rows))
+    return Lapses(since, frozenset(store.lapsed(scan.id, since, _LAPSES)[1]))
 
 
 def read_today(store: Store, scan_id: int, lapses: Lapses, days: int) -> tuple[Today, int]:
@@ -146,7 +145,7 @@ def read_today(store: Store, scan_id: int, lapses: Lapses, days: int) -> tuple[T
 
     ``days``: how long a finding may go without a look.
     """
-    lapsed = store.count_findings(scan_id, Query(lapses.filter)) if lapses.filter else 0
+    lapsed = store.lapsed(scan_id, lapses.since)[0] if lapses.since else 0
     return store.today(scan_id, days), lapsed
 
 

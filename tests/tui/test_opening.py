@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from tests.tui.estate import NOW, seed
 from tests.tui.piloting import screen_text, settle
 from tui.app import UndercroftApp
 from tui.opening import Ahead, Opening
+from tui.saved_views import remember_opened
 from tui.settings import Settings
 from undercroft.store import NotFoundError, Store
 
@@ -53,6 +56,30 @@ async def test_what_cannot_be_opened_ahead_is_said(tmp_path: Path, large_cache: 
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         assert "could not be opened" in screen_text(app)
+
+
+def test_reading_ahead_loads_nothing_that_filters_decides_or_writes(
+    large_cache: Path, tmp_path: Path
+) -> None:
+    config = tmp_path / "config.toml"
+    remember_opened(config, large_cache, "2026-01-01T00:00:00Z")
+    code = f"""
+import sys
+from pathlib import Path
+from tui.opening import Ahead, Opening
+from tui.settings import Settings
+from undercroft.clock import utc_now
+
+settings = Settings(path=Path({str(config)!r}))
+cache = Ahead(Opening(Path({str(large_cache)!r}), None, False, utc_now, settings)).result()
+assert cache.home.rows and cache.lapses.since
+print(*(name.removeprefix("undercroft.") for name in sys.modules))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    found = set(done.stdout.split())
+    assert "store.read_services" in found
+    unwanted = {"hashlib", "filter", "graph", "feeds", "store.decisions", "store.statuses"}
+    assert not found & {*unwanted, "store.writer", "triage.events", "triage.status", "textual"}
 
 
 def test_where_nothing_can_be_written_one_can_look_and_every_deciding_key_says_why(

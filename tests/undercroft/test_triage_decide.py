@@ -527,6 +527,10 @@ class TestUndo:
         assert [set(estate.rows(asked)) for asked in ("lapsed:3d", "lapsed:1d", "-lapsed:3d")] == [
             {"a"}, set(), set("bcde")
         ]  # fmt: skip
+        scan, (ended,) = estate.store.scan().id, estate.ids("a")
+        for days, most, found in ((3, 5, (1, [ended])), (3, 0, (1, [])), (1, 5, (0, []))):
+            since = stamp(estate.now - timedelta(days=days))
+            assert estate.store.lapsed(scan, since, most) == found
 
     def test_notes_and_assignments_too(self, estate: Estate) -> None:
         estate.ada.note(estate.ids("a"), text="hello")

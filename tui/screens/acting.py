@@ -13,7 +13,6 @@ from tui.screens.base import BaseScreen
 from tui.selection import Selection
 from tui.text import shown
 from tui.widgets.filter_line import FilterLine
-from tui.widgets.finding_text import copied
 from undercroft.model import Severity
 from undercroft.views import FindingRow
 
@@ -164,6 +163,8 @@ class ActingScreen(BaseScreen):
         """The finding, as text, to the clipboard of the terminal (also over SSH)."""
 
         def act(row: FindingRow) -> None:
+            from tui.widgets.finding_text import copied
+
             self.app.copy_to_clipboard(copied(row))
             self.notify(f"Copied: {shown(row.title)}", markup=False)
 

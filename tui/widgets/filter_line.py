@@ -1,4 +1,7 @@
-"""The filter line: live, with completion of keys and values, errors under it at their place."""
+"""The filter line: live, with completion of keys and values, errors under it at their place.
+
+What understands filters is imported when there is one: the first frame has none.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,12 @@ from textual.message import Message
 from textual.widget import Widget
 
 from tui.text import shown, styled
-from undercroft.filter import KEYS, Completion, FilterError, Keys, complete, offers, parse, typed
 
 if TYPE_CHECKING:
     from textual.widgets import Input
 
     from tui.widgets.filter_input import FilterInput, FilterParts
+    from undercroft.filter import Completion, FilterError, Keys
 
 __all__ = ["FilterLine"]
 
@@ -55,10 +58,11 @@ class FilterLine(Widget):
         self,
         *,
         placeholder: str = "words, severity>=high, layer:identity …",
-        keys: Keys = KEYS,
+        keys: Keys | None = None,
     ) -> None:
+        """``keys``: those that may be asked for; None: those of findings."""
         super().__init__()
-        self._keys = keys
+        self._wanted_keys = keys
         self._placeholder = placeholder
         self._parts: FilterParts | None = None
         self._applied = ""
@@ -66,6 +70,12 @@ class FilterLine(Widget):
         self._offers: list[tuple[str, str]] = []
         self._chosen = -1
         self._completing = False
+
+    @property
+    def _keys(self) -> Keys:
+        from undercroft.filter import KEYS
+
+        return KEYS if self._wanted_keys is None else self._wanted_keys
 
     @property
     def text(self) -> str:
@@ -124,9 +134,8 @@ class FilterLine(Widget):
         What is wrong is to be mended or cleared first: hidden, it would pass for being in force.
         """
         text = self.input.value.strip()
-        try:
-            parse(text, self._keys)
-        except FilterError as error:
+        error = self._wrong(text)
+        if error is not None:
             self._complain(error)
             return
         self._apply(text)
@@ -138,9 +147,7 @@ class FilterLine(Widget):
     def set(self, text: str) -> None:
         """Put a filter in force from elsewhere; one that is wrong is there to be mended."""
         self.set_class(bool(text), "-active")
-        try:
-            parse(text, self._keys)
-        except FilterError:
+        if self._wrong(text):
             self.open()
 
         def put() -> None:
@@ -154,6 +161,8 @@ class FilterLine(Widget):
         place = self._place
         if not values or place is None or (place.key, place.prefix) != (key, prefix):
             return
+        from undercroft.filter import typed
+
         self._offers += [(typed(value), "") for value in values]
         self._hint()
 
@@ -165,9 +174,8 @@ class FilterLine(Widget):
         else:
             self._look()
         text = event.value.strip()
-        try:
-            parse(text, self._keys)
-        except FilterError as error:
+        error = self._wrong(text)
+        if error is not None:
             if self.input.cursor_position >= len(event.value) and self._still_typing(error):
                 return
             self._complain(error)
@@ -176,6 +184,16 @@ class FilterLine(Widget):
             self._hint()
         if not self._begins_key(event.value):
             self._apply(text)
+
+    def _wrong(self, text: str) -> FilterError | None:
+        """What is wrong with a filter; None where it can be understood."""
+        from undercroft.filter import FilterError, parse
+
+        try:
+            parse(text, self._keys)
+        except FilterError as error:
+            return error
+        return None
 
     def _begins_key(self, text: str) -> bool:
         """Whether the last word may become a key: the list waits, rather than be empty meanwhile."""
@@ -200,6 +218,8 @@ class FilterLine(Widget):
 
     def _look(self) -> None:
         """What is being typed, and what could be offered for it."""
+        from undercroft.filter import complete, offers
+
         text = self.input.value
         self._place = place = complete(text, self.input.cursor_position, self._keys)
         self._offers = offers(place, _OFFERS, self._keys)

@@ -24,10 +24,19 @@ class Inks:
     def __init__(self, widget: Widget) -> None:
         self._widget = widget
         self._styles: dict[tuple[str, str], Style] = {}
+        self._ground: Style | None = None
 
     def forget(self) -> None:
         """Look everything up again."""
         self._styles.clear()
+        self._ground = None
+
+    @property
+    def ground(self) -> Style:
+        """The widget's own ``rich_style``, which is worked out anew for whoever asks the widget."""
+        if self._ground is None:
+            self._ground = self._widget.rich_style
+        return self._ground
 
     @property
     def plain_terminal(self) -> bool:

@@ -190,7 +190,7 @@ class TowerView(Widget, can_focus=True):
     def render_line(self, y: int) -> Strip:
         """One line: pointer, block, gap, the network's block."""
         width = self.size.width
-        blank = self.rich_style
+        blank = self._inks.ground
         if len(self.blocks) != len(LAYERS):
             return Strip.blank(width, blank)
         step = self._tall + 1
@@ -219,14 +219,14 @@ class TowerView(Widget, can_focus=True):
         worst = self.blocks[index].worst
         chosen = self.choosing and index == self.selected
         name = f"block-{worst.value if worst else 'none'}{'-selected' if chosen else ''}"
-        return self.rich_style + self._inks.pair(ground=name), chosen
+        return self._inks.ground + self._inks.pair(ground=name), chosen
 
     def _seam(self, index: int, width: int) -> list[Segment]:
         """The upper edge of a block: half a cell of mortar, or a line without colour."""
         fill, _ = self._paint(index)
         if self.app.native_ansi_color:
-            return [Segment("─" * width, self.rich_style + self._inks.tone("faint"))]
-        edge = Style(color=fill.bgcolor, bgcolor=self.rich_style.bgcolor)
+            return [Segment("─" * width, self._inks.ground + self._inks.tone("faint"))]
+        edge = Style(color=fill.bgcolor, bgcolor=self._inks.ground.bgcolor)
         return [Segment("▄" * width, edge)]
 
     def _block_line(self, index: int, line: int, width: int) -> list[Segment]:

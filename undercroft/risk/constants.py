@@ -7,11 +7,9 @@ a score, volume never outweighs severity, and what is unknown is never taken for
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from enum import StrEnum
 from functools import cached_property
 from itertools import pairwise
@@ -248,6 +246,8 @@ class RiskModel:
     @cached_property
     def digest(self) -> str:
         """Names these constants: equal where every one of them is (16 hexadecimal digits)."""
+        import hashlib
+
         return hashlib.sha256(f"{RISK_MODEL} {self.text}".encode()).hexdigest()[:16]
 
     @cached_property
@@ -368,6 +368,8 @@ def _check_promises(table: Table) -> None:
 
 
 def _near(name: object, known: Mapping[str, object]) -> str:
+    from difflib import get_close_matches
+
     near = get_close_matches(str(name), known, 1)
     return f"; did you mean {near[0]}?" if near else f"; known: {', '.join(known)}"
 

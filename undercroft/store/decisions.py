@@ -15,13 +15,13 @@ from undercroft.store.connection import Database, bump
 from undercroft.store.encode import clean, dump
 from undercroft.store.errors import NotFoundError
 from undercroft.store.refresh import refresh_findings
+from undercroft.store.replica import own_replica
 from undercroft.store.scans import FINISHED
 from undercroft.store.scoped import covered, place_of
 from undercroft.store.sharing import (
     in_conflict,
     known_disputes,
     known_ids,
-    own_replica,
     report,
     standing,
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -113,6 +112,8 @@ def body_of(resource: Resource) -> Body:
         len(resource.unknown),
         len({reason for reason in resource.unknown.values() if is_gap(reason)}),
     )
+    import hashlib  # only writing needs it, and it brings OpenSSL along
+
     digest = hashlib.sha256(dump([columns, content]).encode()).digest()
     return Body(digest, (digest, *columns), content)
 
@@ -210,6 +211,8 @@ def evidence_of(text: str) -> tuple[Evidence, ...]:
 
 def evidence_text(observation: Observation) -> tuple[str, str]:
     """What decided as JSON, and its hash, which changes with the values and with nothing else."""
+    import hashlib
+
     evidence = observation.evidence
     if len(evidence) == 1:
         text = _encode(((evidence[0].path, evidence[0].value),))

@@ -7,6 +7,7 @@ import sqlite3
 from functools import lru_cache
 
 from undercroft.risk.constants import DEFAULT, RISK_MODEL, RiskModel
+from undercroft.store.scans import PUBLISHED
 
 __all__ = ["TABLES", "keep", "model_of", "models"]
 
@@ -15,7 +16,7 @@ TABLES = (
         digest TEXT PRIMARY KEY, version INTEGER NOT NULL, constants TEXT NOT NULL
     ) STRICT, WITHOUT ROWID""",
     # Until now there was only the one model, with its constants as published.
-    f"""ALTER TABLE scan ADD COLUMN model TEXT NOT NULL DEFAULT '{DEFAULT.digest}'""",
+    f"""ALTER TABLE scan ADD COLUMN model TEXT NOT NULL DEFAULT '{PUBLISHED}'""",
 )
 
 

@@ -6,14 +6,15 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from operator import itemgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from undercroft.graph import Graph
-from undercroft.risk import RiskModel
 from undercroft.store.connection import Database
 from undercroft.store.encode import edge_of
 from undercroft.store.models import model_of
 from undercroft.views import Path, Step
+
+if TYPE_CHECKING:
+    from undercroft.risk import RiskModel
 
 __all__ = ["closure_rows", "insert", "path_to", "write_closure"]
 
@@ -38,6 +39,8 @@ def closure_rows(
     """(scan, service, resource, attenuation, hops, last edge) of everything beneath every AI
     service, in batches.
     """
+    from undercroft.graph import Graph  # not for a path, which readers ask for
+
     numbers: dict[tuple[str, str, str, str, str], int] = {}
     keys: dict[str, int] = {}
 

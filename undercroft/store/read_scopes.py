@@ -20,7 +20,7 @@ from undercroft.triage.scopes import Scope, scope_of
 from undercroft.triage.when import lapse_instant
 from undercroft.views import EventRow, FindingRow
 
-__all__ = ["conflicts", "covered_now", "lapsed_acceptance", "news", "scopes", "unused"]
+__all__ = ["conflicts", "covered_now", "lapsed_acceptance", "scopes", "unused"]
 
 _OVER = "('fixed', 'gone', 'retired')"
 _PART = 500
@@ -107,16 +107,6 @@ def conflicts(database: Database) -> list[tuple[str, tuple[EventRow, ...]]]:
             rows = event_rows(connection, f"WHERE id IN ({marks})", ids, frozenset())
             found.append((finding, tuple(sorted(rows, key=lambda row: ids.index(row.id)))))
         return found
-
-
-def news(database: Database, scan_id: int) -> tuple[int, int]:
-    """Findings that scopes have come to cover and nobody has seen, and those in conflict."""
-    connection = database.connection()
-    scoped = connection.execute("SELECT 1 FROM event WHERE type = 'scope_accept' LIMIT 1")
-    newly = 0
-    if scoped.fetchone() is not None:
-        newly = sum(len(scope.newly) for scope in scopes(database, scan_id))
-    return newly, len(known_disputes(database))
 
 
 def unused(database: Database, scan_id: int) -> list[EventRow]:

@@ -13,12 +13,10 @@ from undercroft import risk
 from undercroft.clock import stamp
 from undercroft.model import LAYERS, Layer
 from undercroft.store import scans
-from undercroft.store.columns import condition, service_columns
 from undercroft.store.connection import Database
 from undercroft.store.encode import REF_COLUMNS, load, ref_of, severity_of
 from undercroft.store.errors import NotFoundError, StoreError
 from undercroft.store.fresh import ensure_fresh
-from undercroft.store.lookup import Lookup
 from undercroft.store.models import model_of
 from undercroft.store.reach import path_to
 from undercroft.store.rollup import ACTIVE_SQL, score_items
@@ -148,11 +146,17 @@ def _unseen(connection: sqlite3.Connection, scan_id: int, since: datetime) -> li
 
 
 def _where(database: Database, scan_id: int, query: Query) -> tuple[str, list[Any]]:
-    columns = service_columns(Lookup(database, scan_id))
-    text, bound = condition(query.filter, columns, database.clock())
-    parts, values = ["v.scan = ?"], [scan_id, *bound]
-    if text != "1":
+    parts = ["v.scan = ?"]
+    values: list[Any] = [scan_id]
+    if query.filter.strip():
+        # The first screen asks for no filter, and does not wait for what understands one.
+        from undercroft.store.columns import condition, service_columns
+        from undercroft.store.lookup import Lookup
+
+        columns = service_columns(Lookup(database, scan_id))
+        text, bound = condition(query.filter, columns, database.clock())
         parts.append(f"({text})")
+        values += bound
     if query.service is not None:
         parts.append("r.key = ?")
         values.append(query.service)

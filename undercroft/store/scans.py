@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from undercroft.model import Coverage, CoverageStatus
-from undercroft.store import wordings
 from undercroft.store.connection import Database, bump
 from undercroft.store.encode import clean, load
 from undercroft.store.errors import AmbiguousError, NotFoundError, StoreError
@@ -242,6 +241,8 @@ def _collect_garbage(connection: sqlite3.Connection) -> None:
     Those of a scan that is still being written are safe: its snapshot rows refer to them, and both
     are written in one transaction.
     """
+    from undercroft.store import wordings
+
     connection.execute(
         "DELETE FROM judgement WHERE id NOT IN ("
         "SELECT judgement FROM snapshot WHERE judgement IS NOT NULL "

@@ -4,14 +4,12 @@
 
 from __future__ import annotations
 
-import secrets
-import socket
 import sqlite3
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from weakref import WeakKeyDictionary
 
 from undercroft.store.connection import Database
+from undercroft.store.replica import is_shared
 from undercroft.store.scans import FINISHED
 from undercroft.store.scoped import place_of
 from undercroft.store.statuses import book_for, whole_book
@@ -23,46 +21,11 @@ __all__ = [
     "in_conflict",
     "known_disputes",
     "known_ids",
-    "own_replica",
     "report",
-    "settle",
     "standing",
 ]
 
 _PART = 500
-
-
-def own_replica(connection: sqlite3.Connection, path: Path) -> str:
-    """The id under which this very file writes its chain. Inside the transaction that appends.
-
-    A copied file would go on with the same chain, and two copies of it could not be told from a
-    forged one. So the id belongs to the file's place on one machine, and a copy takes a new one.
-    """
-    home = f"{socket.gethostname()}:{_inode(path)}"
-    known = dict(
-        connection.execute(
-            "SELECT key, value FROM meta WHERE key IN ('replica', 'home')"
-        ).fetchall()
-    )
-    if known.get("home") == home:
-        return str(known["replica"])
-    if "home" in known:
-        known["replica"] = secrets.token_hex(8)
-        connection.execute("UPDATE meta SET value = ? WHERE key = 'replica'", (known["replica"],))
-    connection.execute(
-        "INSERT INTO meta (key, value) VALUES ('home', ?1) "
-        "ON CONFLICT (key) DO UPDATE SET value = ?1",
-        (home,),
-    )
-    return str(known["replica"])
-
-
-def settle(database: Database) -> None:
-    """Note where a cache is when it is first opened for writing, before anybody copies it."""
-    found = database.connection().execute("SELECT 1 FROM meta WHERE key = 'home'").fetchone()
-    if found is None:
-        with database.transaction() as connection:
-            own_replica(connection, database.path)
 
 
 def standing(connection: sqlite3.Connection, findings: Sequence[str]) -> dict[str, tuple[str, str]]:
@@ -96,8 +59,7 @@ def disputes(connection: sqlite3.Connection) -> dict[str, tuple[Event, ...]]:
     """Finding → the decisions that copies made without knowing of each other, the one in force
     first; findings in the order of their ids.
     """
-    copies = connection.execute("SELECT count(DISTINCT replica) FROM event").fetchone()[0]
-    if copies < 2:
+    if not is_shared(connection):
         # Whoever decides on one copy knows what was decided there.
         return {}
     book = whole_book(connection)
@@ -122,13 +84,6 @@ def known_disputes(database: Database) -> dict[str, tuple[Event, ...]]:
     if known is None or known[0] != revision:
         known = _KNOWN[database] = (revision, disputes(database.connection()))
     return known[1]
-
-
-def _inode(path: Path) -> int:
-    try:
-        return path.stat().st_ino
-    except OSError:
-        return 0
 
 
 def known_ids(connection: sqlite3.Connection, ids: Sequence[str]) -> set[str]:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         feeds,
         grouping,
         health,
+        news,
         previews,
         read_bills,
         read_details,
@@ -40,8 +41,8 @@ if TYPE_CHECKING:
         read_scopes,
         read_services,
         read_trends,
+        replica,
         scans,
-        sharing,
         suggest,
     )
     from undercroft.store.controls import Frameworks
@@ -75,6 +76,7 @@ else:
     feeds = Later("undercroft.store.feeds")
     grouping = Later("undercroft.store.grouping")
     health = Later("undercroft.store.health")
+    news = Later("undercroft.store.news")
     previews = Later("undercroft.store.previews")
     read_bills = Later("undercroft.store.read_bills")
     read_details = Later("undercroft.store.read_details")
@@ -83,8 +85,8 @@ else:
     read_scopes = Later("undercroft.store.read_scopes")
     read_services = Later("undercroft.store.read_services")
     read_trends = Later("undercroft.store.read_trends")
+    replica = Later("undercroft.store.replica")
     scans = Later("undercroft.store.scans")
-    sharing = Later("undercroft.store.sharing")
     suggest = Later("undercroft.store.suggest")
 
 __all__ = ["Store"]
@@ -124,7 +126,7 @@ class Store:
         try:
             if not read_only:
                 scans.clean_interrupted(database)
-                sharing.settle(database)
+                replica.settle(database)
             # The first look into one of our tables: says here if the file is damaged.
             database.meta("replica")
             return cls(database)
@@ -411,9 +413,15 @@ class Store:
 
     def today(self, scan_id: int, unconfirmed_days: int = UNCONFIRMED_DAYS) -> Today:
         """What calls for action; ``unconfirmed_days``: how long a finding may go without a look."""
-        newly, conflicts = read_scopes.news(self._db, scan_id)
+        newly, conflicts = news.news(self._db, scan_id)
         today = read_services.today(self._db, scan_id, unconfirmed_days)
         return replace(today, newly_covered=newly, conflicts=conflicts)
+
+    def lapsed(self, scan_id: int, since: str, most: int = 0) -> tuple[int, list[str]]:
+        """How many findings have an acceptance that ended since a moment (RFC 3339), as the filter
+        ``lapsed:`` finds them; and the ids of ``most`` of them.
+        """
+        return news.lapsed(self._db, scan_id, since, most)
 
     def compare(self, older: int, newer: int, other: Store | None = None) -> Comparison:
         """Two scans side by side. ``newer`` is a scan of ``other`` where that is given.

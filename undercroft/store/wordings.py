@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from undercroft.filter import Bindable, Placed
-from undercroft.store.lookup import Lookup
+if TYPE_CHECKING:
+    from undercroft.filter import Bindable, Placed
+    from undercroft.store.lookup import Lookup
 
 __all__ = ["Wording", "called", "rebuild", "rename", "write"]
 
