@@ -75,6 +75,8 @@ PICTURES: tuple[Picture, ...] = (
     Picture("undo", "What an undo would change", ("D", "U")),
     Picture("history", "Every decision", ("D",), place="history"),
     Picture("rules", "What is looked for", ("R",), size=(140, 40), place="rules"),
+    Picture("rule-off", "Switch a rule off for a while", ("R", "x"), size=(100, 34)),
+    Picture("rule-rated", "Rate a rule otherwise", ("R", "!"), size=(100, 34)),
     Picture("help", "Keys", ("F", "question_mark")),
     Picture("palette", "Everything by name", ("colon",)),
     Picture("palette-search", "Everything by name", ("colon", "=frau")),

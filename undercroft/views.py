@@ -132,7 +132,7 @@ class DecisionView:
     event: str
     """Id of the event."""
     scope: str = ""
-    """For the acceptance of a rule: within which boundary, in words."""
+    """For a decision about a rule: within which boundary, in words."""
 
 
 class FindingRow(NamedTuple):
@@ -235,6 +235,9 @@ class FindingDetail:
     services: tuple[ResourceRef, ...]
     """Every AI service that owns or inherits it."""
     events: tuple[EventRow, ...]
+    rated: EventRow | None = None
+    """What rates it otherwise than its rule says, alone or with all of the rule, if it has not ended
+    (whether its day has passed is for the reader to see)."""
     conflict: tuple[DecisionView, ...] = ()
     """Decisions that copies made without knowing of each other, the one in force first."""
     hazard: Mapping[str, tuple[float, str]] = field(default_factory=dict)

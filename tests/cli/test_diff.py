@@ -180,6 +180,21 @@ def test_a_rule_is_accepted_within_a_boundary(fresh_undercroft: Command, db: Pat
     assert {row[2] for row in run("findings", "--filter", "resource:b,c,d").rows} == {"open"}
     run("undo")
     assert {row[2] for row in run("findings", "--filter", "resource:b,c,d").rows} == {"accepted"}
+    (count,) = run("override-severity", "--rule", "nb-root", "--severity", "low", *why[:3], "30d",
+                   status=2).err.splitlines()  # fmt: skip
+    assert "would rate nb-root everywhere as low: 3 findings now" in count
+    run("override-severity", "--rule", "nb-root", "--severity", "low", *why[:3], "30d", "--yes")
+    assert {row[1] for row in run("findings").rows} == {"low"}
+    rated = run("decisions", "scopes").rows[0]
+    assert (rated[1], rated[8]) == ("active", "low")
+    exported = run("export", "--format", "json", "--filter", "severity:low").json["findings"]
+    assert {finding["severity"] for finding in exported} == {"low"}
+    run("decisions", "end", rated[0], "--reason", "as the rule says again")
+    assert {row[1] for row in run("findings").rows} == {"high"}
+    # What finds nothing can be switched off as a whole, if there is such a rule.
+    run("accept", "--rule", "aws-s3-public-read", *why)
+    run("accept", "--rule", "aws-s3-publik-read", *why, status=2)
+    run("accept", "--rule", "aws-s3-public-read", "--tag", "env=x", *why, status=2)
     run("accept", "--rule", "nb-root", "--tag", "novalue", *why, "--yes", status=2)
     run("accept", "--prefix", "x", *why, status=2)
 

@@ -32,6 +32,7 @@ from tui.screens.services import ServicesScreen
 from tui.selection import Selection
 from tui.settings import Settings
 from undercroft.clock import stamp, utc_now
+from undercroft.model import Severity
 from undercroft.store import Store
 from undercroft.text import shown
 from undercroft.triage.decide import Action, Triage
@@ -281,6 +282,43 @@ async def test_accepted_rules_show_what_they_have_come_to_cover(tmp_path: Path) 
         await press(pilot, "x", *"the data is real now", "enter")
         assert status(app, PUBLIC) == "open"
         assert "ended" in screen_text(app)
+
+
+async def test_a_rule_is_switched_off_rated_and_back(tmp_path: Path) -> None:
+    app = estate_app(tmp_path, screen="rules")
+    async with app.run_test(size=(140, 40), notifications=True) as pilot:
+        await settle(pilot)
+        assert app.store is not None
+        assert app.scan is not None
+        (root,) = app.store.findings(app.scan.id, Query("rule:root-access"))
+        await press(pilot, "x", "enter")
+        assert "The reason needs 10 more characters" in screen_text(app)
+        assert "1 finding now, and what the rule finds there later" in screen_text(app)
+        app.screen.query_one(ReasonArea).text = f"only samples {HOSTILE}"
+        await press(pilot, "tab", "tab", *"ml", "enter")
+        assert status(app, root.id) == "accepted"
+        text = screen_text(app)
+        assert "Off until 2027-02-21 by ada" in text
+        assert f"“only samples {SHOWN}”" in text
+        assert ", 1 off" in text
+        await press(pilot, "x", *"no", "enter")
+        assert "The reason needs 8 more characters" in screen_text(app)
+        await press(pilot, "backspace", "backspace", *"real data now", "enter")
+        assert status(app, root.id) == "open"
+        assert ", 1 off" not in screen_text(app)
+        # Rated as low, then as it says again; undo brings the rating back.
+        await press(pilot, "exclamation_mark", "right", "right", "tab")
+        app.screen.query_one(ReasonArea).text = "nobody but us has notebooks"
+        await press(pilot, "enter")
+        assert "Rated low instead of high until 2027-02-21" in screen_text(app)
+        assert app.store.finding(app.scan.id, root.id).row.severity is Severity.LOW
+        await press(pilot, "exclamation_mark", "right", "right")
+        app.screen.query_one(ReasonArea).text = "it is as bad as that"
+        await press(pilot, "enter")
+        assert app.store.finding(app.scan.id, root.id).row.severity is Severity.HIGH
+        await press(pilot, "u")
+        await show(pilot, app, root.id)
+        assert "as a rule: root-access everywhere" in screen_text(app)
 
 
 async def test_another_process_is_seen_within_two_seconds(tmp_path: Path) -> None:

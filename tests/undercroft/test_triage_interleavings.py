@@ -39,7 +39,7 @@ class Writer:
         self.log |= {event.id: event for event in made}
 
     def step(self, rng: random.Random, number: int) -> None:
-        """Decide, accept a rule, end it, join two ids, or undo something, whoever did it."""
+        """Decide, accept or rate a rule, end that, join two ids, or undo something, whoever did it."""
         what = rng.random()
         known = sorted(self.log)
         if what < 0.25 and known:
@@ -50,9 +50,13 @@ class Writer:
         elif what < 0.35:
             scope = Scope("r", prefix=rng.choice(["aws/", "aws/a"]))
             parents = {h for f in FINDINGS for h in Book(self.log.values()).heads(f, PLACES[f])}
+            said: dict[str, Json] = {"until": f"2027-02-{number % 27 + 1:02}"}
+            kind = rng.choice(["scope_accept", "scope_accept", "override_severity"])
+            if kind == "override_severity":
+                said["severity"] = rng.choice(["low", "critical"])
             self.write(
-                Event("scope_accept", self.name, AT, scope=scope.to_json(),
-                      payload={"until": f"2027-02-{number % 27 + 1:02}"}, parents=tuple(sorted(parents)))
+                Event(kind, self.name, AT, scope=scope.to_json(), payload=said,
+                      parents=tuple(sorted(parents)))
             )  # fmt: skip
         elif what < 0.4 and known:
             self.write(_draft("scope_end", None, {"target": rng.choice(known)}))

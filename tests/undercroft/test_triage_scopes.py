@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -11,8 +14,8 @@ from undercroft.model import Severity
 from undercroft.store import Store
 from undercroft.triage.decide import Action, DecisionError, Triage
 from undercroft.triage.events import Event
-from undercroft.triage.scopes import Place, Scope, scope_of
-from undercroft.triage.scoping import accept_scope, end_scope, mark_seen
+from undercroft.triage.scopes import Place, Scope, scope_of, whole
+from undercroft.triage.scoping import Ahead, accept_scope, end_scope, mark_seen, rate_scope
 from undercroft.views import Query, ScanRow
 
 REASON = "only the lab, which is closed"
@@ -142,6 +145,134 @@ def test_nothing_covered_is_refused(store: Store, clock: Clock, ann: Triage) -> 
         accepted(store, ann, scan, Scope("nb-root", prefix="aws/aws/other"))
 
 
+def rated(store: Store, ann: Triage, scan: ScanRow, severity: Severity, prefix: str = "") -> Action:
+    scope = Scope("nb-root", prefix=prefix)
+    return rate_scope(
+        ann,
+        scope,
+        [row.id for row in store.covered(scope, scan.id)],
+        severity=severity,
+        reason="only the lab uses these",
+        until=ann.today + timedelta(days=30),
+        ahead=Ahead(Severity.HIGH, scan.uid, scan.finished_at),
+        scan_id=scan.id,
+    )
+
+
+def severities(store: Store, scan: ScanRow) -> dict[str, str]:
+    return {row.resource_name: row.severity.value for row in store.findings(scan.id, Query())}
+
+
+def test_a_rule_is_rated_now_and_later_until_it_ends(
+    store: Store, clock: Clock, ann: Triage
+) -> None:
+    scan = save(store, notebooks("lab-1"), clock)
+    before = store.findings(scan.id, Query())[0].score
+    action = rated(store, ann, scan, Severity.LOW)
+    assert action.summary.startswith("rated nb-root everywhere as low until ")
+    (row,) = store.findings(scan.id, Query("severity:low status:open"))
+    assert row.score < before
+    assert store.services(scan.id, Query())[0].worst is Severity.LOW
+    detail = store.finding(scan.id, row.id)
+    assert detail.rated is not None
+    assert (detail.rated.scope, detail.rated.reason) == (
+        "nb-root everywhere",
+        "only the lab uses these",
+    )
+    later = save(store, notebooks("lab-1", "lab-2"), clock)
+    assert severities(store, later) == {"lab-1": "low", "lab-2": "low"}
+    (ruling,) = store.rulings().values()
+    assert (ruling.off, ruling.severity) == (None, Severity.LOW)
+    ann.undo()
+    assert set(severities(store, later).values()) == {"high"}
+    ann.redo()
+    end_scope(ann, action.events[0].id, reason="the lab is open now")
+    assert set(severities(store, later).values()) == {"high"}
+    assert (store.rulings(), store.scopes(later.id)[0].state) == ({}, "ended")
+    ann.undo()
+    assert set(severities(store, later).values()) == {"low"}
+    clock.forward(days=31)
+    assert set(severities(store, later).values()) == {"high"}
+    assert store.rulings() == {}
+
+
+@pytest.mark.parametrize("names", [(), ("lab-1",)])
+def test_the_latest_rating_of_a_rule_holds_and_ending_it_brings_back_no_other(
+    names: tuple[str, ...], store: Store, clock: Clock, ann: Triage
+) -> None:
+    """Also where the rule finds nothing yet: one was made in knowledge of the other all the same."""
+    scan = save(store, notebooks(*names), clock)
+    for severity in (Severity.CRITICAL, Severity.LOW, Severity.MEDIUM):
+        last = rated(store, ann, scan, severity)
+        assert store.rulings()["nb-root"].severity is severity
+    states_of = [row.state for row in store.scopes(scan.id)]
+    assert states_of == ["active", "replaced", "replaced"]
+    later = save(store, notebooks("lab-1", "lab-2"), clock)
+    assert set(severities(store, later).values()) == {"medium"}
+    end_scope(ann, last.events[0].id, reason="as the rule says again")
+    assert set(severities(store, later).values()) == {"high"}
+    assert store.rulings() == {}
+
+
+def test_the_rating_of_one_finding_and_of_its_rule(store: Store, clock: Clock, ann: Triage) -> None:
+    """The later decision holds, as for any two of which one knew the other."""
+    scan = save(store, notebooks("lab-1", "lab-2"), clock)
+    ids = {row.resource_name: row.id for row in store.findings(scan.id, Query())}
+    rated(store, ann, scan, Severity.LOW)
+    until = ann.today + timedelta(days=9)
+    ann.override_severity(
+        [ids["lab-1"]], severity=Severity.CRITICAL, reason="this one is public", until=until
+    )
+    assert severities(store, scan) == {"lab-1": "critical", "lab-2": "low"}
+    rated(store, ann, scan, Severity.MEDIUM, prefix=LAB)
+    assert severities(store, scan) == {"lab-1": "medium", "lab-2": "medium"}
+    assert store.rulings()["nb-root"].severity is Severity.LOW, "of the rule as a whole"
+
+
+def test_copies_that_rate_a_rule_differently_show_the_worse(
+    store: Store, clock: Clock, ann: Triage, tmp_path: Path
+) -> None:
+    scan = save(store, notebooks("lab-1"), clock)
+    with (
+        closing(sqlite3.connect(store.path)) as source,
+        closing(sqlite3.connect(tmp_path / "other.db")) as target,
+    ):
+        source.backup(target)
+    other = Store.open(tmp_path / "other.db", clock=clock)
+    bob = Triage(other, actor="bob", clock=clock, zone="UTC")
+    rated(store, ann, scan, Severity.LOW)
+    rated(other, bob, scan, Severity.MEDIUM)
+    store.merge_events(other.events())
+    other.merge_events(store.events())
+    for one in (store, other):
+        assert severities(one, scan) == {"lab-1": "medium"}
+        assert one.rulings()["nb-root"].severity is Severity.MEDIUM
+    other.close()
+
+
+def test_a_rule_is_switched_off_before_it_finds_anything(
+    store: Store, clock: Clock, ann: Triage
+) -> None:
+    scan = save(store, Estate(), clock)
+    accept_scope(
+        ann,
+        Scope("nb-root"),
+        [],
+        reason=REASON,
+        until=ann.today + timedelta(days=30),
+        owner="lab",
+        ahead=Ahead(Severity.HIGH, scan.uid, scan.finished_at),
+    )
+    off = store.rulings()["nb-root"].off
+    assert off is not None
+    assert (off.reason, off.owner, off.scope) == (REASON, "lab", "nb-root everywhere")
+    later = save(store, notebooks("lab-1"), clock)
+    assert states(store, later) == {"lab-1": "accepted"}
+    assert store.count_findings(later.id, Query("status:active")) == 0
+    worse = save(store, notebooks("lab-1", severity=Severity.CRITICAL), clock)
+    assert states(store, worse) == {"lab-1": "reopened (guard:severity)"}
+
+
 PLACE = Place("cve", "CVE-1", "aws/aws/1/eu/x/y/name", {"env": "dev", "team": "a.b"})
 
 
@@ -170,6 +301,7 @@ def test_equality_and_prefix_only(scope: Scope, covers: bool) -> None:
     assert scope.covers(PLACE) is covers
     event = Event("scope_accept", "ann", "", scope=scope.to_json())
     assert scope_of(event) == scope
+    assert scope.covers(whole("cve")) is (scope == Scope("cve"))
 
 
 @pytest.mark.parametrize(

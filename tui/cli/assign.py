@@ -8,6 +8,7 @@ import click
 
 from tui.cli.common import db_option, debug_option, scan_option, selection_options
 from tui.cli.decide import decide_on
+from tui.cli.scoped import rate_rule, scope_from, scope_options
 from undercroft.model import Severity
 
 __all__ = ["assign_command", "override_severity_command"]
@@ -52,6 +53,7 @@ def assign_command(
 )
 @click.option("--reason", required=True, help="Why it is rated so here (10 characters or more).")
 @click.option("--until", required=True, help="Last day: 2027-01-31, 30d, 2w, 3m, eoq, eoy.")
+@scope_options
 @scan_option
 @db_option
 @debug_option
@@ -62,12 +64,23 @@ def override_severity_command(
     severity: str,
     reason: str,
     until: str,
+    rule: str,
+    cve: str,
+    resource: str,
+    prefix: str,
+    tags: tuple[str, ...],
     scan_ref: str | None,
     db: Path | None,
 ) -> None:
-    """Rate findings otherwise than their rule does, until a date."""
+    """Rate findings, or a rule within a boundary, otherwise than the rule does, until a date."""
     from undercroft.triage.dates import parse_until
 
+    scope = scope_from(rule, cve, resource, prefix, tags, findings or filter_text)
+    if scope is not None:
+        rate_rule(
+            db, scan_ref, scope, severity=Severity(severity), reason=reason, until=until, yes=yes
+        )
+        return
     decide_on(
         db,
         scan_ref,

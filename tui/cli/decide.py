@@ -21,6 +21,7 @@ from tui.cli.common import (
 )
 from tui.cli.decisions import event_id
 from tui.cli.errors import CommandError
+from tui.cli.scoped import accept_rule, scope_from, scope_options
 from undercroft.text import count, shown
 
 if TYPE_CHECKING:
@@ -81,13 +82,7 @@ def decide_on(
 @click.option("--without-guard", "guards_off", multiple=True, type=click.Choice(_GUARDS),
               help="Let it hold even if this becomes worse (repeatable).")  # fmt: skip
 @click.option("--again", is_flag=True, help="As the acceptance that lapsed: same reason, new date.")
-@click.option(
-    "--rule", default="", help="Instead of findings: this rule, findings to come included …"
-)
-@click.option("--cve", default="", help="… (for the rule cve: this vulnerability) …")
-@click.option("--resource", default="", help="… on this resource (its key) …")
-@click.option("--prefix", default="", help="… where resource keys begin so …")
-@click.option("--tag", "tags", multiple=True, metavar="NAME=VALUE", help="… with this tag.")
+@scope_options
 @scan_option
 @db_option
 @debug_option
@@ -116,12 +111,8 @@ def accept_command(
         raise CommandError("--again takes reason and length from the acceptance that lapsed")
     if not again and not (reason and until):
         raise CommandError("an acceptance needs --reason and --until (or --again)")
-    if rule or cve or resource or prefix or tags:
-        if findings or filter_text or not (rule or cve):
-            raise CommandError("name findings, or a boundary that begins with --rule; not both")
-        from tui.cli.scoped import accept_rule, scope_from
-
-        scope = scope_from(rule or "cve", cve, resource, prefix, tags)
+    scope = scope_from(rule, cve, resource, prefix, tags, findings or filter_text)
+    if scope is not None:
         accept_rule(db, scan_ref, scope, reason=reason, until=until, owner=owner,
                     guards_off=guards_off, yes=yes)  # fmt: skip
         return

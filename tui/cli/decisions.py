@@ -148,11 +148,11 @@ def unused_command(scan_ref: str | None, db: Path | None) -> None:
 @db_option
 @debug_option
 def scopes_command(scan_ref: str | None, db: Path | None) -> None:
-    """List the acceptances of rules: what each covers now, and what it has come to cover."""
+    """List what was decided about rules: what it covers now, and what acceptances have come to cover."""
     with open_store(db, read_only=True) as store:
         rows = store.scopes(store.scan(scan_ref).id)
     print_rows(
-        ("SCOPE", "STATE", "UNTIL", "COVERS", "NEWLY", "OWNER", "WHERE", "REASON"),
+        ("SCOPE", "STATE", "UNTIL", "COVERS", "NEWLY", "OWNER", "WHERE", "REASON", "RATED"),
         [
             (
                 row.event[:10],
@@ -163,6 +163,7 @@ def scopes_command(scan_ref: str | None, db: Path | None) -> None:
                 row.owner,
                 row.words,
                 row.reason,
+                row.severity.value if row.severity else "",
             )
             for row in rows
         ],
@@ -179,7 +180,7 @@ def scopes_command(scan_ref: str | None, db: Path | None) -> None:
 @db_option
 @debug_option
 def end_command(scope: str, reason: str, db: Path | None) -> None:
-    """End the acceptance of a rule before its day. SCOPE is its event."""
+    """End what was decided about a rule before its day. SCOPE is its event."""
     from undercroft.triage.scoping import end_scope
 
     _act(db, lambda store, triage: end_scope(triage, event_id(store, scope), reason=reason))

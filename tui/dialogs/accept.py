@@ -24,6 +24,7 @@ from tui.text import content, shown
 from tui.widgets.hanging import HangingText
 from undercroft.triage.limits import MAX_DAYS
 from undercroft.triage.scopes import Scope
+from undercroft.triage.scoping import Ahead
 from undercroft.views import ResourceRef
 
 __all__ = ["AcceptDialog"]
@@ -34,6 +35,9 @@ MIN_REASON = 10
 
 class AcceptDialog(DecisionDialog[Accept | AcceptRule]):
     """Returns ``Accept``, or ``AcceptRule`` if a wider scope than the findings at hand is chosen."""
+
+    ONCE_MORE: ClassVar[str] = "Press enter once more to accept it all the same, escape to go back."
+    """Says what the second enter does where the first one was not enough."""
 
     class Counted(Message):
         """What a scope covers is known (or could not be had: then None, with the error)."""
@@ -81,6 +85,8 @@ class AcceptDialog(DecisionDialog[Accept | AcceptRule]):
         """The scope that was counted last, and what it covers."""
         self._owners: tuple[str, ...] = ()
         self._sure = False
+        self.ahead: Ahead | None = None
+        """What a scope that covers nothing now may rest on; None if it has to cover something."""
 
     def fields(self) -> ComposeResult:
         """Reason, until, owner, and what stands above."""
@@ -202,7 +208,7 @@ class AcceptDialog(DecisionDialog[Accept | AcceptRule]):
         self._reach = (event.scope, reach)
         number = len(reach.covers)
         words = f"{number:,} finding{'' if number == 1 else 's'} now, and what the rule finds there later"
-        self.hint("#scope-hint", words, good=bool(number))
+        self.hint("#scope-hint", words, good=bool(number or self.ahead))
         self._show_weight(reach.critical, reach.exploited, reach.services, number)
         if self._pressed:
             self._pressed = False
@@ -239,7 +245,7 @@ class AcceptDialog(DecisionDialog[Accept | AcceptRule]):
                 self.complain("Counting what it covers…")
                 return None
             reach = self._reach[1]
-            if not reach.covers:
+            if not reach.covers and self.ahead is None:
                 self.complain("It covers nothing: choose a wider scope, or fewer tags.")
                 return None
             weighty = bool(reach.critical or reach.exploited)
@@ -248,7 +254,7 @@ class AcceptDialog(DecisionDialog[Accept | AcceptRule]):
             return None
         if scope is not None and self._reach is not None:
             covers = self._reach[1].covers
-            return AcceptRule(scope, covers, reason, until, owner.value.strip())
+            return AcceptRule(scope, covers, reason, until, owner.value.strip(), self.ahead)
         return Accept(reason, until, owner.value.strip())
 
     def action_cancel(self) -> None:
@@ -264,7 +270,7 @@ class AcceptDialog(DecisionDialog[Accept | AcceptRule]):
         self._sure = True
         self.query_one(".fields").add_class("-sure")
         self.query_one("#services").focus()
-        self.complain("Press enter once more to accept it all the same, escape to go back.")
+        self.complain(self.ONCE_MORE)
 
     @on(TextArea.Changed)
     def _say_reason(self) -> None:

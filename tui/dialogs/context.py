@@ -11,7 +11,7 @@ from undercroft.store import Store
 from undercroft.triage.scopes import Scope
 from undercroft.views import DecisionView, FindingDetail, FindingRow, ResourceRef
 
-__all__ = ["Context", "Reach", "load_context", "load_reach", "wider_scopes"]
+__all__ = ["Context", "Reach", "load_context", "load_reach", "load_rule_context", "wider_scopes"]
 
 _SAMPLE = 25
 """So many findings of a selection are looked at for one common fix."""
@@ -41,6 +41,9 @@ class Context:
     """What is in force now; only for a single finding."""
     scopes: tuple[tuple[str, Scope], ...] = ()
     """Wider boundaries that a single finding's rule can be accepted within, narrowest first."""
+
+    covers: tuple[str, ...] = ()
+    """Ids of the findings of a rule that is decided about as a whole."""
 
     @property
     def weighty(self) -> bool:
@@ -89,6 +92,14 @@ def load_reach(store: Store, scan_id: int, scope: Scope) -> Reach:
         sum(fact.severity == Severity.CRITICAL for fact in facts.values()),
         sum(bool(fact.kev) for fact in facts.values()),
         tuple(store.services_of(scan_id, covers)),
+    )
+
+
+def load_rule_context(store: Store, scan_id: int, scope: Scope) -> Context:
+    """Who may answer for a rule, and what it finds now; reads the store."""
+    return Context(
+        owners=_owners(store, scan_id),
+        covers=tuple(row.id for row in store.covered(scope, scan_id)),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import ClassVar
 
@@ -14,7 +14,7 @@ from textual.widgets import Input, Static
 from tui.dialogs.base import Choice, Choices, ReasonArea, Suggest
 from tui.dialogs.context import Context
 from tui.dialogs.decision import DecisionDialog
-from tui.dialogs.results import Assign, Rate
+from tui.dialogs.results import Assign, EndScope, Rate, RateRule
 from tui.dialogs.until import UntilField
 from undercroft.model import Severity
 
@@ -63,8 +63,8 @@ class AssignDialog(DecisionDialog[Assign]):
         return Assign(self.query_one("#assignee", Input).value.strip())
 
 
-class RateDialog(DecisionDialog[Rate]):
-    """Returns ``Rate``."""
+class RateDialog(DecisionDialog[Rate | RateRule | EndScope]):
+    """Returns ``Rate``; about a rule as a whole, what its subclass says."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "submit", "rate it so", priority=True, id="dialog.submit"),
@@ -84,14 +84,14 @@ class RateDialog(DecisionDialog[Rate]):
         super().__init__("Rate it otherwise here", label, count, load=load)
         self._until = UntilField(today, max_days)
 
+    def choices(self) -> Sequence[Choice]:
+        """Every severity."""
+        return [Choice(severity.value, severity.value) for severity in Severity]
+
     def fields(self) -> ComposeResult:
         """Severity, reason, last day."""
-        yield Static("How bad is it here?  ←→", classes="label")
-        yield Choices(
-            [Choice(severity.value, severity.value) for severity in Severity],
-            row=True,
-            id="severity",
-        )
+        yield Static("How bad is it here?  ←→", classes="label", id="rated-label")
+        yield Choices(self.choices(), row=True, id="severity")
         yield Static("", classes="hint", id="rated-now")
         yield Static("Why is it not as the rule says?", classes="label")
         yield ReasonArea(placeholder="what is different here…", id="reason")
@@ -112,7 +112,7 @@ class RateDialog(DecisionDialog[Rate]):
         if choices.chosen == 0:
             choices.chosen = list(Severity).index(context.severity)
 
-    def result(self) -> Rate | None:
+    def result(self) -> Rate | RateRule | EndScope | None:
         """Check field by field."""
         reason = self.reason_or_complain("reason")
         if reason is None:

@@ -10,7 +10,7 @@ from typing import Protocol
 from undercroft.model import Severity
 from undercroft.triage.decide import Action, Triage
 from undercroft.triage.scopes import Scope
-from undercroft.triage.scoping import accept_scope, end_scope, mark_seen
+from undercroft.triage.scoping import Ahead, accept_scope, end_scope, mark_seen, rate_scope
 
 __all__ = [
     "Accept",
@@ -24,6 +24,7 @@ __all__ = [
     "MarkSeen",
     "Note",
     "Rate",
+    "RateRule",
     "Reopen",
     "TakeBack",
 ]
@@ -155,6 +156,7 @@ class AcceptRule:
     reason: str
     until: date
     owner: str
+    ahead: Ahead | None = None
 
     def apply(self, triage: Triage, findings: Sequence[str]) -> Action:  # noqa: ARG002  (the scope says it)
         """Record the acceptance."""
@@ -165,12 +167,37 @@ class AcceptRule:
             reason=self.reason,
             until=self.until,
             owner=self.owner,
+            ahead=self.ahead,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RateRule:
+    """A rule rated otherwise than it says, until a day, findings to come included."""
+
+    scope: Scope
+    covers: tuple[str, ...]
+    severity: Severity
+    reason: str
+    until: date
+    ahead: Ahead | None = None
+
+    def apply(self, triage: Triage, findings: Sequence[str]) -> Action:  # noqa: ARG002  (the scope says it)
+        """Record the rating."""
+        return rate_scope(
+            triage,
+            self.scope,
+            self.covers,
+            severity=self.severity,
+            reason=self.reason,
+            until=self.until,
+            ahead=self.ahead,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class EndScope:
-    """The acceptance of a rule ends before its day."""
+    """What was decided about a rule ends before its day."""
 
     event: str
     reason: str

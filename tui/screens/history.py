@@ -57,7 +57,7 @@ _WORDS = {
     "assign": "assigned",
     "override_severity": "severity set",
     "scope_accept": "rule accepted",
-    "scope_end": "rule's end",
+    "scope_end": "rule in force again",
     "scope_seen": "newly covered seen",
     "alias.link": "two ids joined",
 }
@@ -71,6 +71,8 @@ _SAID = frozenset(
 def event_words(row: EventRow) -> str:
     """What the event did, with its date or category."""
     word = _WORDS.get(row.type, row.type.replace("_", " "))
+    if row.scope and row.type == "override_severity":
+        word = "rule rated"
     extra = {
         "accept": "until",
         "scope_accept": "until",

@@ -1,32 +1,44 @@
-"""Rules: every rule with its text, its condition, its examples, and its hits in this scan."""
+"""Rules: every rule with its text, its condition, its examples, its hits in this scan; and what was
+decided about it as a whole: switched off, or rated otherwise than it says.
+"""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from typing import ClassVar, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
+from textual.screen import Screen
 from textual.widgets import Input, Static
 
 from rules.schema import Combination, Pack, Rule
 from tui.glyphs import badge, severity_tone
 from tui.screens.reading import ReadingScreen
-from tui.text import content, count, styled
+from tui.selection import Selection
+from tui.text import ago, content, count, styled
 from tui.widgets.columns import Column, Run
 from tui.widgets.hanging import HangingText
 from tui.widgets.table import VirtualTable
-from undercroft.views import Query
+from undercroft.model import Severity
+from undercroft.triage.reports import Ruling
+from undercroft.views import Query, ScanRow
+
+if TYPE_CHECKING:
+    from tui.dialogs.results import Decide
+    from undercroft.store import Store
 
 AnyRule: TypeAlias = Rule | Combination
 
 __all__ = ["RulesScreen"]
 
+_NOTHING = Ruling()
 _EXAMPLES = 6
 _PLACEHOLDER = re.compile(r"\{(?:at|show)\.(\w+)\}")
 
@@ -54,6 +66,20 @@ class RulesScreen(ReadingScreen):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012  (Textual's own shape)
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "Filter", key_display="/", id="rules.filter"),
+        Binding(
+            "x",
+            "switch",
+            "Off / on",
+            id="rules.switch",
+            tooltip="Switch it off for a while, or on again",
+        ),
+        Binding(
+            "exclamation_mark",
+            "rate",
+            "Rate",
+            id="rules.rate",
+            tooltip="Another severity for what it finds, until a date",
+        ),
         Binding("y", "copy", "Copy the condition", show=False, id="rules.copy"),
         Binding("Y", "copy_fix", "Copy the fix command", show=False, id="rules.copy_fix"),
     ]
@@ -63,6 +89,7 @@ class RulesScreen(ReadingScreen):
         self._rules: tuple[AnyRule, ...] = ()
         self._hits: Mapping[str, int] = {}
         self._filter = ""
+        self._rulings: Mapping[str, Ruling] = {}
 
     def body(self) -> ComposeResult:
         """The table with its filter line, and the selected rule in full."""
@@ -95,14 +122,13 @@ class RulesScreen(ReadingScreen):
         self.query_one("#rules-filter").set_class(bool(text), "-open")
 
     def reload(self) -> None:
-        """Count the hits again."""
-        self.fetch(
-            "hits",
-            lambda store, scan: {
-                group.value: group.findings for group in store.group_findings(scan, Query(), "rule")
-            },
-            self._count,
-        )
+        """Count the hits again, and read what was decided."""
+
+        def work(store: Store, scan: int) -> tuple[Mapping[str, int], Mapping[str, Ruling]]:
+            groups = store.group_findings(scan, Query(), "rule")
+            return {group.value: group.findings for group in groups}, store.rulings()
+
+        self.fetch("hits", work, self._count)
 
     def load_failed(self, sentence: str) -> None:
         """The pack is broken: its own error names file, rule and key."""
@@ -115,28 +141,43 @@ class RulesScreen(ReadingScreen):
         self._rules = (*pack.combinations, *pack.rules)
         self._show()
 
-    def _count(self, hits: Mapping[str, int]) -> None:
-        self._hits = hits
+    def _count(self, found: tuple[Mapping[str, int], Mapping[str, Ruling]]) -> None:
+        self._hits, self._rulings = found
         self._show()
+
+    def _ruling(self, rule: AnyRule) -> Ruling:
+        return self._rulings.get(rule.id, _NOTHING)
+
+    def _severity(self, rule: AnyRule) -> Severity:
+        """What is in force."""
+        return self._ruling(rule).severity or rule.severity
 
     def _show(self) -> None:
         # Hits arrive after the rules and change the order: who has not moved yet stays on top.
         here = self.table.row if self.table.cursor else None
         words = self._filter.casefold().split()
         rows = [rule for rule in self._rules if all(word in _haystack(rule) for word in words)]
-        rows.sort(key=lambda rule: (not self._hits.get(rule.id), -rule.severity.rank, rule.id))
+        rows.sort(
+            key=lambda rule: (not self._hits.get(rule.id), -self._severity(rule).rank, rule.id)
+        )
         at = next((i for i, rule in enumerate(rows) if here and rule.id == here.id), 0)
         if not rows and self._rules:
             self.table.say(f"No rule contains “{self._filter}”.")
         self.table.show_rows(rows, cursor=at)
         hit = sum(bool(self._hits.get(rule.id)) for rule in self._rules)
-        self.note = styled(f"{count(len(self._rules), 'rule')}, {hit} with findings", "$muted")
+        off = sum(bool(self._ruling(rule).off) for rule in self._rules)
+        said = f"{count(len(self._rules), 'rule')}, {hit} with findings"
+        self.note = styled(said + (f", {off} off" if off else ""), "$muted")
 
     @on(VirtualTable.Highlighted, "#rules")
     def _describe(self) -> None:
         rule = self.table.row
         words = self.query_one("#rule-words", Static)
-        words.update("" if rule is None else rule_words(rule, self._hits.get(rule.id, 0)))
+        if rule is None:
+            words.update("")
+        else:
+            hits, now = self._hits.get(rule.id, 0), self.undercroft.clock()
+            words.update(rule_words(rule, hits, self._ruling(rule), now))
         self.query_one("#rule", VerticalScroll).scroll_home(animate=False)
 
     @on(VirtualTable.Opened, "#rules")
@@ -148,6 +189,53 @@ class RulesScreen(ReadingScreen):
             self.undercroft.go("findings", filter=f"rule:{rule.id}")
         else:
             self.notify("It found nothing in this scan.", timeout=3)
+
+    # Deciding about a rule
+
+    def action_switch(self) -> None:
+        """Off for a while, with a reason; on again, with a reason."""
+        self._decide(self._switch_dialog)
+
+    def action_rate(self) -> None:
+        """Another severity than the rule gives, until a date."""
+        self._decide(self._rate_dialog)
+
+    def _decide(self, ask: Callable[[AnyRule, Store, ScanRow, date], Screen[Any]]) -> None:
+        app, rule = self.undercroft, self.table.row
+        if app.store is None or app.scan is None:
+            app.say_why("There is no scan yet." if app.store else "The cache is not open yet.")
+        elif app.read_only:
+            app.say_why(app.why_read_only)
+        elif rule is None:
+            app.say_why("No rule is selected here.")
+        else:
+
+            def answered(answer: Decide | None) -> None:
+                if answer is not None:
+                    app.decide(answer, Selection())
+
+            today = app.clock().astimezone().date()
+            self.app.push_screen(ask(rule, app.store, app.scan, today), answered)
+
+    def _switch_dialog(
+        self, rule: AnyRule, store: Store, scan: ScanRow, today: date
+    ) -> Screen[Any]:
+        from tui.dialogs.ruling import SwitchOffDialog, SwitchOnDialog
+
+        off = self._ruling(rule).off
+        if off is not None:
+            return SwitchOnDialog(rule, off)
+        days = self.undercroft.settings.max_accept_days
+        return SwitchOffDialog(rule, store=store, scan=scan, today=today, max_days=days)
+
+    def _rate_dialog(self, rule: AnyRule, store: Store, scan: ScanRow, today: date) -> Screen[Any]:
+        from tui.dialogs.ruling import RateRuleDialog
+
+        days = self.undercroft.settings.max_accept_days
+        ruling = self._ruling(rule)
+        return RateRuleDialog(rule, ruling, store=store, scan=scan, today=today, max_days=days)
+
+    # Taking along
 
     def action_copy(self) -> None:
         """Copy the condition."""
@@ -207,16 +295,26 @@ class RulesScreen(ReadingScreen):
 
     def _columns(self) -> list[Column[AnyRule]]:
         return [
-            Column("severity", "", 2, lambda rule: (badge(rule.severity), severity_tone(rule.severity)), sortable=False),
-            Column("title", "RULE", 24, rule_title, grow=5, sortable=False),
+            Column("severity", "", 2, self._badge, sortable=False),
+            Column("title", "RULE", 24, self._title, grow=5, sortable=False),
             Column("layer", "LAYER", 9, lambda rule: (rule.layer.value, "muted"), drop=2, sortable=False),
             Column("on", "ASKED OF", 16, lambda rule: (", ".join(rule.on), "muted"),grow=1, most=34, drop=3, sortable=False),
             Column("hits", "FOUND", 6, self._hit, right=True, sortable=False),
         ]  # fmt: skip
 
+    def _badge(self, rule: AnyRule) -> Run:
+        severity = self._severity(rule)
+        return badge(severity), severity_tone(severity)
+
+    def _title(self, rule: AnyRule) -> Sequence[Run]:
+        ruling = self._ruling(rule)
+        off: Run = ("off  " if ruling.off else "", "status-accepted")
+        rated: Run = (f"was {rule.severity.value}  " if ruling.rated else "", "muted")
+        return off, rated, (rule_title(rule), "muted" if ruling.off else "")
+
     def _hit(self, rule: AnyRule) -> Run:
         hits = self._hits.get(rule.id, 0)
-        return (f"{hits:,}", "") if hits else ("–", "faint")
+        return (f"{hits:,}", "muted" if self._ruling(rule).off else "") if hits else ("–", "faint")
 
 
 def rule_title(rule: AnyRule) -> str:
@@ -224,18 +322,18 @@ def rule_title(rule: AnyRule) -> str:
     return _PLACEHOLDER.sub(r"‹\1›", rule.title)
 
 
-def rule_words(rule: AnyRule, hits: int) -> Content:
-    """Everything about one rule, as text."""
+def rule_words(rule: AnyRule, hits: int, ruling: Ruling, now: datetime) -> Content:
+    """Everything about one rule, as text, and what holds for it as a whole at ``now``."""
+    severity = ruling.severity or rule.severity
     found = f"{count(hits, 'finding')} in this scan" if hits else "no finding in this scan"
     lines = [
         Content.assemble(
-            styled(f"{badge(rule.severity)} ", f"${severity_tone(rule.severity)}"),
+            styled(f"{badge(severity)} ", f"${severity_tone(severity)}"),
             styled(rule_title(rule), "bold $strong"),
         ),
         styled(rule.id, "$muted"),
-        styled(
-            f"{rule.severity.value} · {rule.threat.value} · {rule.layer.value} · {found}", "$muted"
-        ),
+        styled(f"{severity.value} · {rule.threat.value} · {rule.layer.value} · {found}", "$muted"),
+        *_decisions(rule, ruling, now),
         Content(""),
         content(rule.why),
     ]
@@ -261,6 +359,30 @@ def rule_words(rule: AnyRule, hits: int) -> Content:
         )
     lines += _section("More", list(rule.references), "$muted")
     return Content("\n").join(lines)
+
+
+def _decisions(rule: AnyRule, ruling: Ruling, now: datetime) -> list[Content]:
+    """Who switched it off or rated it, until when, and why."""
+    lines: list[Content] = []
+    if (off := ruling.off) is not None:
+        when = ago(off.at, now) or off.at[:10]
+        lines += [
+            Content(""),
+            styled(f"Off until {off.until} by {off.actor}, {when}", "$status-accepted"),
+            styled(f"“{off.reason}”", "$plain"),
+            styled(f"{off.owner} answers for it; what it finds counts as accepted", "$muted"),
+        ]
+    if (rated := ruling.rated) is not None and ruling.severity is not None:
+        when = ago(rated.at, now) or rated.at[:10]
+        words = (
+            f"Rated {ruling.severity.value} instead of {rule.severity.value} until {rated.until}"
+        )
+        lines += [
+            Content(""),
+            styled(f"{words} by {rated.actor}, {when}", "$strong"),
+            styled(f"“{rated.reason}”", "$plain"),
+        ]
+    return lines
 
 
 def _section(head: str, body: Sequence[str], style: str = "") -> list[Content]:

@@ -1,4 +1,6 @@
-"""Accepted rules: what each covers now, and what it has come to cover since somebody looked."""
+"""Rules that were accepted, or rated otherwise than they say, within some boundary: what each covers
+now, and what acceptances have come to cover since somebody looked.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +13,8 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.content import Content
 
-from tui.dialogs.prompts import PromptDialog
 from tui.dialogs.results import EndScope, MarkSeen
+from tui.dialogs.ruling import EndDialog
 from tui.glyphs import GLYPH, severity_tone
 from tui.screens.reading import ReadingScreen
 from tui.selection import Selection
@@ -113,9 +115,9 @@ class ScopesScreen(ReadingScreen):
         )
         lines = [
             styled(row.words, "bold $strong"),
-            styled(f"{row.state}, {until}", f"${_TONES.get(row.state, 'muted')}"),
+            styled(f"{_kind(row)}, {row.state}, {until}", f"${_TONES.get(row.state, 'muted')}"),
             styled(f"{row.actor}, {ago(row.at, now) or row.at[:10]}", "$muted"),
-            styled(f"{row.owner} answers for it", "$muted"),
+            *([styled(f"{row.owner} answers for it", "$muted")] if row.owner else []),
             Content(""),
             styled(f"“{row.reason}”", "$plain"),
             Content(""),
@@ -138,7 +140,8 @@ class ScopesScreen(ReadingScreen):
     def _open(self) -> None:
         row = self.table.row
         if row is not None:
-            self.undercroft.show_findings(f"rule:{row.rule} status:accepted")
+            status = "" if row.severity else " status:accepted"
+            self.undercroft.show_findings(f"rule:{row.rule}{status}")
 
     def action_seen(self) -> None:
         """Mark what the selected rule has come to cover as seen."""
@@ -155,31 +158,31 @@ class ScopesScreen(ReadingScreen):
         if row is None or row.state != "active":
             self.undercroft.say_why("It is not in force, so there is nothing to end.")
             return
-        event, subject = (
-            row.event,
-            f"{row.words}: {count(row.covers, 'finding')} would be open again.",
-        )
+        again = "as the rule says" if row.severity else "open"
+        subject = f"{row.words}: {count(row.covers, 'finding')} would be {again} again."
 
-        def end(reason: str | None) -> None:
-            if reason is not None:
-                self.undercroft.decide(EndScope(event, reason), Selection())
+        def end(answer: EndScope | None) -> None:
+            if answer is not None:
+                self.undercroft.decide(answer, Selection())
 
         self.app.push_screen(
-            PromptDialog(
-                "Why does it no longer hold?", subject, placeholder="reason", enter="end it"
-            ),
-            end,
+            EndDialog(row.event, "Why does it no longer hold?", subject, "end it"), end
         )
 
     def _columns(self) -> list[Column[ScopeRow]]:
         return [
             Column("state", "STATE", 8, lambda row: (row.state, _TONES.get(row.state, "faint")), sortable=False),
             Column("words", "RULE AND WHERE", 24, lambda row: row.words, grow=4, sortable=False),
+            Column("kind", "IS", 14, lambda row: (_kind(row), "muted"), sortable=False, drop=3),
             Column("until", "UNTIL", 10, lambda row: (row.until, "muted"), sortable=False, drop=2),
             Column("covers", "COVERS", 6, lambda row: f"{row.covers:,}", right=True, sortable=False),
             Column("newly", "NEWLY", 5, self._newly, right=True, sortable=False),
-            Column("owner", "OWNER", 10, lambda row: (row.owner, "muted"), most=20, grow=1, drop=3, sortable=False),
+            Column("owner", "OWNER", 10, lambda row: (row.owner, "muted"), most=20, grow=1, drop=4, sortable=False),
         ]  # fmt: skip
 
     def _newly(self, row: ScopeRow) -> Run:
         return (f"+{len(row.newly):,}", "severity-medium") if row.newly else ("–", "faint")
+
+
+def _kind(row: ScopeRow) -> str:
+    return f"rated {row.severity.value}" if row.severity else "accepted"

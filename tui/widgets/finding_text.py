@@ -66,7 +66,7 @@ def finding_text(
     decision = detail.decision or detail.lapsed
     if decision is not None:
         lines += _decision(decision, lapsed=detail.decision is None, now=now)
-    lines += _said(detail.events, now)
+    lines += _said(detail.events, detail.rated, now)
     if detail.conflict:
         lines += _section("⚑ Copies disagree: the first holds until you decide once more", [
             line for decision in detail.conflict
@@ -232,22 +232,22 @@ def _decision(decision: DecisionView, *, lapsed: bool, now: datetime) -> list[Co
     return lines
 
 
-def _said(events: Sequence[EventRow], now: datetime) -> list[Content]:
-    """Who works on it and how it is rated, as the newest of these decisions says."""
+def _said(events: Sequence[EventRow], rated: EventRow | None, now: datetime) -> list[Content]:
+    """Who works on it, as the newest of its decisions says, and how it is rated."""
     newest = {event.type: event for event in events if event.live}
     lines: list[Content] = []
     if (event := newest.get("assign")) and (name := str(event.payload.get("assignee") or "")):
         who = f"Assigned to {name} by {event.actor}, {ago(event.at, now) or event.at}"
         lines.append(styled(who, "$plain"))
-    if event := newest.get("override_severity"):
-        until = str(event.payload.get("until") or "")
+    if rated is not None:
+        until = str(rated.payload.get("until") or "")
         left = days_left(until, now)
         over = "; that has passed" if left is not None and left < 0 else ""
-        rated = f"Rated {event.payload.get('severity')} until {until} by {event.actor}{over}"
-        lines += [
-            styled(rated, "$muted" if over else "$plain"),
-            styled(f"“{event.reason}”", "$muted"),
-        ]
+        words = f"Rated {rated.payload.get('severity')} until {until} by {rated.actor}{over}"
+        lines.append(styled(words, "$muted" if over else "$plain"))
+        if rated.scope:
+            lines.append(styled(f"as a rule: {rated.scope}", "$muted"))
+        lines.append(styled(f"“{rated.reason}”", "$muted"))
     return [Content(""), *lines] if lines else []
 
 

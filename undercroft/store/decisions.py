@@ -29,7 +29,7 @@ from undercroft.store.statuses import EVENT_COLUMNS, book_for, event_of
 from undercroft.triage.events import Event, seal
 from undercroft.triage.reports import MergeReport
 from undercroft.triage.resolve import Undone
-from undercroft.triage.scopes import scope_of
+from undercroft.triage.scopes import is_scoped, scope_of
 from undercroft.triage.searching import searching
 from undercroft.triage.undoing import Line
 from undercroft.views import EventRow
@@ -52,7 +52,7 @@ _LINE = (
 )
 _TARGETED = ("undo", "scope_end", "scope_seen")
 _LEADS_ON = ("undo", "scope_accept", "scope_end", "alias.link")
-"""Types whose events may concern other findings than the one they name."""
+"""Types whose events may concern other findings than the one they name; so may what names none."""
 _JSON = ("scope", "payload", "guards", "seen")
 _PART = 500
 """Events between two words on how far it is."""
@@ -232,7 +232,7 @@ def concerned(
         seen.add(event.id)
         if event.finding is not None:
             found[event.finding] = None
-        scope = scope_of(event) if event.type == "scope_accept" else None
+        scope = scope_of(event) if is_scoped(event) else None
         if scope is not None:
             found |= dict.fromkeys(covered(connection, scope))
         other = event.payload.get("alias")
@@ -253,7 +253,7 @@ def concerned(
                 event_of(row)
                 for row in connection.execute(
                     f"SELECT {EVENT_COLUMNS} FROM event WHERE (id = ? OR batch = ?) "
-                    f"AND type IN ({','.join('?' * len(_LEADS_ON))})",
+                    f"AND (type IN ({','.join('?' * len(_LEADS_ON))}) OR finding IS NULL)",
                     (target, target, *_LEADS_ON),
                 ).fetchall()
             ]
@@ -299,12 +299,16 @@ def _heads(connection: sqlite3.Connection, findings: set[str]) -> dict[str, tupl
 
 
 def _after_all_it_covers(connection: sqlite3.Connection, draft: Event) -> Event:
-    """A scope acceptance is made in knowledge of what was said about the findings it covers."""
-    scope = scope_of(draft) if draft.type == "scope_accept" else None
+    """A decision within a scope is made in knowledge of what was said about the findings it covers,
+    and of what was decided within the same boundary, where that covers nothing.
+    """
+    scope = scope_of(draft) if is_scoped(draft) else None
     if scope is None:
         return draft
     heads = _heads(connection, set(covered(connection, scope)))
-    return replace(draft, parents=tuple(sorted({head for one in heads.values() for head in one})))
+    known = {event.id for event in book_for(connection, ()).standing(scope)}
+    known.update(head for one in heads.values() for head in one)
+    return replace(draft, parents=tuple(sorted(known)))
 
 
 def _insert(connection: sqlite3.Connection, found: Iterable[Event]) -> None:

@@ -17,9 +17,9 @@ def news(database: Database, scan_id: int) -> tuple[int, int]:
     newly = conflicts = 0
     scoped = connection.execute("SELECT 1 FROM event WHERE type = 'scope_accept' LIMIT 1")
     if scoped.fetchone() is not None:
-        from undercroft.store.read_scopes import scopes
+        from undercroft.store.read_scopes import newly_covered
 
-        newly = sum(len(scope.newly) for scope in scopes(database, scan_id))
+        newly = newly_covered(database, scan_id)
     if is_shared(connection):
         from undercroft.store.sharing import known_disputes
 

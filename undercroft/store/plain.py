@@ -31,7 +31,7 @@ _OWN_EVENTS = (
     "override_severity",
     "undo",
 )
-"""Types of event that name the finding they are about, or undo such a one."""
+"""Types of event that are about the finding they name, if they name one, or undo such a one."""
 _FINDINGS = 30_000
 """Per step: somebody who accepts a finding meanwhile waits for a third of a second at most, and no
 page of an index is written much more often than it has to be."""
@@ -179,7 +179,9 @@ class Plain:
         # What is decided about many findings at once is for the careful way to judge.
         self._may = (
             connection.execute(
-                f"SELECT 1 FROM event WHERE type NOT IN ({marks}) LIMIT 1", _OWN_EVENTS
+                f"SELECT 1 FROM event WHERE type NOT IN ({marks}) "
+                "OR (finding IS NULL AND type <> 'undo') LIMIT 1",
+                _OWN_EVENTS,
             ).fetchone()
             is None
         )

@@ -31,9 +31,11 @@ from undercroft.store.read_findings import COLUMNS, JOINS, finding_row
 from undercroft.store.scoped import place_of
 from undercroft.store.statuses import EVENT_COLUMNS, Seen, book_for, event_of, weigh
 from undercroft.triage.events import Event
+from undercroft.triage.resolve import Resolved
 from undercroft.triage.scopes import scope_of
 from undercroft.views import (
     DecisionView,
+    EventRow,
     FindingDetail,
     ResourceDetail,
     ResourceRef,
@@ -113,6 +115,7 @@ def finding(database: Database, scan_id: int, finding_id: str) -> FindingDetail:
             notes=tuple(e for e in events if e.type == "note" and e.live and e.id not in replaced),
             services=tuple(_above(connection, scan_id, [owner])),
             events=tuple(events),
+            rated=_rated(connection, resolved),
             conflict=tuple(decision_view(event) for event in resolved.decisions)
             if resolved is not None and resolved.conflict
             else (),
@@ -294,6 +297,13 @@ def _decision(connection: sqlite3.Connection, event_id: str | None) -> DecisionV
         f"SELECT {EVENT_COLUMNS} FROM event WHERE id = ?", (event_id,)
     ).fetchone()
     return None if row is None else decision_view(event_of(row))
+
+
+def _rated(connection: sqlite3.Connection, resolved: Resolved | None) -> EventRow | None:
+    override = resolved.override if resolved is not None else None
+    if override is None:
+        return None
+    return decisions.event_rows(connection, "WHERE id = ?", [override.id], frozenset())[0]
 
 
 def decision_view(event: Event) -> DecisionView:

@@ -1,26 +1,38 @@
-"""Rule scopes as they are now, conflicts between copies, and decisions that no longer do anything."""
+"""Decisions about rules as they are now, conflicts between copies, and decisions that no longer do anything."""
 
 # ruff: noqa: S608  (only names of our own tables are put together; values are bound)
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from undercroft.store.connection import Database
 from undercroft.store.decisions import event_rows
 from undercroft.store.fresh import ensure_fresh
+from undercroft.store.read_details import decision_view
 from undercroft.store.read_findings import COLUMNS, JOINS, finding_row
 from undercroft.store.scans import FINISHED
 from undercroft.store.scoped import covered
 from undercroft.store.sharing import known_disputes
-from undercroft.store.statuses import EVENT_COLUMNS, event_of, whole_book
-from undercroft.triage.events import Event
-from undercroft.triage.reports import ScopeRow
-from undercroft.triage.scopes import Scope, scope_of
+from undercroft.store.statuses import EVENT_COLUMNS, book_for, event_of, events_for, whole_book
+from undercroft.triage.book import Book
+from undercroft.triage.events import Event, order_key
+from undercroft.triage.reports import Ruling, ScopeRow
+from undercroft.triage.resolve import severity_of
+from undercroft.triage.scopes import Scope, is_scoped, scope_of, whole
 from undercroft.triage.when import lapse_instant
 from undercroft.views import EventRow, FindingRow
 
-__all__ = ["conflicts", "covered_now", "lapsed_acceptance", "scopes", "unused"]
+__all__ = [
+    "conflicts",
+    "covered_now",
+    "lapsed_acceptance",
+    "newly_covered",
+    "rulings",
+    "scopes",
+    "unused",
+]
 
 _OVER = "('fixed', 'gone', 'retired')"
 _PART = 500
@@ -44,38 +56,11 @@ def covered_now(database: Database, scope: Scope, scan_id: int) -> list[FindingR
 
 
 def scopes(database: Database, scan_id: int) -> list[ScopeRow]:
-    """Every rule scope ever accepted, newest first, with what it covers in a scan."""
-    now = database.now()
-    with database.snapshot() as connection:
-        events = [
-            event_of(row)
-            for row in connection.execute(
-                f"SELECT {EVENT_COLUMNS} FROM event WHERE type IN ('scope_accept', 'scope_seen') "
-                "ORDER BY lamport, id"
-            ).fetchall()
-        ]
-        if not events:
-            return []
-        book = whole_book(connection)
-    seen: dict[str, set[str]] = {}
-    for event in events:
-        if event.type == "scope_seen" and event.id not in book.dead:
-            seen.setdefault(str(event.payload.get("target")), set()).update(_covers(event))
+    """Everything ever decided within a rule scope, newest first, with what it covers in a scan."""
     found = []
-    for event in events:
-        scope = scope_of(event)
-        if event.type != "scope_accept" or scope is None:
-            continue
-        state = "active"
-        ends = lapse_instant(event.payload)
-        if event.id in book.dead:
-            state = "undone"
-        elif event.id in book.ended:
-            state = "ended"
-        elif ends is None or now >= ends:
-            state = "lapsed"
+    for event, scope, state, known in _scoped(database):
         here = covered_now(database, scope, scan_id) if state == "active" else []
-        known = {*_covers(event), *seen.get(event.id, ())}
+        rating = event.type == "override_severity"
         found.append(
             ScopeRow(
                 event=event.id,
@@ -88,10 +73,66 @@ def scopes(database: Database, scan_id: int) -> list[ScopeRow]:
                 actor=event.actor,
                 at=event.at,
                 covers=len(here),
-                newly=tuple(row for row in here if row.id not in known),
+                newly=() if rating else tuple(row for row in here if row.id not in known),
+                severity=severity_of(event) if rating else None,
             )
         )
     found.reverse()
+    return found
+
+
+def _scoped(database: Database) -> list[tuple[Event, Scope, str, set[str]]]:
+    """Decisions within a scope, oldest first: each with its scope, its state (see ``ScopeRow``), and
+    the findings of which somebody knows that it covers them.
+    """
+    with database.snapshot() as connection:
+        events = sorted(events_for(connection, ()), key=order_key)
+    if not any(map(is_scoped, events)):
+        return []
+    book, now = Book(events), database.now()
+    seen: dict[str, set[str]] = {}
+    for event in events:
+        if event.type == "scope_seen" and event.id not in book.dead:
+            seen.setdefault(str(event.payload.get("target")), set()).update(_covers(event))
+    found = []
+    for event in filter(is_scoped, events):
+        scope = scope_of(event)
+        if scope is None:
+            continue
+        same = [other for other in book.standing(scope) if other.type == event.type]
+        state = "active"
+        if event.id in book.dead:
+            state = "undone"
+        elif event.id in book.ended:
+            state = "ended"
+        elif any(event.id in other.parents for other in same):
+            state = "replaced"
+        elif not _runs(event, now):
+            state = "lapsed"
+        found.append((event, scope, state, {*_covers(event), *seen.get(event.id, ())}))
+    return found
+
+
+def rulings(database: Database) -> dict[str, Ruling]:
+    """Rule → what holds for it as a whole; rules about which nothing does are left out."""
+    now = database.now()
+    with database.snapshot() as connection:
+        book = book_for(connection, ())
+    found = {}
+    for rule in book.rules:
+        held = book.resolved("", whole(rule))
+        if held is None:
+            continue
+        off, rated = (
+            event if event is not None and _runs(event, now) else None
+            for event in (held.decision, held.override)
+        )
+        if off is not None or rated is not None:
+            found[rule] = Ruling(
+                off=decision_view(off) if off is not None else None,
+                rated=decision_view(rated) if rated is not None else None,
+                severity=severity_of(rated) if rated is not None else None,
+            )
     return found
 
 
@@ -107,6 +148,26 @@ def conflicts(database: Database) -> list[tuple[str, tuple[EventRow, ...]]]:
             rows = event_rows(connection, f"WHERE id IN ({marks})", ids, frozenset())
             found.append((finding, tuple(sorted(rows, key=lambda row: ids.index(row.id)))))
         return found
+
+
+def newly_covered(database: Database, scan_id: int) -> int:
+    """How many findings acceptances of rules have come to cover and nobody has marked as seen."""
+    ensure_fresh(database, scan_id)
+    newly = 0
+    for event, scope, state, known in _scoped(database):
+        if event.type != "scope_accept" or state != "active":
+            continue
+        with database.snapshot() as connection:
+            here = [fid for fid in covered(connection, scope, scan_id) if fid not in known]
+            for start in range(0, len(here), _PART):
+                part = here[start : start + _PART]
+                newly += connection.execute(
+                    "SELECT count(*) FROM finding f JOIN state t ON t.finding = f.id "
+                    f"AND t.scan = ? WHERE f.fid IN ({','.join('?' * len(part))}) "
+                    f"AND t.status NOT IN {_OVER}",
+                    (scan_id, *part),
+                ).fetchone()[0]
+    return newly
 
 
 def unused(database: Database, scan_id: int) -> list[EventRow]:
@@ -169,6 +230,11 @@ def lapsed_acceptance(database: Database, finding: str, scan_id: int | None) -> 
         .fetchone()
     )
     return None if row is None else event_of(row)
+
+
+def _runs(event: Event, now: datetime) -> bool:
+    ends = lapse_instant(event.payload)
+    return ends is not None and now < ends
 
 
 def _covers(event: Event) -> Sequence[str]:

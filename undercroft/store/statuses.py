@@ -292,7 +292,8 @@ def events_for(connection: sqlite3.Connection, findings: Iterable[str]) -> list[
     general = [
         event_of(row)
         for row in connection.execute(
-            f"SELECT {EVENT_COLUMNS} FROM event WHERE type IN ({marks})", WHOLE_LOG_TYPES
+            f"SELECT {EVENT_COLUMNS} FROM event WHERE type IN ({marks}) OR finding IS NULL",
+            WHOLE_LOG_TYPES,
         ).fetchall()
     ]
     found = {event.id: event for event in general}

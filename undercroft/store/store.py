@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from undercroft.store.recombine import Recombined
     from undercroft.store.writer import ScanWriter
     from undercroft.triage.events import Event, FindingFacts
-    from undercroft.triage.reports import MergeReport, ScopeRow, StatusChange
+    from undercroft.triage.reports import MergeReport, Ruling, ScopeRow, StatusChange
     from undercroft.triage.scopes import Scope
     from undercroft.triage.undoing import Line
     from undercroft.views import (
@@ -482,8 +482,12 @@ class Store:
         return read_scopes.covered_now(self._db, scope, scan_id)
 
     def scopes(self, scan_id: int) -> list[ScopeRow]:
-        """Every rule scope ever accepted, newest first, with what it covers in a scan."""
+        """Everything ever decided within a rule scope, newest first, with what it covers in a scan."""
         return read_scopes.scopes(self._db, scan_id)
+
+    def rulings(self) -> dict[str, Ruling]:
+        """Rule → what holds for it as a whole: switched off, rated otherwise; others are left out."""
+        return read_scopes.rulings(self._db)
 
     def conflicts(self) -> list[tuple[str, tuple[EventRow, ...]]]:
         """Findings about which copies decided differently, each with these decisions, the one in

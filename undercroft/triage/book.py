@@ -5,21 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from undercroft.triage.events import Event, graph_heads
+from undercroft.triage.events import Event, graph_heads, order_key
 from undercroft.triage.resolve import Resolved, dead_events, resolve
-from undercroft.triage.scopes import Place, Scope, ended_scopes, scope_of
+from undercroft.triage.scopes import Place, Scope, ended_scopes, is_scoped, scope_of
 
 __all__ = ["SCOPE_TYPES", "WHOLE_LOG_TYPES", "Book"]
 
 SCOPE_TYPES: Final = ("scope_accept", "scope_end", "scope_seen")
 WHOLE_LOG_TYPES: Final = ("undo", "alias.link", *SCOPE_TYPES)
-"""Event types that may concern a finding without naming it: a part of a log needs all of them."""
+"""Event types that may concern a finding without naming it.
+
+A part of a log needs all of them, and whatever else names no finding: the rating of a rule.
+"""
 
 
 class Book:
     """What people said, with undone events, scopes and aliases taken into account.
 
-    ``events``: a whole log, or everything about some findings and all of ``WHOLE_LOG_TYPES``.
+    ``events``: a whole log, or everything about some findings, all of ``WHOLE_LOG_TYPES``, and all
+    that names no finding.
     """
 
     def __init__(self, events: Iterable[Event]) -> None:
@@ -29,7 +33,7 @@ class Book:
         self._scopes: dict[str, Event] = {}
         links: list[Event] = []
         for event in known:
-            if event.type == "scope_accept":
+            if is_scoped(event):
                 self._scopes[event.id] = event
             if event.finding is not None:
                 self._own.setdefault(event.finding, []).append(event)
@@ -54,6 +58,20 @@ class Book:
         """Whether any scope about this rule looks at tags."""
         return any(scope.tags for _, scope in self._by_rule.get(rule, ()))
 
+    @property
+    def rules(self) -> frozenset[str]:
+        """Rules that any scope, ended or not, is about."""
+        return frozenset(self._by_rule)
+
+    def standing(self, scope: Scope) -> list[Event]:
+        """What was decided within exactly this boundary and is not undone or ended, oldest first."""
+        found = [
+            event
+            for event, other in self._by_rule.get(scope.rule, ())
+            if other == scope and event.id not in self.dead and event.id not in self.ended
+        ]
+        return sorted(found, key=order_key)
+
     def aliases(self, finding: str) -> tuple[str, ...]:
         """All ids under which a finding is known, itself included."""
         return self._alias.get(finding, (finding,))
@@ -63,7 +81,7 @@ class Book:
         return frozenset(self._alias.values())
 
     def covering(self, place: Place) -> list[Event]:
-        """Scope acceptances that are not undone or ended and cover this place."""
+        """Decisions within a scope that are not undone or ended and cover this place."""
         return [
             event
             for event, scope in self._by_rule.get(place.rule, ())
@@ -71,7 +89,7 @@ class Book:
         ]
 
     def ever_covering(self, place: Place) -> list[Event]:
-        """Scope acceptances that cover this place, whether they still hold or not."""
+        """Decisions within a scope that covers this place, whether they still hold or not."""
         return [event for event, scope in self._by_rule.get(place.rule, ()) if scope.covers(place)]
 
     def resolved(self, finding: str, place: Place | None = None) -> Resolved | None:

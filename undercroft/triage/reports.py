@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from undercroft.model import Severity
 from undercroft.records import dataclass
-from undercroft.views import FindingRow
+from undercroft.views import DecisionView, FindingRow
 
-__all__ = ["MergeReport", "ScopeRow", "StatusChange"]
+__all__ = ["MergeReport", "Ruling", "ScopeRow", "StatusChange"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +23,15 @@ class MergeReport:
 
 @dataclass(frozen=True, slots=True)
 class ScopeRow:
-    """The acceptance of a rule within a boundary."""
+    """What was decided about a rule within a boundary."""
 
     event: str
     """Id of the event: what ``undo`` and ending it name."""
     words: str
     rule: str
     state: str
-    """``active``, ``lapsed``, ``ended`` or ``undone``."""
+    """``active``, ``replaced`` (by a later one of the same boundary), ``lapsed``, ``ended`` or
+    ``undone``."""
     reason: str
     until: str
     owner: str
@@ -38,7 +40,21 @@ class ScopeRow:
     covers: int
     """Findings that it covers now and that still stand."""
     newly: tuple[FindingRow, ...]
-    """Those of them that it has come to cover and nobody has marked as seen."""
+    """Of an acceptance: those that it has come to cover and nobody has marked as seen."""
+    severity: Severity | None = None
+    """What the rule is rated as; None for an acceptance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What holds for a rule as a whole, wherever it fails."""
+
+    off: DecisionView | None = None
+    """The acceptance that switches it off."""
+    rated: DecisionView | None = None
+    """What puts another severity in the place of the rule's own."""
+    severity: Severity | None = None
+    """That severity."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,18 @@ from types import MappingProxyType
 from undercroft.model import Severity
 from undercroft.records import dataclass
 from undercroft.triage.events import DECISIONS, Event, graph_heads, order_key
-from undercroft.triage.scopes import as_acceptance
+from undercroft.triage.scopes import as_own
 from undercroft.triage.when import lapse_instant
 
-__all__ = ["NOTHING", "Resolved", "Undone", "dead_events", "resolve", "resolve_all"]
+__all__ = [
+    "NOTHING",
+    "Resolved",
+    "Undone",
+    "dead_events",
+    "resolve",
+    "resolve_all",
+    "severity_of",
+]
 
 _VISIBILITY = {"clear": 0, "claim_fixed": 1, "accept": 2, "false_positive": 3}
 """Concurrent decisions: the most visible, that is the smallest, wins."""
@@ -51,7 +59,7 @@ class Resolved:
     @property
     def severity_override(self) -> Severity | None:
         """The severity that the override in force sets, whatever its date."""
-        return _severity(self.override) if self.override is not None else None
+        return severity_of(self.override) if self.override is not None else None
 
 
 NOTHING = Resolved()
@@ -108,9 +116,9 @@ def resolve(
 
     ``events``: everything about that finding, plus every ``undo`` of the log (those of batches name no
     finding) unless ``dead`` is given. If ``finding`` is given, events about others are left out, else
-    all that name a finding are taken to be about the same one. ``scopes``: every scope acceptance of
-    the log by id, so that the graph has no holes; ``covering``: those in force that cover the finding,
-    each as good as an acceptance of its own.
+    all that name a finding are taken to be about the same one. ``scopes``: every decision within a
+    scope by id, so that the graph has no holes; ``covering``: those in force that cover the finding,
+    each as good as a decision of its own.
     """
     known = sorted(events, key=order_key)
     if not known and not covering:
@@ -123,14 +131,14 @@ def resolve(
         if event.finding is not None and (finding is None or event.finding == finding)
     }
     name = finding or next((event.finding for event in known if event.finding), None) or ""
-    through = [as_acceptance(event, name) for event in covering]
+    through = [as_own(event, name) for event in covering]
     live = [event for event in own.values() if event.id not in dead] + through
     ancestors = _ancestors({**scopes, **{event.id: event for event in through}, **own})
 
     decisions = sorted(_heads(live, DECISIONS, ancestors), key=_decision_order)
     assigned = sorted(_heads(live, {"assign"}, ancestors), key=lambda e: e.id)
     overrides = sorted(
-        (e for e in _heads(live, {"override_severity"}, ancestors) if _severity(e) is not None),
+        (e for e in _heads(live, {"override_severity"}, ancestors) if severity_of(e) is not None),
         key=_override_order,
     )
     notes = [event for event in live if event.type == "note"]
@@ -195,11 +203,12 @@ def _decision_order(event: Event) -> tuple[int, datetime, str]:
 
 
 def _override_order(event: Event) -> tuple[int, str]:
-    severity = _severity(event)
+    severity = severity_of(event)
     return (-severity.rank if severity else 1, event.id)
 
 
-def _severity(event: Event) -> Severity | None:
+def severity_of(event: Event) -> Severity | None:
+    """What an ``override_severity`` sets; None if it cannot be read."""
     try:
         return Severity(str(event.payload.get("severity")))
     except ValueError:

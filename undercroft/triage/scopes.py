@@ -1,4 +1,7 @@
-"""Rule scopes: one acceptance for all findings of a rule within a literal boundary, now and later.
+"""Rule scopes: one decision for all findings of a rule within a literal boundary, now and later.
+
+A rule is accepted so, or rated otherwise than it says; within no boundary that is the rule as a
+whole, wherever it fails.
 
 A scope is data, matched when statuses are worked out. Matching is equality or prefix, never a
 pattern: what it covers must be plain to whoever reads it.
@@ -14,7 +17,7 @@ from undercroft.model import Json
 from undercroft.records import dataclass
 from undercroft.triage.events import Event
 
-__all__ = ["Place", "Scope", "as_acceptance", "ended_scopes", "scope_of"]
+__all__ = ["Place", "Scope", "as_own", "ended_scopes", "is_scoped", "scope_of", "whole"]
 
 
 class Place(NamedTuple):
@@ -102,13 +105,26 @@ def scope_of(event: Event) -> Scope | None:
     return Scope(rule, cve, resource, prefix, {str(k): str(v) for k, v in tags.items()})
 
 
-def as_acceptance(event: Event, finding: str) -> Event:
-    """A ``scope_accept`` as the acceptance of one finding that it is; it keeps its id."""
-    return replace(event, type="accept", finding=finding, stored_id=event.id)
+def is_scoped(event: Event) -> bool:
+    """Whether an event decides about whatever is within its scope, not about one finding."""
+    return event.type == "scope_accept" or (
+        event.type == "override_severity" and event.finding is None
+    )
+
+
+def as_own(event: Event, finding: str) -> Event:
+    """A decision within a scope as the decision about one finding that it is; it keeps its id."""
+    kind = "accept" if event.type == "scope_accept" else event.type
+    return replace(event, type=kind, finding=finding, stored_id=event.id)
+
+
+def whole(rule: str) -> Place:
+    """A place that only decisions about the rule as a whole cover: it is within no boundary."""
+    return Place(rule, None, "", {})
 
 
 def ended_scopes(events: Iterable[Event], dead: Collection[str]) -> frozenset[str]:
-    """Ids of scope acceptances that a ``scope_end`` which is not undone has ended."""
+    """Ids of decisions within a scope that a ``scope_end`` which is not undone has ended."""
     return frozenset(
         str(event.payload.get("target"))
         for event in events

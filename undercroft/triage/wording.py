@@ -97,6 +97,9 @@ def told(first: Event, number: int, days: tuple[str, str]) -> str:
             return f"assigned {findings} to {assignee}" if assignee else f"unassigned {findings}"
         case "override_severity":
             until = payload.get("until")
+            scope = scope_of(first) if first.finding is None else None
+            if scope is not None:
+                return f"rated {scope.words()} as {payload.get('severity')} until {until}"
             return f"rated {findings} as {payload.get('severity')} until {until}"
         case "scope_accept":
             covers = payload.get("covers")
@@ -106,7 +109,7 @@ def told(first: Event, number: int, days: tuple[str, str]) -> str:
             what = scope.words() if scope is not None else "a rule"
             return f"accepted {what} (now {count(now, 'finding')}) until {until}"
         case "scope_end":
-            return "ended the acceptance of a rule"
+            return "ended what was decided about a rule"
         case "scope_seen":
             return "marked what a rule's acceptance has come to cover as seen"
         case "alias.link":
