@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
 from rich.cells import cell_len
@@ -239,21 +239,33 @@ class TableLines(ScrollView, Generic[RowT]):
             return Strip([Segment("   …", style)]).adjust_cell_length(width, style)
         marked = self.is_marked(index, row)
         base = "cursor" if current else "marked" if marked else ""
-        plain, signature = self._style(base, ""), self._style(base, "signature")
-        segments = [
-            Segment("▌" if current else " ", signature),
-            Segment("● " if marked else "  ", signature),
-        ]
+        edge = ("▌" if current else " ") + ("● " if marked else "  ")
+        return self._draw_runs([(edge, "signature"), *self._cells(row)], base, width)
+
+    def _cells(self, row: RowT) -> Iterator[Run]:
+        """A row's runs, those that part its columns included."""
         heading = self.whole(row)
         if heading is not None:
-            for text, tone in fit_runs(heading, self._room):
-                segments.append(Segment(text, self._style(base, tone)))
-            return Strip(segments).adjust_cell_length(width, plain).simplify()
-        gap = Segment(" " * self._gap, plain)
+            yield from fit_runs(heading, self._room)
+            return
+        gap = (" " * self._gap, "")
         for position, placed in enumerate(self._placed):
             if position:
-                segments.append(gap)
+                yield gap
             column = placed.column
-            for text, tone in fit_runs(column.cell(row), placed.width, right=column.right):
+            yield from fit_runs(column.cell(row), placed.width, right=column.right)
+
+    def _draw_runs(self, runs: Iterable[Run], base: str, width: int) -> Strip:
+        """Neighbours in one tone as one segment; blanks look the same in each."""
+        segments: list[Segment] = []
+        text = tone = ""
+        for more, other in runs:
+            if other == tone or not more or more.isspace():
+                text += more
+            elif not text or text.isspace():
+                text, tone = text + more, other
+            else:
                 segments.append(Segment(text, self._style(base, tone)))
-        return Strip(segments).adjust_cell_length(width, plain).simplify()
+                text, tone = more, other
+        segments.append(Segment(text, self._style(base, tone)))
+        return Strip(segments).adjust_cell_length(width, self._style(base, ""))
