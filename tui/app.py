@@ -91,6 +91,7 @@ class UndercroftApp(ViewingApp):
             self.register_theme(theme)
         wanted = "undercroft-ansi" if self.no_color else self.settings.theme
         self.theme = wanted if wanted in self.available_themes else "undercroft-dark"
+        self.stylesheet.set_variables(self.get_css_variables())
         if self.settings.keys:
             self.set_keymap(checked(self.settings.keys, focus_chains()))
         self.db = db
@@ -120,6 +121,13 @@ class UndercroftApp(ViewingApp):
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Our roles, for themes that are not ours."""
         return role_defaults(self.current_theme)
+
+    def refresh_css(self, animate: bool = True) -> None:
+        """Style everything anew. The theme that is chosen before anything is there asks for it too:
+        the rules would be parsed twice.
+        """
+        if self._is_mounted:
+            super().refresh_css(animate)
 
     def get_default_screen(self) -> Screen[None]:
         """The home screen is the lowest one, there from the first frame."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.css.stylesheet import Stylesheet
 
 from tests.media import on_a_read_only_medium
 from tests.tui.estate import NOW, seed
@@ -33,10 +34,11 @@ async def test_the_first_frame_has_the_data(
     assert cache.actor
 
     def read_again(*_: object) -> Any:
-        raise AssertionError("what was read ahead is read again")
+        raise AssertionError("what was there already is read again")
 
     for name in ("services", "count_services", "today", "tower"):
         monkeypatch.setattr(Store, name, read_again)
+    monkeypatch.setattr(Stylesheet, "reparse", read_again)
     app = UndercroftApp(large_cache, clock=lambda: NOW, ahead=ahead)
     async with app.run_test(size=(120, 30)) as pilot:
         first = screen_text(app)
