@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
+from typing import NamedTuple
 
 from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
 from textual.keys import _character_to_key  # same names as in bindings
-
-from undercroft.records import dataclass
 
 __all__ = ["FOOTER", "KEYS", "Key", "KeymapError", "bind", "checked", "declared"]
 
@@ -22,8 +21,7 @@ class KeymapError(ValueError):
     """The person's keys cannot be used; the message names the ids."""
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(NamedTuple):
     """A default: keys, action, words."""
 
     keys: str

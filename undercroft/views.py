@@ -1,18 +1,16 @@
 """What readers of the store get: rows and details ready to be shown, exported or printed.
 
-Plain frozen data. Every text in here that came from a cloud is raw: screens and exporters clean it
+Plain data, as tuples: the quickest to declare and to make, which the first screen waits for and lists and
+exports do very often. Every text in here that came from a cloud is raw: screens and exporters clean it
 for their own medium.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
-from dataclasses import field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from undercroft.model import Coverage, Edge, Evidence, Json, Layer, Presence, Resource, Severity
-from undercroft.records import dataclass
 
 if TYPE_CHECKING:
     from undercroft.triage.ageing import Ageing
@@ -40,8 +38,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(NamedTuple):
     """What a list shows: a filter line, an order and, optionally, one service's inheritance."""
 
     filter: str = ""
@@ -53,8 +50,7 @@ class Query:
     layer: Layer | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ScanRow:
+class ScanRow(NamedTuple):
     """One saved scan."""
 
     id: int
@@ -80,8 +76,7 @@ class ScanRow:
     """Digest of the constants of the risk model by which it is scored."""
 
 
-@dataclass(frozen=True, slots=True)
-class LayerTotals:
+class LayerTotals(NamedTuple):
     """Active findings of one layer beneath one service."""
 
     worst: Severity | None
@@ -89,8 +84,7 @@ class LayerTotals:
     """Distinct findings that are open, reopened or claimed fixed."""
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceRow:
+class ServiceRow(NamedTuple):
     """One AI service in a scan."""
 
     key: str
@@ -118,8 +112,7 @@ class ServiceRow:
     """Attributes beneath this service that could not be read: its score may be too low."""
 
 
-@dataclass(frozen=True, slots=True)
-class DecisionView:
+class DecisionView(NamedTuple):
     """The decision that is in force on a finding."""
 
     kind: str
@@ -136,7 +129,7 @@ class DecisionView:
 
 
 class FindingRow(NamedTuple):
-    """One finding in a scan's table. A tuple, because lists and exports make very many of them."""
+    """One finding in a scan's table."""
 
     id: str
     """``f1-…``: permanent."""
@@ -170,8 +163,7 @@ class FindingRow(NamedTuple):
     """First seen in this scan."""
 
 
-@dataclass(frozen=True, slots=True)
-class GroupRow:
+class GroupRow(NamedTuple):
     """Findings of a query that share a value (a rule, a resource, an account, …)."""
 
     value: str
@@ -184,8 +176,7 @@ class GroupRow:
     """Distinct AI services above the group's findings."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One edge of a path, from the resource above to the one beneath."""
 
     src: str
@@ -201,8 +192,7 @@ Path = tuple[Step, ...]
 """From a service down to a resource; empty if they are the same."""
 
 
-@dataclass(frozen=True, slots=True)
-class ResourceRef:
+class ResourceRef(NamedTuple):
     """A resource as it is named in lists."""
 
     key: str
@@ -218,8 +208,30 @@ class ResourceRef:
     service: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class FindingDetail:
+class EventRow(NamedTuple):
+    """One line of the decision history."""
+
+    id: str
+    type: str
+    at: str
+    actor: str
+    finding: str | None
+    title: str
+    resource_name: str
+    reason: str
+    payload: Mapping[str, Json]
+    batch: str | None
+    live: bool
+    """False once undone."""
+    target: str | None = None
+    """For ``undo``: the event or batch that it takes back."""
+    scope: str = ""
+    """For the acceptance of a rule: within which boundary, in words."""
+    conflict: bool = False
+    """One of several decisions that copies made without knowing of each other."""
+
+
+class FindingDetail(NamedTuple):
     """Everything about one finding."""
 
     row: FindingRow
@@ -240,9 +252,9 @@ class FindingDetail:
     (whether its day has passed is for the reader to see)."""
     conflict: tuple[DecisionView, ...] = ()
     """Decisions that copies made without knowing of each other, the one in force first."""
-    hazard: Mapping[str, tuple[float, str]] = field(default_factory=dict)
+    hazard: Mapping[str, tuple[float, str]] = MappingProxyType({})
     """Factor letter → (value, reason); their product is the hazard behind the score."""
-    ageing: Ageing | None = None
+    ageing: "Ageing | None" = None
     """Its times as of now; None if they are not known."""
     kev: bool = False
     """Known to be exploited, as far as feeds say."""
@@ -264,7 +276,7 @@ class FindingRecord(NamedTuple):
     unconfirmed_reason: str
     decision: DecisionView | None
     services: tuple[ResourceRef, ...]
-    ageing: Ageing | None = None
+    ageing: "Ageing | None" = None
     """Its times as of now; None if they are not known."""
     kev: bool = False
     """Known to be exploited, as far as feeds say."""
@@ -283,8 +295,7 @@ class FindingRecord(NamedTuple):
         return tuple(Evidence(path, value) for path, value in json.loads(self.proof))
 
 
-@dataclass(frozen=True, slots=True)
-class TowerResource:
+class TowerResource(NamedTuple):
     """A resource of one layer beneath a service, with how it is reached."""
 
     ref: ResourceRef
@@ -297,8 +308,7 @@ class TowerResource:
     """(path, reason) of what could not be read there."""
 
 
-@dataclass(frozen=True, slots=True)
-class TowerLayer:
+class TowerLayer(NamedTuple):
     """One block of the tower."""
 
     layer: Layer
@@ -309,8 +319,7 @@ class TowerLayer:
     """Resources of this layer, and others that own findings of this layer; worst first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Contribution:
+class Contribution(NamedTuple):
     """A line of the bill behind a service's score."""
 
     finding: str
@@ -322,8 +331,7 @@ class Contribution:
     """Share of the service's score."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tower:
+class Tower(NamedTuple):
     """One service and all it stands on."""
 
     service: ServiceRow
@@ -333,8 +341,7 @@ class Tower:
     """Largest first; they add up to the score."""
 
 
-@dataclass(frozen=True, slots=True)
-class ResourceDetail:
+class ResourceDetail(NamedTuple):
     """One resource in one scan."""
 
     resource: Resource
@@ -349,8 +356,7 @@ class ResourceDetail:
     """Scans that know it, newest first, each with what was seen: same, changed, first, stub, absent."""
 
 
-@dataclass(frozen=True, slots=True)
-class Today:
+class Today(NamedTuple):
     """What calls for action."""
 
     new: int
@@ -367,27 +373,3 @@ class Today:
     """Of the unconfirmed: those that no scan could look at for longer than the person allows."""
     unseen_reason: str = ""
     """What kept most of those from being looked at, such as the permission that is missing."""
-
-
-@dataclass(frozen=True, slots=True)
-class EventRow:
-    """One line of the decision history."""
-
-    id: str
-    type: str
-    at: str
-    actor: str
-    finding: str | None
-    title: str
-    resource_name: str
-    reason: str
-    payload: Mapping[str, Json]
-    batch: str | None
-    live: bool
-    """False once undone."""
-    target: str | None = None
-    """For ``undo``: the event or batch that it takes back."""
-    scope: str = ""
-    """For the acceptance of a rule: within which boundary, in words."""
-    conflict: bool = False
-    """One of several decisions that copies made without knowing of each other."""

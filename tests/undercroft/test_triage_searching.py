@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -33,21 +32,18 @@ def row(name: str, kind: str, at: str, actor: str = "Ann Smith <ann@example.com>
 
 
 ROWS = [
-    replace(
-        row("accepted", "accept", "2026-11-26T09:00:00+01:00"),
+    row("accepted", "accept", "2026-11-26T09:00:00+01:00")._replace(
         finding="f1-abcd2345",
         title="Anybody may read the bucket",
         resource_name="Training-Data",
         reason="Öffentliche Beispieldaten",
         batch="4f1a99",
     ),
-    replace(
-        row("wide", "scope_accept", "2026-11-25T23:30:00Z"),
+    row("wide", "scope_accept", "2026-11-25T23:30:00Z")._replace(
         scope="public-bucket in account 111122223333",
         conflict=True,
     ),
-    replace(
-        row("undone", "note", "2026-11-20T10:00:00Z", "bob"),
+    row("undone", "note", "2026-11-20T10:00:00Z", "bob")._replace(
         finding="f1-zzzz",
         resource_name="logs",
         reason="a*b, then c",

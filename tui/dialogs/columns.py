@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, ClassVar
 
 from rich.cells import cell_len
@@ -77,7 +76,7 @@ class ColumnsDialog(Dialog[tuple[Wish, ...]]):
     def action_show_or_hide(self) -> None:
         """Show or hide the column."""
         wish = self._wishes[self._at]
-        self._wishes[self._at] = replace(wish, shown=not wish.shown)
+        self._wishes[self._at] = wish._replace(shown=not wish.shown)
         self._draw()
 
     def action_shift(self, by: int) -> None:
@@ -92,7 +91,7 @@ class ColumnsDialog(Dialog[tuple[Wish, ...]]):
         """Fix the width, from the one it has at least."""
         wish = self._wishes[self._at]
         width = (wish.width or self._columns[wish.key].width) + by
-        self._wishes[self._at] = replace(wish, width=max(1, min(width, _WIDEST)))
+        self._wishes[self._at] = wish._replace(width=max(1, min(width, _WIDEST)))
         self._draw()
 
     def action_reset(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
@@ -198,7 +197,7 @@ class ServiceScreen(ActingScreen):
             if self._filter:
                 mine = {finding.resource_key for finding in findings}
                 kept = tuple(item for item in block.resources if item.ref.key in mine)
-                rows = layer_rows(replace(block, resources=kept), findings, total)
+                rows = layer_rows(block._replace(resources=kept), findings, total)
             else:
                 rows = layer_rows(block, findings, total)
             self._fill(layer, rows)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Generic, TypeAlias, TypeVar
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 from rich.cells import cell_len
 
 from tui.text import clip, shown
-from undercroft.records import dataclass
 
 __all__ = [
     "Cell",
@@ -37,8 +35,7 @@ _BEFORE_OTHERS = 1000
 Cell: TypeAlias = "str | Run | Sequence[Run]"
 
 
-@dataclass(frozen=True, slots=True)
-class Column(Generic[RowT]):
+class Column(NamedTuple, Generic[RowT]):
     """One column."""
 
     key: str
@@ -70,8 +67,7 @@ class Column(Generic[RowT]):
     """Leave it out from this table width on (another column says it better); 0 is never."""
 
 
-@dataclass(frozen=True, slots=True)
-class Placed(Generic[RowT]):
+class Placed(NamedTuple, Generic[RowT]):
     """A column with the width that it got."""
 
     column: Column[RowT]
@@ -85,8 +81,7 @@ class Placed(Generic[RowT]):
         return column.title if needed <= self.width else column.short or column.title
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(NamedTuple):
     """How a person wants one column; a sequence of them is also the order."""
 
     key: str
@@ -132,8 +127,8 @@ def arranged(columns: Sequence[Column[RowT]], wishes: Sequence[Wish]) -> tuple[C
         column = by_key[wish.key]
         if wish.width:
             least = min(column.width, wish.width)
-            column = replace(
-                column, width=least, comfort=wish.width, most=wish.width, grow=_BEFORE_OTHERS
+            column = column._replace(
+                width=least, comfort=wish.width, most=wish.width, grow=_BEFORE_OTHERS
             )
         if wish.shown:
             found.append(column)

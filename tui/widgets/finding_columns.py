@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from tui.glyphs import STATUS_GLYPH, STATUS_WORD, badge, severity_tone, status_tone
 from tui.widgets.columns import Column, Run
@@ -93,7 +93,7 @@ FINDING_COLUMNS: tuple[Column[FindingRow], ...] = (
 def finding_columns(lately: Lately) -> tuple[Column[FindingRow], ...]:
     """The columns of findings, which mark what lapsed lately."""
     return tuple(
-        replace(column, cell=lambda row: title_cell(row, lately=lately))
+        column._replace(cell=lambda row: title_cell(row, lately=lately))
         if column.key == "title"
         else column
         for column in FINDING_COLUMNS
@@ -176,8 +176,7 @@ LAYER_COLUMNS: tuple[Column[LayerRow], ...] = (
 def layer_columns(lately: Lately) -> tuple[Column[LayerRow], ...]:
     """The columns of a layer, which mark what lapsed lately."""
     return tuple(
-        replace(
-            column,
+        column._replace(
             cell=lambda row: title_cell(row.finding, "plain", lately) if row.finding else "",
         )
         if column.key == "title"

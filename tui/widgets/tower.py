@@ -7,7 +7,7 @@ what the colour says.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -26,7 +26,6 @@ from tui.text import clip, pad
 from tui.widgets.columns import Run
 from tui.widgets.inks import Inks
 from undercroft.model import LAYERS, Layer, Severity
-from undercroft.records import dataclass
 from undercroft.views import LayerTotals, ServiceRow, Tower
 
 __all__ = ["MINI_HEAD", "MINI_WIDTH", "Block", "TowerView", "blocks_of", "mini_tower"]
@@ -52,8 +51,7 @@ def mini_tower(layers: Mapping[Layer, LayerTotals]) -> list[Run]:
     return cells
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """One layer as it is drawn."""
 
     layer: Layer

@@ -14,9 +14,9 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from undercroft.model import Severity, Threat
-from undercroft.records import dataclass
 from undercroft.risk.constants import DEFAULT, DEPTH, Criticality, Exposure, RiskModel
 
 __all__ = [
@@ -51,8 +51,7 @@ PUBLIC = "public exploit"
 _BELOW_100 = math.nextafter(100.0, 0.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Hazard:
+class Hazard(NamedTuple):
     """The hazard of one finding and the factors whose product it is."""
 
     value: float
@@ -60,8 +59,7 @@ class Hazard:
     """Letter (B impact, T threat, X exposure, A automatable, M criticality) → (value, reason)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One line of a service's bill."""
 
     finding: str
@@ -78,8 +76,7 @@ class Line:
     """Share of the score."""
 
 
-@dataclass(frozen=True, slots=True)
-class Score:
+class Score(NamedTuple):
     """A service's score with its bill, largest line first; the points add up to the value."""
 
     value: float

@@ -166,7 +166,7 @@ def history(database: Database, text: str = "", limit: int | None = None) -> lis
         rows = _worded(
             connection, newest, lambda event: undone.covers(event.id, event.batch, event.lamport)
         )
-        marked = (replace(row, conflict=True) if row.id in disputed else row for row in rows)
+        marked = (row._replace(conflict=True) if row.id in disputed else row for row in rows)
         return list(islice(filter(wanted, marked), None if limit is None else max(limit, 0)))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Self
@@ -415,7 +414,7 @@ class Store:
         """What calls for action; ``unconfirmed_days``: how long a finding may go without a look."""
         newly, conflicts = news.news(self._db, scan_id)
         today = read_services.today(self._db, scan_id, unconfirmed_days)
-        return replace(today, newly_covered=newly, conflicts=conflicts)
+        return today._replace(newly_covered=newly, conflicts=conflicts)
 
     def lapsed(self, scan_id: int, since: str, most: int = 0) -> tuple[int, list[str]]:
         """How many findings have an acceptance that ended since a moment (RFC 3339), as the filter
