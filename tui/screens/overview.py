@@ -68,15 +68,13 @@ def _heat(layer: Layer) -> Column[Row]:
             (f"{totals.open:>4,}", "plain"),
         ]
 
-    letter = LAYER_LETTER[layer]
-    title = f"{letter} {layer.value}"
     return Column(
-        layer.value, title, 8, cell, short=letter, room=_WORDS, comfort=8, grow=1, most=12,
-        sortable=False,
+        layer.value, layer.value, 8, cell, short=LAYER_LETTER[layer], room=_WORDS, comfort=8,
+        grow=1, most=12, sortable=False,
     )  # fmt: skip
 
 
-_WORDS = max(len(f"{LAYER_LETTER[layer]} {layer.value}") for layer in LAYERS)
+_WORDS = max(len(layer.value) for layer in LAYERS)
 """Width from which all headings are words: a word among letters reads as another kind of thing."""
 COLUMNS: tuple[Column[Row], ...] = (
     Column("score", "SCORE", 5, _score, right=True, descending=True),
