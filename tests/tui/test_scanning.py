@@ -152,7 +152,8 @@ async def test_setup_checks_permissions_then_starts(tmp_path: Path) -> None:
         await pilot.press("enter")
         await settle(pilot)
         text = screen_text(app)
-        assert "arn:aws:iam::123456789012:user/ada" in text
+        assert "│  ✓ This can be read, as" in text
+        assert "│    arn:aws:iam::123456789012:user/ada" in text, "beneath its words"
         assert "needs s3:GetBucketPolicy" in text
         assert "⏎ start the scan" in text
         assert not starter.requests

@@ -320,7 +320,10 @@ class ScanSetupDialog(Dialog[ScanRequest]):
             return
         self._checked = event.request
         self.enter_does("start the scan")
-        lines = [styled("✓ This can be read, as", "$good"), styled(preflight.identity, "$plain")]
+        lines = [
+            styled("✓ This can be read, as", "$good"),
+            styled(f"  {preflight.identity}", "$plain"),
+        ]
         if preflight.account:
             lines.append(styled(f"  account: {preflight.account}", "$muted"))
         if preflight.locations:
