@@ -207,7 +207,7 @@ def test_assign_rate_redo_and_history(fresh_undercroft: Command, db: Path) -> No
         "--until", "30d")  # fmt: skip
     (found,) = run("findings", "--scan", "tuesday", "--filter", "resource:c").rows
     assert found[1] == "low"
-    assert [row[3] for row in run("history").rows] == ["override severity", "assign"]
+    assert [row[3] for row in run("history").rows] == ["rated", "assigned"]
     run("undo")
     assert run("findings", "--scan", "tuesday", "--filter", "resource:c").rows[0][1] == "high"
     run("redo")
@@ -219,12 +219,12 @@ def test_assign_rate_redo_and_history(fresh_undercroft: Command, db: Path) -> No
     run("undo", event)
     assert run("history", "--filter", "kind:assign live:yes").rows == []
     both = ("history", "--filter", "kind:undo or kind:assign")
-    assert {row[3] for row in run(*both).rows} == {"undo", "undo (undone)", "assign (undone)"}
-    assert [row[3] for row in run(*both, "--kind", "assign").rows] == ["assign (undone)"]
+    assert {row[3] for row in run(*both).rows} == {"undone", "undone (undone)", "assigned (undone)"}
+    assert [row[3] for row in run(*both, "--kind", "assign").rows] == ["assigned (undone)"]
     assert run(*both, "--text=-zz").rows == [], "a word, not the language's"
     wrong = run("history", "--filter", "ada kin:x", status=2).err
     assert "unknown key 'kin' at 5: did you mean 'kind'?" in wrong
-    assert "did you mean 'assign'?" in run("history", "--kind", "asign", status=2).err
+    assert "did you mean 'assigned'?" in run("history", "--kind", "asign", status=2).err
     run("assign", *chosen, status=2)
 
 

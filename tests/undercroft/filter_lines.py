@@ -43,7 +43,9 @@ def _trees(keys: Keys, chosen: str) -> st.SearchStrategy[Node]:
     return st.recursive(st.one_of(leaves), _combined, max_leaves=10)
 
 
-EVENT_TREES = _trees(EVENT_KEYS, "kind:accept kind:sc* kind:note,undo since<7d live:no conflict:*")
+EVENT_TREES = _trees(
+    EVENT_KEYS, "kind:accepted kind:ru* kind:comment,undone since<7d live:no conflict:*"
+)
 TREES: st.SearchStrategy[tuple[Node, Keys]] = st.one_of(
     st.tuples(
         _trees(KEYS, "severity>=high severity:low,info status:active score<3.5 since:7d kev:no"),

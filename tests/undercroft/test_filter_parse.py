@@ -303,7 +303,9 @@ def test_what_is_offered() -> None:
     assert offers(complete("region:", 7)) == []
     assert len(offers(complete("", 0), 3)) == 3
     kinds = offers(complete("kind:ac", 7, EVENT_KEYS), keys=EVENT_KEYS)
-    assert kinds == [("accept", "accept, scope_accept")], "once, though a group has a value's name"
+    assert kinds == [("accepted", "accepted, rule-accepted")], (
+        "once, though a group has a value's name"
+    )
 
 
 @pytest.mark.parametrize("keys", TABLES, ids=["findings", "history"])

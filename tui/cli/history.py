@@ -23,7 +23,7 @@ __all__ = ["history_command"]
     "filter_text",
     default="",
     metavar="F",
-    help="Filter as on the screen: words, who:ann, kind:accept, since:30d, live:yes, -kind:note …",
+    help="Filter as on the screen: words, who:ann, kind:accepted, since:30d, live:yes, -kind:comment …",
 )
 @click.option("--text", default="", help="Only lines with these words.")
 @click.option("--who", default="", help="Only decisions of this person.")
@@ -52,6 +52,8 @@ def history_command(
     """List decisions, newest first."""
     if verify:
         return check_log(db)
+    from undercroft.triage.wording import kind_words
+
     line = _line(filter_text, text, {"who": who, "kind": kind, "finding": finding, "since": since})
     with open_store(db, read_only=True) as store:
         rows = store.history(text=line, limit=limit)
@@ -67,7 +69,7 @@ def history_command(
                 row.id[:10],
                 minute(row.at),
                 row.actor,
-                row.type.replace("_", " ") + ("" if row.live else " (undone)"),
+                kind_words(row.type, row.finding) + ("" if row.live else " (undone)"),
                 row.resource_name,
                 row.title or row.scope,
                 row.reason,

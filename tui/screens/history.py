@@ -28,6 +28,7 @@ from undercroft.triage.events import verify
 from undercroft.triage.previewing import Consequences
 from undercroft.triage.searching import EVENT_KEYS
 from undercroft.triage.undoing import Log
+from undercroft.triage.wording import kind_words
 from undercroft.views import EventRow
 
 if TYPE_CHECKING:
@@ -47,21 +48,6 @@ _TONES = {
     "scope_accept": "status-accepted",
     "scope_end": "status-reopened",
 }
-_WORDS = {
-    "accept": "accepted",
-    "false_positive": "false positive",
-    "claim_fixed": "claimed fixed",
-    "clear": "reopened",
-    "note": "comment",
-    "undo": "undone",
-    "assign": "assigned",
-    "override_severity": "severity set",
-    "scope_accept": "rule accepted",
-    "scope_end": "rule in force again",
-    "scope_seen": "newly covered seen",
-    "alias.link": "two ids joined",
-}
-
 _SAID = frozenset(
     {"reason", "text", "lapses_at", "fixed_at", "until", "category", "target", "covers"}
 )
@@ -70,9 +56,7 @@ _SAID = frozenset(
 
 def event_words(row: EventRow) -> str:
     """What the event did, with its date or category."""
-    word = _WORDS.get(row.type, row.type.replace("_", " "))
-    if row.scope and row.type == "override_severity":
-        word = "rule rated"
+    word = kind_words(row.type, row.finding)
     extra = {
         "accept": "until",
         "scope_accept": "until",
@@ -135,7 +119,7 @@ class HistoryScreen(ReadingScreen):
         with Horizontal(id="history-body"):
             with Vertical(id="history-left"):
                 yield FilterLine(
-                    placeholder="words, who:ann kind:accept since:30d live:yes", keys=EVENT_KEYS
+                    placeholder="words, who:ann kind:accepted since:30d live:yes", keys=EVENT_KEYS
                 )
                 yield VirtualTable[EventRow](
                     self._columns(), key=lambda row: row.id, id="events", markable=False

@@ -11,55 +11,43 @@ from undercroft.filter import And, Keys, Node, Not, Or, Term, Value, Word, parse
 from undercroft.filter.keys import Key, flag, key_table, name
 from undercroft.filter.values import bound, expand, span
 from undercroft.triage.when import instant
+from undercroft.triage.wording import KINDS, kind_words
 from undercroft.views import EventRow
 
 __all__ = ["EVENT_KEYS", "searching"]
 
 Test = Callable[[EventRow], bool]
 
+
+def _slug(words: str) -> str:
+    """As a filter writes it: without spaces."""
+    return words.replace(" ", "-")
+
+
 EVENT_KEYS: Final[Keys] = key_table(
     name("who", "who decided: part of the name or address", "ann"),
     Key(
         "kind",
-        "what was done; accept and scope are also about rules as a whole",
+        "what was done, in the words of the list",
         "enum",
-        (
-            "accept",
-            "false_positive",
-            "claim_fixed",
-            "clear",
-            "assign",
-            "override_severity",
-            "note",
-            "tag",
-            "undo",
-            "scope_accept",
-            "scope_end",
-            "scope_seen",
-            "alias.link",
-        ),
+        tuple(map(_slug, KINDS.values())),
         {
-            "accepted": "accept",
-            "false-positive": "false_positive",
-            "fp": "false_positive",
-            "fixed": "claim_fixed",
-            "claim": "claim_fixed",
-            "claim-fixed": "claim_fixed",
-            "reopen": "clear",
-            "reopened": "clear",
-            "severity": "override_severity",
-            "override-severity": "override_severity",
-            "comment": "note",
-            "scope-accept": "scope_accept",
-            "scope-end": "scope_end",
-            "scope-seen": "scope_seen",
-            "link": "alias.link",
+            **{name: _slug(words) for name, words in KINDS.items()},
+            **{name.replace("_", "-"): _slug(words) for name, words in KINDS.items()},
+            "fp": "false-positive",
+            "fixed": "claimed-fixed",
+            "claim": "claimed-fixed",
+            "reopen": "reopened",
+            "severity": "rated",
+            "scope": "rule",
+            "link": "two-ids-joined",
         },
         {
-            "accept": ("accept", "scope_accept"),
-            "scope": ("scope_accept", "scope_end", "scope_seen"),
+            "accepted": ("accepted", "rule-accepted"),
+            "rated": ("rated", "rule-rated"),
+            "rule": ("rule-accepted", "rule-rated", "rule-in-force-again", "newly-covered-seen"),
         },
-        example="kind:accept",
+        example="kind:accepted",
     ),
     name("finding", "part of the finding's id", "f1-abcd2345"),
     name("resource", "part of the resource's name", "MLExec"),
@@ -128,7 +116,7 @@ def _term(term: Term, now: datetime) -> Test:
     if key.kind == "flag":
         is_set = _FLAGS[key.name]
         return lambda row: ("yes" if is_set(row) else "no") in wanted
-    return lambda row: row.type in wanted
+    return lambda row: _slug(kind_words(row.type, row.finding)) in wanted
 
 
 def _since(term: Term, value: Value, now: datetime) -> Test:
@@ -170,6 +158,7 @@ def _word(value: Value) -> Test:
 def _words(row: EventRow) -> tuple[str, ...]:
     return (
         row.type,
+        kind_words(row.type, row.finding),
         row.actor,
         row.title,
         row.resource_name,

@@ -12,7 +12,7 @@ from undercroft.triage.events import Event
 from undercroft.triage.scopes import scope_of
 from undercroft.triage.when import instant
 
-__all__ = ["ALLOWED", "ago", "describe", "refusal", "skipped", "told"]
+__all__ = ["ALLOWED", "KINDS", "ago", "describe", "kind_words", "refusal", "skipped", "told"]
 
 _WORK: Final = frozenset({"open", "reopened", "fix_claimed"})
 ALLOWED: Final[Mapping[str, frozenset[str]]] = {
@@ -22,6 +22,24 @@ ALLOWED: Final[Mapping[str, frozenset[str]]] = {
     "clear": frozenset({"accepted", "false_positive", "fix_claimed"}),
 }
 """Decision → states that it may be made in; any other type may be made in every state."""
+
+KINDS: Final[Mapping[str, str]] = {
+    "accept": "accepted",
+    "false_positive": "false positive",
+    "claim_fixed": "claimed fixed",
+    "clear": "reopened",
+    "assign": "assigned",
+    "override_severity": "rated",
+    "note": "comment",
+    "tag": "tagged",
+    "undo": "undone",
+    "scope_accept": "rule accepted",
+    "scope_rating": "rule rated",
+    "scope_end": "rule in force again",
+    "scope_seen": "newly covered seen",
+    "alias.link": "two ids joined",
+}
+"""Type of event → what it did, in a word or two; ``scope_rating`` is the rating of a rule."""
 
 _SHOWN: Final = {
     "open": "open",
@@ -74,6 +92,13 @@ def describe(events: Sequence[Event]) -> str:
     number = len({event.finding for event in events if event.finding is not None})
     days = {str(event.payload.get("until")) for event in events}
     return told(events[0], number, (min(days), max(days)))
+
+
+def kind_words(kind: str, finding: str | None) -> str:
+    """What an event of this type did; one that rates no finding rates a rule."""
+    if kind == "override_severity" and finding is None:
+        kind = "scope_rating"
+    return KINDS.get(kind, kind.replace("_", " "))
 
 
 def told(first: Event, number: int, days: tuple[str, str]) -> str:
