@@ -195,8 +195,8 @@ async def test_history_is_searched_by_keys_and_verified(tmp_path: Path) -> None:
         assert "-who:bob" in screen_text(app), "as it occurs"
         await press(pilot, "escape")
         assert at(app, HistoryScreen).table.total == 2
-        await press(pilot, "slash", *"kind:co")
-        assert "'co' at 6 is no value of 'kind': did you mean 'note'?" in screen_text(app)
+        await press(pilot, "slash", *"kind:no")
+        assert "'no' at 6 is no value of 'kind': did you mean 'comment'?" in screen_text(app)
         await press(pilot, "escape", *"whom:bob", "enter")
         assert "unknown key 'whom' at 1: did you mean 'who'?" in screen_text(app)
         assert "/ whom:bob" in screen_text(app), "to be mended"
@@ -241,6 +241,7 @@ async def test_no_accepted_rule_says_what_would_be_here_and_which_key_does_it(
         text = screen_text(app)
         assert "services › accepted rules " in text
         assert "0 accepted rules" in text
+        assert "end it" not in text.splitlines()[-1], "there is nothing to end"
         assert "F goes to the findings, B accepts one" in text
 
 
@@ -276,6 +277,8 @@ async def test_accepted_rules_show_what_they_have_come_to_cover(tmp_path: Path) 
         at(app, ScopesScreen)
         text = screen_text(app)
         assert "covers 1 finding now" in text
+        assert "x end it" in text.splitlines()[-1]
+        assert "o seen" not in text.splitlines()[-1]
         assert f"“sample data {SHOWN}”" in text
         await press(pilot, "o")
         assert "covers nothing that has not been seen" in screen_text(app)

@@ -72,7 +72,10 @@ def test_it_covers_what_is_there_and_what_comes(store: Store, clock: Clock, ann:
     detail = store.finding(later.id, store.findings(later.id, Query("resource:lab-3"))[0].id)
     assert detail.decision is not None
     assert (detail.decision.kind, detail.decision.reason) == ("accept", REASON)
-    assert LAB in detail.decision.scope
+    assert detail.decision.scope == (
+        "nb-root on sagemaker notebook-instance in account 111122223333, us-east-1 "
+        "where the name begins with “lab-”"
+    )
 
 
 def test_undo_redo_end_and_expiry(store: Store, clock: Clock, ann: Triage) -> None:

@@ -4,7 +4,7 @@ now, and what acceptances have come to cover since somebody looked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 from textual import on
@@ -18,10 +18,11 @@ from tui.dialogs.ruling import EndDialog
 from tui.glyphs import GLYPH, severity_tone
 from tui.screens.reading import ReadingScreen
 from tui.selection import Selection
-from tui.text import ago, count, days_left, styled
+from tui.text import ago, clip_middle, count, days_left, styled
 from tui.widgets.columns import Column, Run
 from tui.widgets.detail import DetailPane
 from tui.widgets.table import VirtualTable
+from undercroft.triage.places import elided
 from undercroft.triage.reports import ScopeRow
 
 __all__ = ["ScopesScreen"]
@@ -71,6 +72,21 @@ class ScopesScreen(ReadingScreen):
         Binding("x", "end", "End it", id="scopes.end", tooltip="Asks why"),
     ]
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._rows: list[ScopeRow] = []
+        self._elided: tuple[int, Mapping[str, str]] = (0, {})
+        """A width, and each row's place as it fits there."""
+
+    @property
+    def quiet(self) -> frozenset[str]:
+        """Keys that have nothing to act on: the footer leaves them out."""
+        row = self.table.row
+        newly = row is not None and bool(row.newly)
+        active = row is not None and row.state == "active"
+        dead = {"scopes.seen": not newly, "scopes.end": not active}
+        return frozenset(name for name, is_dead in dead.items() if is_dead)
+
     def body(self) -> ComposeResult:
         """The table, and the selected one in full."""
         with Horizontal(id="scopes-body"):
@@ -93,6 +109,7 @@ class ScopesScreen(ReadingScreen):
 
     def _show(self, rows: list[ScopeRow]) -> None:
         here = self.table.row
+        self._rows, self._elided = rows, (0, {})
         at = next((i for i, row in enumerate(rows) if here and row.event == here.event), 0)
         if not rows:
             self.table.say(*_empty(self.undercroft.mapped))
@@ -105,6 +122,7 @@ class ScopesScreen(ReadingScreen):
     @on(VirtualTable.Highlighted, "#scopes")
     def _describe(self) -> None:
         row, pane = self.table.row, self.query_one(DetailPane)
+        self.refresh_bindings()
         if row is None:
             pane.say("")
             return
@@ -114,7 +132,8 @@ class ScopesScreen(ReadingScreen):
             f", {count(left, 'day')} left" if left is not None and row.state == "active" else ""
         )
         lines = [
-            styled(row.words, "bold $strong"),
+            styled(row.subject, "bold $strong"),
+            styled(row.where, "$strong"),
             styled(f"{_kind(row)}, {row.state}, {until}", f"${_TONES.get(row.state, 'muted')}"),
             styled(f"{row.actor}, {ago(row.at, now) or row.at[:10]}", "$muted"),
             *([styled(f"{row.owner} answers for it", "$muted")] if row.owner else []),
@@ -171,14 +190,33 @@ class ScopesScreen(ReadingScreen):
 
     def _columns(self) -> list[Column[ScopeRow]]:
         return [
-            Column("state", "STATE", 8, lambda row: (row.state, _TONES.get(row.state, "faint")), sortable=False),
-            Column("words", "RULE AND WHERE", 24, lambda row: row.words, grow=4, sortable=False),
-            Column("kind", "IS", 14, lambda row: (_kind(row), "muted"), sortable=False, drop=3),
+            Column("state", "STATE", 8, self._state, sortable=False),
+            Column("rule", "RULE", 14, self._rule, comfort=26, grow=4, most=48, sortable=False),
+            Column("where", "WHERE", 20, self._where, comfort=24, grow=3, sortable=False),
             Column("until", "UNTIL", 10, lambda row: (row.until, "muted"), sortable=False, drop=2),
             Column("covers", "COVERS", 6, lambda row: f"{row.covers:,}", right=True, sortable=False),
             Column("newly", "NEWLY", 5, self._newly, right=True, sortable=False),
             Column("owner", "OWNER", 10, lambda row: (row.owner, "muted"), most=20, grow=1, drop=4, sortable=False),
         ]  # fmt: skip
+
+    def _state(self, row: ScopeRow) -> Run:
+        holds = row.state == "active"
+        word = ("rated" if row.severity else "accepted") if holds else row.state
+        return word, _TONES.get(row.state, "faint")
+
+    def _rule(self, row: ScopeRow) -> str:
+        return clip_middle(row.subject, self.table.width_of("rule"))
+
+    def _where(self, row: ScopeRow) -> Run:
+        # What tells the rows apart is kept where not all of it has room.
+        width = self.table.width_of("where")
+        if self._elided[0] != width:
+            places = elided([one.where for one in self._rows], width)
+            self._elided = (
+                width,
+                {one.event: place for one, place in zip(self._rows, places, strict=True)},
+            )
+        return clip_middle(self._elided[1].get(row.event, row.where), max(width, 1)), "muted"
 
     def _newly(self, row: ScopeRow) -> Run:
         return (f"+{len(row.newly):,}", "severity-medium") if row.newly else ("–", "faint")

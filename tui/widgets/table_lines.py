@@ -153,6 +153,10 @@ class TableLines(ScrollView, Generic[RowT]):
         """The columns that fit at this width."""
         return tuple(placed.column for placed in self._placed)
 
+    def width_of(self, key: str) -> int:
+        """How wide a column is now; 0 if it is not shown."""
+        return next((placed.width for placed in self._placed if placed.column.key == key), 0)
+
     def column_at(self, x: int) -> Column[RowT] | None:
         """The column under a cell of the line."""
         x -= _EDGE

@@ -65,6 +65,8 @@ def scopes(database: Database, scan_id: int) -> list[ScopeRow]:
             ScopeRow(
                 event=event.id,
                 words=scope.words(),
+                subject=scope.subject,
+                where=scope.where(),
                 rule=scope.rule,
                 state=state,
                 reason=str(event.payload.get("reason", "")),

@@ -28,6 +28,9 @@ class ScopeRow:
     event: str
     """Id of the event: what ``undo`` and ending it name."""
     words: str
+    subject: str
+    """The rule, or the vulnerability; with ``where`` it makes up ``words``."""
+    where: str
     rule: str
     state: str
     """``active``, ``replaced`` (by a later one of the same boundary), ``lapsed``, ``ended`` or

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from undercroft.model import Json
 from undercroft.records import dataclass
 from undercroft.triage.events import Event
+from undercroft.triage.places import resource_words, within
 
 __all__ = ["Place", "Scope", "as_own", "ended_scopes", "is_scoped", "scope_of", "whole"]
 
@@ -69,17 +70,26 @@ class Scope:
             found["tags"] = dict(self.tags)
         return found
 
-    def words(self) -> str:
-        """``aws-s3-public-read on aws/aws/1111/… with env=dev``."""
-        where = []
+    @property
+    def subject(self) -> str:
+        """The rule, or the vulnerability."""
+        return self.cve or self.rule
+
+    def where(self) -> str:
+        """``on s3 bucket samples in account 111122223333, tagged env=dev``, or ``everywhere``."""
+        found = []
         if self.resource:
-            where.append(f"on {self.resource}")
+            found.append(f"on {resource_words(self.resource)}")
         if self.prefix:
-            where.append(f"in {self.prefix}")
+            found.append(within(self.prefix))
         if self.tags:
             tags = ", ".join(f"{name}={value}" for name, value in sorted(self.tags.items()))
-            where.append(f"with {tags}")
-        return " ".join([self.cve or self.rule, *(where or ["everywhere"])])
+            found.append(f"tagged {tags}")
+        return ", ".join(found) or "everywhere"
+
+    def words(self) -> str:
+        """``aws-s3-public-read on s3 bucket samples in account 111122223333, tagged env=dev``."""
+        return f"{self.subject} {self.where()}"
 
 
 _KNOWN = frozenset({"rule", "cve", "resource", "prefix", "tags"})
