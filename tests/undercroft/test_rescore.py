@@ -85,6 +85,7 @@ def derived(path: Path, scan: ScanRow) -> dict[str, list[tuple[Any, ...]]]:
             "edge WHERE scan = closure.scan), scale FROM closure",
             "weight": "SELECT resource, layer, combined, accepted, total, top FROM weight",
             "tally": "SELECT resource, layer, status, severity, findings FROM tally",
+            "standing": "SELECT status, findings, unconfirmed, is_new FROM standing",
             "block": "SELECT service, layer, worst, open, accepted FROM block",
             "service": "SELECT resource, score, inherent, open, combinations, saved FROM service",
         }

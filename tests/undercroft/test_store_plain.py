@@ -139,6 +139,13 @@ def rows_after(path: Path, choices: list[dict[str, Any]]) -> list[tuple[Any, ...
             if choice["feed"] is not None:
                 store.import_feed(ParsedFeed(KEV, "1", "2023-01-02", choice["feed"]))
     with sqlite3.connect(path) as connection:
+        ordered = "ORDER BY scan, status"
+        sums = connection.execute(f"SELECT * FROM standing WHERE findings {ordered}").fetchall()
+        added = connection.execute(
+            "SELECT scan, status, sum(findings), sum(unconfirmed), sum(is_new) FROM tally "
+            f"GROUP BY scan, status {ordered}"
+        ).fetchall()
+        assert sums == added
         counted = [
             (table, *row)
             for table, columns in COUNTED.items()

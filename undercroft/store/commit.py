@@ -34,7 +34,7 @@ __all__ = ["blind_services", "count_findings", "finish", "scan_of"]
 
 _RESOURCES = 500
 """Resources per step: bounds memory, whatever the size of the estate."""
-_DERIVED_TABLES = ("state", "closure", "tally", "weight", "block", "service")
+_DERIVED_TABLES = ("state", "closure", "tally", "standing", "weight", "block", "service")
 _MANY = 50_000
 """From this many findings on, a first load builds the indexes afterwards."""
 

@@ -44,6 +44,7 @@ _COLUMNS = (
     "b.owner, v.unconfirmed, v.unread"
 )
 _FROM = "FROM service v JOIN body b ON b.id = v.body JOIN resource r ON r.id = v.resource"
+_ALL = "v.scan = ?"
 _SORTS = {
     "key": "r.key",
     "native_id": "b.native_id",
@@ -87,7 +88,9 @@ def count(database: Database, scan_id: int, query: Query) -> int:
     """See ``Store.count_services``."""
     ensure_fresh(database, scan_id)
     where, params = _where(database, scan_id, query)
-    row = database.connection().execute(f"SELECT count(*) {_FROM} WHERE {where}", params)
+    # Every service has a name and a body: nothing is to be looked up where nothing asks for it.
+    source = "FROM service v" if where == _ALL else _FROM
+    row = database.connection().execute(f"SELECT count(*) {source} WHERE {where}", params)
     return int(row.fetchone()[0])
 
 
@@ -116,7 +119,7 @@ def today(database: Database, scan_id: int, unconfirmed_days: int) -> Today:
         new, reopened, unconfirmed = connection.execute(
             f"SELECT coalesce(sum(CASE WHEN status IN {ACTIVE_SQL} THEN is_new END), 0), "
             "coalesce(sum(CASE WHEN status = 'reopened' THEN findings END), 0), "
-            "coalesce(sum(unconfirmed), 0) FROM tally WHERE scan = ?",
+            "coalesce(sum(unconfirmed), 0) FROM standing WHERE scan = ?",
             (scan_id,),
         ).fetchone()
         lapsing = connection.execute(
@@ -146,7 +149,7 @@ def _unseen(connection: sqlite3.Connection, scan_id: int, since: datetime) -> li
 
 
 def _where(database: Database, scan_id: int, query: Query) -> tuple[str, list[Any]]:
-    parts = ["v.scan = ?"]
+    parts = [_ALL]
     values: list[Any] = [scan_id]
     if query.filter.strip():
         # The first screen asks for no filter, and does not wait for what understands one.

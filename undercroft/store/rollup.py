@@ -92,6 +92,7 @@ def _build_tally(connection: sqlite3.Connection, scan_id: int, before: int | Non
         f"FROM tally WHERE scan = ? AND {_KEPT}",
         (scan_id, before),
     )
+    _add_up(connection, scan_id, 1)
     _tally(connection, scan_id, made(connection, scan_id))
 
 
@@ -174,6 +175,7 @@ def score_items(
 
 def _tally(connection: sqlite3.Connection, scan_id: int, resources: Collection[int] | None) -> None:
     for part, clause in _restrict(resources, "resource"):
+        _add_up(connection, scan_id, -1, part, clause)
         connection.execute(f"DELETE FROM tally WHERE scan = ?{clause}", (scan_id, *part))
         connection.execute(
             "INSERT INTO tally (scan, resource, layer, rule, status, severity, combined, findings, "
@@ -183,6 +185,26 @@ def _tally(connection: sqlite3.Connection, scan_id: int, resources: Collection[i
             "GROUP BY resource, layer, rule, status, severity, combined",
             (scan_id, *part),
         )
+        _add_up(connection, scan_id, 1, part, clause)
+
+
+def _add_up(
+    connection: sqlite3.Connection,
+    scan_id: int,
+    sign: int,
+    part: Sequence[int] = (),
+    clause: str = "",
+) -> None:
+    """Add what ``tally`` says of some resources, or all, to the sums of the scan; or take it away."""
+    connection.execute(
+        "INSERT INTO standing (scan, status, findings, unconfirmed, is_new) "
+        "SELECT scan, status, ?1 * sum(findings), ?1 * sum(unconfirmed), ?1 * sum(is_new) "
+        f"FROM tally WHERE scan = ?{clause} GROUP BY status ON CONFLICT DO UPDATE SET "
+        + ", ".join(
+            f"{name} = {name} + excluded.{name}" for name in ("findings", "unconfirmed", "is_new")
+        ),
+        (sign, scan_id, *part),
+    )
 
 
 def _blocks(connection: sqlite3.Connection, scan_id: int, services: Collection[int] | None) -> None:

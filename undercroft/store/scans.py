@@ -49,6 +49,7 @@ _PER_SCAN = (
     "state",
     "closure",
     "tally",
+    "standing",
     "weight",
     "block",
     "service",

@@ -16,7 +16,7 @@ __all__ = ["APPLICATION_ID", "FINDING_INDEXES", "SCHEMA_VERSION", "STATE_INDEXES
 
 APPLICATION_ID = 0x55435246
 """``UCRF`` in the file's header: tells our files from other SQLite databases."""
-SCHEMA_VERSION = 16
+SCHEMA_VERSION = 17
 """Kept in the header too, so that reading it needs no table and no library."""
 
 _TABLES = (
@@ -218,6 +218,12 @@ _TALLY = """CREATE TABLE tally (
     is_new INTEGER NOT NULL,
     PRIMARY KEY (scan, resource, layer, rule, status, severity, combined)) STRICT, WITHOUT ROWID"""
 
+# The same by status alone: the first screen does not wait until a scan has been added up.
+_STANDING = """CREATE TABLE standing (
+    scan INTEGER NOT NULL, status TEXT NOT NULL, findings INTEGER NOT NULL,
+    unconfirmed INTEGER NOT NULL, is_new INTEGER NOT NULL,
+    PRIMARY KEY (scan, status)) STRICT, WITHOUT ROWID"""
+
 
 def migrations() -> Migrations:
     """The migration set, oldest first; each runs once, together with the record that it ran.
@@ -347,6 +353,14 @@ def migrations() -> Migrations:
             "count(*), sum(unconfirmed), sum(is_new) FROM state "
             "WHERE scan IN (SELECT id FROM scan WHERE state <> 'running') "
             "GROUP BY scan, resource, layer, rule, status, severity, combined"
+        )
+
+    @found(name="0017_counts_by_status")
+    def count_by_status(db: Database) -> None:
+        db.execute(_STANDING)
+        db.execute(
+            "INSERT INTO standing SELECT scan, status, sum(findings), sum(unconfirmed), "
+            "sum(is_new) FROM tally GROUP BY scan, status"
         )
 
     return found
