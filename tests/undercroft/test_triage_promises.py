@@ -37,9 +37,10 @@ from undercroft.relations import Relation
 from undercroft.store import Store
 from undercroft.triage.book import Book
 from undercroft.triage.decide import Triage
-from undercroft.triage.events import Event, FindingFacts
+from undercroft.triage.events import Event, FindingFacts, verify
 from undercroft.triage.resolve import NOTHING
-from undercroft.triage.scoping import link
+from undercroft.triage.scopes import Scope
+from undercroft.triage.scoping import accept_scope, end_scope, link, rate_scope
 from undercroft.triage.status import RETIRED_RULE, Sighting, effective
 from undercroft.views import Query, ScanRow
 
@@ -226,6 +227,40 @@ class TestRuleNames:
         repaired.add(notebook(config={"RootAccess": "Disabled"}))
         scan = save(store, repaired, clock, rules=renamed, pack="p2")
         assert statuses(store, scan) == {"root-access": "fixed"}
+
+    def test_t18_what_was_decided_about_all_of_a_renamed_rule_goes_along(
+        self, store: Store, clock: Clock, ann: Triage
+    ) -> None:
+        one, two = notebook("one"), notebook("two")
+        before, after = Estate(), Estate()
+        before.add(one, fail(one))
+        for nb in (one, two):
+            after.add(nb, replace(fail(nb, "root-access"), identity="nb-root"))
+        until = ann.today + timedelta(days=9)
+        ids = [first_id(store, save(store, before, clock))]
+        why = "only the lab has these"
+        accept_scope(ann, Scope("nb-root"), ids, reason=why, until=until, owner="ml")
+        rate_scope(ann, Scope("nb-root"), ids, severity=Severity.LOW, reason=why, until=until)
+        renamed = {**{r: v for r, v in RULES.items() if r != "nb-root"}, "root-access": "1"}
+        scan = save(store, after, clock, rules=renamed, pack="p2")
+        found = store.findings(scan.id, Query())
+        assert [(row.rule, row.status, row.severity) for row in found] == [
+            ("root-access", "accepted", Severity.LOW)
+        ] * 2
+        assert [len(row.newly) for row in store.scopes(scan.id)] == [0, 1]
+        (ruling,) = (store.rulings()["root-access"],)
+        assert ruling.off is not None
+        end_scope(ann, ruling.off.event, reason="the lab is open now")
+        assert {row.status for row in store.findings(scan.id, Query())} == {"open"}
+        assert store.rulings()["root-access"].off is None
+        # With an older pack again the rule is called as before.
+        again = Estate()
+        again.add(one, fail(one))
+        again.add(two, fail(two))
+        scan = save(store, again, clock, pack="p3")
+        assert {row.rule for row in store.findings(scan.id, Query("severity:low"))} == {"nb-root"}
+        assert list(store.rulings()) == ["nb-root"]
+        assert verify(store.events()) == []
 
     def test_t18_the_name_is_part_of_the_rule_file(self) -> None:
         old = pack_of(rule_text(rule_id="first-name"))

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from undercroft.identity import observation_id, tie_break
 from undercroft.model import Observation, Outcome
-from undercroft.store import wordings
+from undercroft.store import renames, wordings
 from undercroft.store.encode import LAYER_NUMBER, clean, dump, evidence_text
 
 __all__ = ["Answer", "Answers", "Holds", "columns_of"]
@@ -140,6 +140,7 @@ class Answers:
         findings: list[tuple[Any, ...]] = []
         observations: list[tuple[Any, ...]] = []
         renamed: list[tuple[int, int]] = []
+        names: set[tuple[int, int]] = set()
         called: set[wordings.Wording] = set()
         # A finding belongs to one resource, so the rest of the table need not be asked.
         known = {
@@ -160,11 +161,14 @@ class Answers:
                     # A renamed rule goes on with its findings under its new name.
                     renamed.append((rule, known[fid][0]))
                     wordings.rename(connection, known[fid][1], rule)
+                    names.add((known[fid][1], rule))
                 wording = (fail.cve or "", fail.at.get("package", ""), rule, columns[fid][_TITLE])
                 if wording not in self._worded:
                     called.add(wording)
             observations += [(judgement, known[fid][0], *values) for fid, values in columns.items()]
         connection.executemany("UPDATE finding SET rule = ? WHERE id = ?", renamed)
+        if names:
+            renames.keep(connection, names)
         connection.executemany(
             "INSERT INTO finding (id, fid, tie, rule, resource, at, cve, package, combined, "
             "first_scan, first_seen) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",

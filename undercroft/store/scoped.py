@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from undercroft.store.encode import load
+from undercroft.store.renames import renames
 from undercroft.triage.book import Book
 from undercroft.triage.scopes import Place, Scope
 
@@ -20,7 +21,7 @@ _TAGS_NOW = (
 
 def covered(connection: sqlite3.Connection, scope: Scope, scan_id: int | None = None) -> list[str]:
     """Ids of the findings that a scope covers: of one scan, or of all; in the order of their ids."""
-    where, params = ["u.name = ?"], [scope.rule]
+    where, params = ["u.name = ?"], [renames(connection).get(scope.rule, scope.rule)]
     if scope.cve is not None:
         where.append("f.cve = ?")
         params.append(scope.cve)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -17,6 +18,7 @@ from undercroft.records import dataclass
 from undercroft.store.criticality import NORMAL
 from undercroft.store.encode import load
 from undercroft.store.exploits import EXPLOITED
+from undercroft.store.renames import renames
 from undercroft.triage.book import WHOLE_LOG_TYPES, Book
 from undercroft.triage.events import Event, FindingFacts
 from undercroft.triage.resolve import Resolved
@@ -278,7 +280,7 @@ def event_of(row: Sequence[Any]) -> Event:
 def whole_book(connection: sqlite3.Connection) -> Book:
     """What people said about every finding."""
     rows = connection.execute(f"SELECT {EVENT_COLUMNS} FROM event").fetchall()
-    return Book(event_of(row) for row in rows)
+    return Book(_as_now_called(connection, map(event_of, rows)))
 
 
 def book_for(connection: sqlite3.Connection, findings: Iterable[str]) -> Book:
@@ -306,7 +308,20 @@ def events_for(connection: sqlite3.Connection, findings: Iterable[str]) -> list[
             part,
         ).fetchall():
             found.setdefault(row[0], event_of(row))
-    return list(found.values())
+    return _as_now_called(connection, found.values())
+
+
+def _as_now_called(connection: sqlite3.Connection, events: Iterable[Event]) -> list[Event]:
+    """Events whose scopes name their rules as these are called now; they keep their ids."""
+    known = renames(connection)
+    if not known:
+        return list(events)
+    return [
+        replace(event, scope={**event.scope, "rule": name}, stored_id=event.id)
+        if event.scope is not None and (name := known.get(str(event.scope.get("rule"))))
+        else event
+        for event in events
+    ]
 
 
 @lru_cache(maxsize=32)
