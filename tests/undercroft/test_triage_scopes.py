@@ -14,6 +14,7 @@ from undercroft.model import Severity
 from undercroft.store import Store
 from undercroft.triage.decide import Action, DecisionError, Triage
 from undercroft.triage.events import Event
+from undercroft.triage.previewing import undo_consequences
 from undercroft.triage.scopes import Place, Scope, scope_of, whole
 from undercroft.triage.scoping import Ahead, accept_scope, end_scope, mark_seen, rate_scope
 from undercroft.views import Query, ScanRow
@@ -184,6 +185,10 @@ def test_a_rule_is_rated_now_and_later_until_it_ends(
     )
     later = save(store, notebooks("lab-1", "lab-2"), clock)
     assert severities(store, later) == {"lab-1": "low", "lab-2": "low"}
+    changes = undo_consequences(ann, action.batch).changes
+    assert {one.resource_name for one in changes} == {"lab-1", "lab-2"}
+    assert {one.severities for one in changes} == {(Severity.LOW, Severity.HIGH)}
+    assert {one.before == one.after == ("open", "") for one in changes} == {True}
     (ruling,) = store.rulings().values()
     assert (ruling.off, ruling.severity) == (None, Severity.LOW)
     ann.undo()

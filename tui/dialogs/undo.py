@@ -11,8 +11,9 @@ from textual.content import Content
 from textual.widgets import Static
 
 from tui.dialogs.base import Dialog, ReasonArea
-from tui.glyphs import STATUS_WORD, status_tone
+from tui.glyphs import GLYPH, STATUS_WORD, severity_tone, status_tone
 from tui.text import content, count, shown, styled
+from undercroft.model import Severity
 from undercroft.triage.previewing import Consequences
 from undercroft.triage.reports import StatusChange
 
@@ -75,7 +76,7 @@ class UndoDialog(Dialog[str]):
     def _words(self) -> Content:
         changes = self._found.changes
         if not changes:
-            return content("No finding's status would change.").stylize("$muted")
+            return content("No finding would change.").stylize("$muted")
         lines = [styled(f"{count(len(changes), 'finding')} would change:", "$plain")]
         lines += [_line(change) for change in changes[:_SHOWN]]
         if len(changes) > _SHOWN:
@@ -89,13 +90,23 @@ def _line(change: StatusChange) -> Content:
         text = STATUS_WORD.get(status, status) + (f": {cause}" if cause else "")
         return styled(text, f"${status_tone(status)}")
 
+    def rated(severity: Severity) -> Content:
+        return styled(f"{GLYPH[severity]} {severity.value}", f"${severity_tone(severity)}")
+
+    turns: list[Content] = []
+    if change.before != change.after:
+        turns.append(_turn(words(change.before), words(change.after)))
+    if len(set(change.severities)) > 1:
+        turns.append(_turn(*map(rated, change.severities)))
     return Content.assemble(
         "  ",
-        words(change.before),
-        (" → ", "$faint"),
-        words(change.after),
+        Content("  ").join(turns),
         "  ",
         styled(change.title, "$plain"),
         "\n    ",
         styled(change.resource_name, "$muted"),
     )
+
+
+def _turn(before: Content, after: Content) -> Content:
+    return Content.assemble(before, (" → ", "$faint"), after)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
+from undercroft.model import Severity
 from undercroft.steps import Step, unwatched
 from undercroft.store.connection import Database
 from undercroft.store.decisions import concerned, place_events
@@ -40,7 +41,19 @@ def preview(
                 if number % _PART == 0:
                     step("comparing", number, len(changed))
                 names = _names(connection, fid)
-                found.append(StatusChange(fid, *names, before[fid], after[fid]))
+                was, now = before[fid], after[fid]
+                found.append(
+                    StatusChange(
+                        fid,
+                        *names,
+                        before=was[:2],
+                        after=now[:2],
+                        severities=(
+                            Severity.from_rank(was.severity),
+                            Severity.from_rank(now.severity),
+                        ),
+                    )
+                )
             raise _NotMeant
     except _NotMeant:
         return found

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 from undercroft.store.connection import Database
@@ -28,18 +29,27 @@ __all__ = [
 _PART = 500
 
 
-def standing(connection: sqlite3.Connection, findings: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """Finding → status and cause in the newest finished scan."""
-    found: dict[str, tuple[str, str]] = {}
+class Standing(NamedTuple):
+    """How a finding stands."""
+
+    status: str
+    cause: str
+    severity: int
+    """Rank of what is in force."""
+
+
+def standing(connection: sqlite3.Connection, findings: Sequence[str]) -> dict[str, Standing]:
+    """Finding → how it stands in the newest finished scan."""
+    found: dict[str, Standing] = {}
     for start in range(0, len(findings), _PART):
         part = findings[start : start + _PART]
-        for fid, status, cause in connection.execute(
-            "SELECT f.fid, t.status, t.cause FROM finding f CROSS JOIN state t "
+        for fid, *how in connection.execute(
+            "SELECT f.fid, t.status, t.cause, t.severity FROM finding f CROSS JOIN state t "
             "ON t.finding = f.id AND t.scan = (SELECT max(id) FROM scan "
             f"WHERE state IN {FINISHED}) WHERE f.fid IN ({','.join('?' * len(part))})",
             part,
         ):
-            found[fid] = (status, cause)
+            found[fid] = Standing(*how)
     return found
 
 
@@ -104,19 +114,19 @@ def report(
     database: Database,
     new: Sequence[Event],
     findings: Sequence[str],
-    before: tuple[dict[str, tuple[str, str]], frozenset[str]],
+    earlier: tuple[dict[str, Standing], frozenset[str]],
 ) -> MergeReport:
     """What a merge did, once it is done."""
     with database.snapshot() as connection:
         after = standing(connection, findings)
         disputed = in_conflict(connection, findings)
-    statuses, conflicts = before
+    statuses, conflicts = earlier
     return MergeReport(
         events=len(new),
         conflicts=tuple(sorted(disputed - conflicts)),
         changed=tuple(
-            (finding, statuses.get(finding, ("", ""))[0], after[finding][0])
+            (finding, before.status if before else "", after[finding].status)
             for finding in sorted(after)
-            if statuses.get(finding) != after[finding]
+            if (before := statuses.get(finding)) is None or before[:2] != after[finding][:2]
         ),
     )

@@ -70,3 +70,5 @@ class StatusChange:
     before: tuple[str, str]
     """Status and cause."""
     after: tuple[str, str]
+    severities: tuple[Severity, Severity]
+    """What is in force before and after."""
