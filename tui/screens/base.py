@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Container, Horizontal
+from textual.containers import Horizontal
 from textual.content import Content
 from textual.message import Message
 from textual.reactive import reactive
@@ -21,12 +21,12 @@ from tui.selection import Selection
 from tui.text import ago, count, styled
 from tui.widgets.columns import Wish, read_wishes, wishes_text
 from tui.widgets.lines import Crumbs, KeyBar, TopLine
-from tui.widgets.scan_indicator import ScanIndicator
 from tui.widgets.table import VirtualTable
 from tui.widgets.table_lines import TableLines
 
 if TYPE_CHECKING:
     from tui.app import UndercroftApp
+    from tui.scanning import ScanRun
     from undercroft.store import Store
 
 __all__ = ["BaseScreen", "Fetched"]
@@ -104,14 +104,12 @@ class BaseScreen(Screen[None]):
         # What depends on the width is known from the start, or all would be styled twice.
         for least, name in sorted(self.HORIZONTAL_BREAKPOINTS or (), reverse=True):
             if self.app.size.width >= least:
-                self.add_class(name)
+                self.add_class(name, update=False)
                 break
         with Horizontal(id="top"):
             yield TopLine()
-            yield ScanIndicator()
         yield Crumbs().data_bind(trail=BaseScreen.trail, note=BaseScreen.note)
-        with Container(id="body"):
-            yield from self.body()
+        yield from self.body()
         yield KeyBar()
 
     def body(self) -> ComposeResult:
@@ -237,7 +235,7 @@ class BaseScreen(Screen[None]):
         scan = app.scan
         top = self.query_one(TopLine)
         if app.scan_run is not None and app.scan_run.running:
-            self.query_one(ScanIndicator).watch_run(app.scan_run)
+            self._indicate(app.scan_run)
         if scan is None:
             top.left = Content.styled(app.state_text, "$muted")
             top.right = Content("")
@@ -256,6 +254,14 @@ class BaseScreen(Screen[None]):
             top.right = Content.styled(f"▲ {count(scan.gaps, 'part')} not read", "$severity-medium")
         else:
             top.right = Content.styled("✓ everything was read", "$faint")
+
+    def _indicate(self, run: ScanRun) -> None:
+        from tui.widgets.scan_indicator import ScanIndicator
+
+        for indicator in self.query(ScanIndicator):
+            indicator.watch_run(run)
+            return
+        self.query_one("#top").mount(ScanIndicator(run))
 
     # Acting on the selection
 
