@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 from tui.saved_views import columns_path, read_views, views_path
 from undercroft.model import Severity
-from undercroft.records import dataclass
 from undercroft.triage.limits import (
     CRITICALITY_TAG,
     KEV,
@@ -44,23 +43,22 @@ class SettingsError(ValueError):
     """The file cannot be used; the message names the file, the key and the nearest valid one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """What the file says; everything has a default."""
 
     theme: str = ""
     """Name of a theme; empty: our dark one, or the terminal's own colours under NO_COLOR."""
-    keys: Mapping[str, str] = field(default_factory=dict)
+    keys: Mapping[str, str] = MappingProxyType({})
     """Binding id → keys, comma-separated: ``"finding.accept" = "A"``."""
-    views: Mapping[str, str] = field(default_factory=dict)
+    views: Mapping[str, str] = MappingProxyType({})
     """Saved views by name: ``"screen: filter"``, such as ``"findings: severity:critical"``."""
-    columns: Mapping[str, str] = field(default_factory=dict)
+    columns: Mapping[str, str] = MappingProxyType({})
     """Chosen columns by table: ``"title=40 -account region"``; kept in a file of their own."""
     actor: str = ""
     """Who decides: name and mail, as it is written into each decision."""
     criticality_tag: str = CRITICALITY_TAG
     """Name of the tag that says how critical a service or resource is; empty: none does."""
-    service_level: ServiceLevel = field(default_factory=ServiceLevel)
+    service_level: ServiceLevel = ServiceLevel()
     """Days in which findings are to be fixed, by severity, and for what is known to be exploited."""
     unconfirmed_days: int = UNCONFIRMED_DAYS
     """Days after which a finding that no scan could look at is listed as not to be confirmed."""

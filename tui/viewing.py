@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tui.deciding import DecidingApp
 from tui.opening import Lapses
 from tui.saved_views import (
@@ -57,7 +55,7 @@ class ViewingApp(DecidingApp):
         except OSError as error:
             self.say_why(f"The view could not be saved: {error}")
             return
-        self.settings = replace(self.settings, views={**self.settings.views, **views})
+        self.settings = self.settings._replace(views={**self.settings.views, **views})
         self.notify(
             f"Saved as {shown(name)}; {self.key_of('view.go', '′')} goes to it.", markup=False
         )
@@ -66,7 +64,7 @@ class ViewingApp(DecidingApp):
         """Remember the columns of a table, from one session to the next."""
         path = columns_path(self.settings.path or default_path())
         columns = {**read_views(path), table: text}
-        self.settings = replace(self.settings, columns={**self.settings.columns, table: text})
+        self.settings = self.settings._replace(columns={**self.settings.columns, table: text})
         try:
             write_views(path, columns)
         except OSError as error:

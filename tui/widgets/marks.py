@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import field
-
-from undercroft.records import dataclass
 
 __all__ = ["Marks"]
 
 
-@dataclass(slots=True)
 class Marks:
     """A selection over rows that have ids."""
 
-    everything: bool = False
-    """All rows of the list are selected, except ``excluded``."""
-    ids: set[str] = field(default_factory=set)
-    """Selected one by one (when not ``everything``)."""
-    excluded: set[str] = field(default_factory=set)
-    """Taken out again (when ``everything``)."""
+    def __init__(self) -> None:
+        self.everything = False
+        """All rows of the list are selected, except ``excluded``."""
+        self.ids: set[str] = set()
+        """Selected one by one (when not ``everything``)."""
+        self.excluded: set[str] = set()
+        """Taken out again (when ``everything``)."""
 
     def __contains__(self, row: str) -> bool:
         return row not in self.excluded if self.everything else row in self.ids

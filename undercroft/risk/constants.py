@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from itertools import pairwise
@@ -163,35 +162,40 @@ class ConstantsError(ValueError):
         super().__init__(f"risk.{said}")
 
 
-@dataclass(frozen=True, eq=False)
 class RiskModel:
-    """The formulae's constants. Immutable; made by ``of``, and compared by ``digest``."""
+    """The formulae's constants. Nobody changes them; made by ``of``, and compared by ``digest``."""
 
-    table: Table
-    """All constants in force, as ``TABLE`` has them."""
-    base: Mapping[Severity, float]
-    threat: Mapping[Threat, float]
-    exposure: Mapping[Exposure, float]
-    criticality: Mapping[Criticality, float]
-    attenuation: Mapping[Relation, float]
-    """Share of a hazard that reaches the dependant; a relation that is missing does not inherit."""
-    bands: tuple[tuple[float, Severity], ...]
-    """(from which score on, its word), highest first."""
-    in_layer: tuple[float, ...]
-    """What the k-th finding of a layer counts, ``DEPTH`` of them."""
-    across: tuple[float, ...]
-    """What the j-th layer counts."""
-    impact_scale: float
-    unknown_base: float
-    known_exploited: float
-    public_exploit: float
-    epss_floor: float
-    epss_span: float
-    epss_missing: float
-    automatable: float
-    cutoff: float
-    dangerous_cvss: float
-    likely_epss: float
+    def __init__(self, table: Table) -> None:
+        """``table``: all constants in force, as ``TABLE`` has them."""
+        threat, sums, impact = table["threat"], table["sums"], table["impact"]
+        self.table: Final = table
+        self.base: Final = {severity: impact[severity.value] for severity in Severity}
+        self.threat: Final = {one: threat[one.value] for one in Threat}
+        self.exposure: Final = {one: table["exposure"][one.value] for one in Exposure}
+        self.criticality: Final = {one: table["criticality"][one.value] for one in Criticality}
+        self.attenuation: Final = {
+            Relation(name): value for name, value in table["relations"].items()
+        }
+        """Share of a hazard that reaches the dependant; a relation that is missing does not inherit."""
+        self.bands: Final = tuple(
+            (table["bands"][name], Severity(name)) for name in reversed(_BAND_ORDER)
+        )
+        """(from which score on, its word), highest first."""
+        self.in_layer: Final = tuple(sums["in_layer"] ** k for k in range(DEPTH))
+        """What the k-th finding of a layer counts, ``DEPTH`` of them."""
+        self.across: Final = tuple(sums["across_layers"] ** j for j in range(_LAYERS))
+        """What the j-th layer counts."""
+        self.impact_scale: Final = impact["scale"]
+        self.unknown_base: Final = impact["unknown"]
+        self.known_exploited: Final = threat["known_exploited"]
+        self.public_exploit: Final = threat["public_exploit"]
+        self.epss_floor: Final = threat["epss_floor"]
+        self.epss_span: Final = threat["epss_span"]
+        self.epss_missing: Final = threat["epss_missing"]
+        self.automatable: Final = table["automatable"]["yes"]
+        self.cutoff: Final = sums["cutoff"]
+        self.dangerous_cvss: Final = table["exploitable"]["cvss"]
+        self.likely_epss: Final = table["exploitable"]["epss"]
 
     @classmethod
     def of(cls, changes: Table) -> Self:
@@ -207,29 +211,7 @@ class RiskModel:
             )
             for group, values in TABLE.items()
         }
-        threat, sums, impact = table["threat"], table["sums"], table["impact"]
-        return cls(
-            table=MappingProxyType(table),
-            base={severity: impact[severity.value] for severity in Severity},
-            threat={one: threat[one.value] for one in Threat},
-            exposure={one: table["exposure"][one.value] for one in Exposure},
-            criticality={one: table["criticality"][one.value] for one in Criticality},
-            attenuation={Relation(name): value for name, value in table["relations"].items()},
-            bands=tuple((table["bands"][name], Severity(name)) for name in reversed(_BAND_ORDER)),
-            in_layer=tuple(sums["in_layer"] ** k for k in range(DEPTH)),
-            across=tuple(sums["across_layers"] ** j for j in range(_LAYERS)),
-            impact_scale=impact["scale"],
-            unknown_base=impact["unknown"],
-            known_exploited=threat["known_exploited"],
-            public_exploit=threat["public_exploit"],
-            epss_floor=threat["epss_floor"],
-            epss_span=threat["epss_span"],
-            epss_missing=threat["epss_missing"],
-            automatable=table["automatable"]["yes"],
-            cutoff=sums["cutoff"],
-            dangerous_cvss=table["exploitable"]["cvss"],
-            likely_epss=table["exploitable"]["epss"],
-        )
+        return cls(MappingProxyType(table))
 
     @classmethod
     def from_policy(cls, policy: object) -> Self:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
 from datetime import UTC, date, datetime, time
-from typing import TYPE_CHECKING, Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from undercroft.model import Severity
-from undercroft.records import dataclass
 from undercroft.text import count
 
 if TYPE_CHECKING:
@@ -26,11 +25,10 @@ UNCONFIRMED_DAYS: Final = 30
 """Days after which a finding that no scan could look at is listed as one that cannot be confirmed."""
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceLevel:
+class ServiceLevel(NamedTuple):
     """Policy: days in which findings are to be fixed."""
 
-    days: Mapping[str, int] = field(default_factory=dict)
+    days: Mapping[str, int] = MappingProxyType({})
     """By severity; ``kev`` is for what is known to be exploited."""
     catalogue: bool = False
     """Whether the day counts that the catalogue of what is known to be exploited names."""
