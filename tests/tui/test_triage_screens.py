@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from tests.tui.estate import ADMIN, HOSTILE, NOW, PUBLIC, ROOT, seed
-from tests.tui.piloting import estate_app, screen_text, settle
+from tests.tui.piloting import PACK, estate_app, screen_text, settle
 from tui.app import UndercroftApp
 from tui.dialogs.accept import AcceptDialog
 from tui.dialogs.base import Choices, ReasonArea
@@ -26,11 +27,13 @@ from tui.saved_views import opened_before, remember_opened
 from tui.screens.changes import ChangesScreen
 from tui.screens.findings import FindingsScreen
 from tui.screens.history import HistoryScreen
+from tui.screens.rules import RulesScreen
 from tui.screens.scans import ScansScreen
 from tui.screens.scopes import ScopesScreen
 from tui.screens.services import ServicesScreen
 from tui.selection import Selection
 from tui.settings import Settings
+from tui.widgets.finding_text import Advice, finding_text
 from undercroft.clock import stamp, utc_now
 from undercroft.model import Severity
 from undercroft.store import Store
@@ -287,41 +290,47 @@ async def test_accepted_rules_show_what_they_have_come_to_cover(tmp_path: Path) 
         assert "ended" in screen_text(app)
 
 
-async def test_a_rule_is_switched_off_rated_and_back(tmp_path: Path) -> None:
+async def test_a_rule_is_rated_switched_off_and_back(tmp_path: Path) -> None:
     app = estate_app(tmp_path, screen="rules")
-    async with app.run_test(size=(140, 40), notifications=True) as pilot:
+    admin = replace(PACK.rules[0], id="role-admin", severity=Severity.CRITICAL)
+    app.rules_pack = lambda: replace(PACK, rules=(*PACK.rules, admin))
+    async with app.run_test(size=(140, 40)) as pilot:
         await settle(pilot)
         assert app.store is not None
         assert app.scan is not None
-        (root,) = app.store.findings(app.scan.id, Query("rule:root-access"))
-        await press(pilot, "x", "enter")
-        assert "The reason needs 10 more characters" in screen_text(app)
-        assert "1 finding now, and what the rule finds there later" in screen_text(app)
+        table = at(app, RulesScreen).table
+        await press(pilot, "exclamation_mark", "right", "right", "right")
+        app.screen.query_one(ReasonArea).text = "it has a boundary"
+        await press(pilot, "enter")
+        assert (table.row, table.cursor) == (admin, 1), "low now, and the cursor went along"
+        assert "Rated low instead of critical until 2027-02-21" in screen_text(app)
+        detail = app.store.finding(app.scan.id, ADMIN)
+        assert detail.row.severity is Severity.LOW
+        told = finding_text(detail, path=None, advice=Advice(), now=NOW).plain
+        assert "Rated low until 2027-02-21 by ada" in told
+        assert "as a rule: role-admin everywhere\n“it has a boundary”" in told
+        await press(pilot, "exclamation_mark", "right", "right")
+        app.screen.query_one(ReasonArea).text = "as it says again"
+        await press(pilot, "enter")
+        assert app.store.finding(app.scan.id, ADMIN).row.severity is Severity.CRITICAL
+        await press(pilot, "j", "x", "enter")
+        text = screen_text(app)
+        assert "The reason needs 10 more characters" in text
+        assert "1 finding now, and what the rule finds there later" in text
         app.screen.query_one(ReasonArea).text = f"only samples {HOSTILE}"
-        await press(pilot, "tab", "tab", *"ml", "enter")
-        assert status(app, root.id) == "accepted"
+        app.screen.query_one("#owner", Input).value = "ml"
+        await press(pilot, "enter")
+        assert status(app, ROOT) == "accepted"
         text = screen_text(app)
         assert "Off until 2027-02-21 by ada" in text
         assert f"“only samples {SHOWN}”" in text
         assert ", 1 off" in text
-        await press(pilot, "x", *"no", "enter")
-        assert "The reason needs 8 more characters" in screen_text(app)
-        await press(pilot, "backspace", "backspace", *"real data now", "enter")
-        assert status(app, root.id) == "open"
+        await press(pilot, "x", "n", "enter")
+        assert "The reason needs 9 more characters" in screen_text(app)
+        app.screen.query_one("#reason", Input).value = "real data now"
+        await press(pilot, "enter")
+        assert status(app, ROOT) == "open"
         assert ", 1 off" not in screen_text(app)
-        # Rated as low, then as it says again; undo brings the rating back.
-        await press(pilot, "exclamation_mark", "right", "right", "tab")
-        app.screen.query_one(ReasonArea).text = "nobody but us has notebooks"
-        await press(pilot, "enter")
-        assert "Rated low instead of high until 2027-02-21" in screen_text(app)
-        assert app.store.finding(app.scan.id, root.id).row.severity is Severity.LOW
-        await press(pilot, "exclamation_mark", "right", "right")
-        app.screen.query_one(ReasonArea).text = "it is as bad as that"
-        await press(pilot, "enter")
-        assert app.store.finding(app.scan.id, root.id).row.severity is Severity.HIGH
-        await press(pilot, "u")
-        await show(pilot, app, root.id)
-        assert "as a rule: root-access everywhere" in screen_text(app)
 
 
 async def test_another_process_is_seen_within_two_seconds(tmp_path: Path) -> None:

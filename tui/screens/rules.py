@@ -90,6 +90,7 @@ class RulesScreen(ReadingScreen):
         self._hits: Mapping[str, int] = {}
         self._filter = ""
         self._rulings: Mapping[str, Ruling] = {}
+        self._counted = False
 
     def body(self) -> ComposeResult:
         """The table with its filter line, and the selected rule in full."""
@@ -142,8 +143,12 @@ class RulesScreen(ReadingScreen):
         self._show()
 
     def _count(self, found: tuple[Mapping[str, int], Mapping[str, Ruling]]) -> None:
+        first = not self._counted
         self._hits, self._rulings = found
-        self._show()
+        self._counted = True
+        # Hits arrive after the rules and change the order: who has not moved yet stays on top.
+        # Later a decision changes it, and the cursor stays on the rule that it was about.
+        self._show(keep=not first or bool(self.table.cursor))
 
     def _ruling(self, rule: AnyRule) -> Ruling:
         return self._rulings.get(rule.id, _NOTHING)
@@ -152,9 +157,8 @@ class RulesScreen(ReadingScreen):
         """What is in force."""
         return self._ruling(rule).severity or rule.severity
 
-    def _show(self) -> None:
-        # Hits arrive after the rules and change the order: who has not moved yet stays on top.
-        here = self.table.row if self.table.cursor else None
+    def _show(self, *, keep: bool = False) -> None:
+        here = self.table.row if keep or self.table.cursor else None
         words = self._filter.casefold().split()
         rows = [rule for rule in self._rules if all(word in _haystack(rule) for word in words)]
         rows.sort(
