@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.undercroft.test_scan import SmallJudge
+from tests.undercroft.scan_kit import SmallJudge
 from undercroft.model import Coverage, CoverageStatus, Edge, Layer, Presence, Resource
 from undercroft.protocols import Cancelled, Collected, Meter, Progress, Scope, Target
 from undercroft.relations import Relation

@@ -3,36 +3,45 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.undercroft.scan_kit import (
+    SCOPE,
+    TOKEN,
+    Denied,
+    Endless,
+    Failing,
+    Fixed,
+    Planless,
+    Roles,
+    Services,
+    SmallJudge,
+    TimedJudge,
+    clock_at_noon,
+    key_of,
+    thing,
+)
 from undercroft.model import (
     Coverage,
     CoverageStatus,
     Edge,
     Layer,
-    Observation,
-    Outcome,
     Presence,
     Resource,
-    Severity,
-    Threat,
 )
 from undercroft.protocols import (
     Cancelled,
-    Collected,
     Collector,
-    GraphView,
     Meter,
     Progress,
-    Scope,
     Target,
 )
 from undercroft.relations import Relation
@@ -43,279 +52,10 @@ from undercroft.scan.unit import run_unit
 from undercroft.store import Store
 from undercroft.views import Query, ScanRow
 
-NOW = datetime(2026, 8, 1, 12, tzinfo=UTC)
-SCOPE = Scope("aws", accounts=("1",), locations=("r",))
-TOKEN = "hf_" + "aB3" * 12
-
-
-UNTIL = "2026-08-01T13:00:00.000000Z"
-
-
-def _clock() -> datetime:
-    return NOW
-
-
-def _key(kind: str, name: str) -> str:
-    return f"aws/aws/1/r/{kind.replace(':', '/')}/{name}"
-
-
-def _resource(
-    kind: str, name: str, layer: Layer, presence: Presence = Presence.READ, **more: Any
-) -> Resource:
-    return Resource(_key(kind, name), "aws", "1", "r", kind, layer, name, presence=presence, **more)
-
-
-def _covered(target: Target, lists: tuple[str, ...] = ()) -> Coverage:
-    return Coverage("aws", target.scope, target.location, target.collector, CoverageStatus.COMPLETE, "", lists)  # fmt: skip
-
-
-@dataclass
-class Services:
-    """Stage 0: endpoints that name a role, an image and a bucket."""
-
-    names: tuple[str, ...] = ("churn",)
-    name: str = "aws.services"
-    stage: int = 0
-
-    def targets(self, scope: Scope, wanted: Sequence[Resource]) -> Iterator[Target]:
-        assert not wanted
-        yield Target(self.name, "aws", "1", "r")
-
-    def collect(self, target: Target, meter: Meter) -> Iterator[Collected]:
-        for name in self.names:
-            meter.calls += 1
-            endpoint = _resource(
-                "sm:endpoint", name, Layer.SERVICE, service=True, collector=self.name,
-                config={"Environment": {"HF_TOKEN": TOKEN}},
-            )  # fmt: skip
-            role = _resource("iam:role", "exec", Layer.IDENTITY, Presence.STUB)
-            yield endpoint
-            yield role
-            yield Edge(endpoint.key, role.key, Relation.USES_IDENTITY, "RoleArn")
-            yield Edge(endpoint.key, role.key, Relation.USES_IDENTITY, "RoleArn")
-            yield Edge(
-                endpoint.key, "image/docker.io/library/trainer", Relation.RUNS_IMAGE, "Image"
-            )
-            yield Edge(endpoint.key, _key("s3:bucket", "train"), Relation.READS_DATA_FROM, "S3Uri")
-        yield _covered(target, ("sm:endpoint",))
-
-
-@dataclass
-class Roles:
-    """Stage 1: reads the roles that it is told about."""
-
-    admin: bool = True
-    name: str = "aws.iam"
-    stage: int = 1
-
-    def targets(self, scope: Scope, wanted: Sequence[Resource]) -> Iterator[Target]:
-        roles = tuple(stub for stub in wanted if stub.type == "iam:role")
-        if roles:
-            yield Target(self.name, "aws", "1", "-", roles)
-
-    def collect(self, target: Target, meter: Meter) -> Iterator[Collected]:
-        for stub in target.wanted:
-            meter.calls += 1
-            yield replace(
-                stub,
-                presence=Presence.READ,
-                facts={"admin": self.admin},
-                collector=self.name,
-                collected_at="2026-08-01T11:00:00Z",
-            )
-        yield _covered(target)
-
-
-@dataclass
-class Failing:
-    """Yields one thing, then breaks."""
-
-    error: BaseException = field(default_factory=lambda: ValueError(f"bad page: token={TOKEN}"))
-    name: str = "aws.failing"
-    stage: int = 0
-
-    def targets(self, scope: Scope, wanted: Sequence[Resource]) -> Iterator[Target]:
-        yield Target(self.name, "aws", "1", "r")
-
-    def collect(self, target: Target, meter: Meter) -> Iterator[Collected]:
-        yield _resource("ec2:instance", "i-1", Layer.VM, collector=self.name)
-        raise self.error
-
-
-@dataclass
-class Denied:
-    """Was not allowed to look."""
-
-    name: str = "aws.s3"
-    stage: int = 0
-
-    def targets(self, scope: Scope, wanted: Sequence[Resource]) -> Iterator[Target]:
-        yield Target(self.name, "aws", "1", "r")
-
-    def collect(self, target: Target, meter: Meter) -> Iterator[Collected]:
-        yield Coverage(
-            "aws", "1", "r", self.name, CoverageStatus.DENIED, "denied: needs s3:ListAllMyBuckets"
-        )
-
-
-@dataclass
-class Fixed:
-    """Yields what it was given."""
-
-    items: tuple[Collected, ...]
-    name: str = "aws.fixed"
-    stage: int = 0
-
-    def targets(self, scope: Scope, wanted: Sequence[Resource]) -> Iterator[Target]:
-        yield Target(self.name, "aws", "1", "r")
-
-    def collect(self, target: Target, meter: Meter) -> Iterator[Collected]:
-        yield from self.items
-
-
-@dataclass
-class Planless:
-    """Cannot even say what it would read."""
-
-    name: str = "aws.planless"
-    stage: int = 0
-
-    def targets(self, scope: Scope, wanted: Sequence[Resource]) -> Iterator[Target]:
-        raise OSError("no route")
-
-    def collect(self, target: Target, meter: Meter) -> Iterator[Collected]:
-        yield from ()
-
-
-@dataclass
-class Endless:
-    """Reads until it is told to stop; sets ``started`` once it runs."""
-
-    started: threading.Event
-    name: str = "aws.endless"
-    stage: int = 0
-
-    def targets(self, scope: Scope, wanted: Sequence[Resource]) -> Iterator[Target]:
-        yield Target(self.name, "aws", "1", "r")
-        yield Target(self.name, "aws", "1", "r2")
-
-    def collect(self, target: Target, meter: Meter) -> Iterator[Collected]:
-        number = 0
-        while True:
-            meter.check()
-            number += 1
-            yield _resource("ec2:instance", f"i-{number % 500}", Layer.VM)
-            if number > 200:
-                self.started.set()
-
-
-class Pack:
-    """The rules of the judge below."""
-
-    def frameworks(self) -> Mapping[str, Mapping[str, Sequence[str]]]:
-        return {}
-
-    def logic_versions(self) -> Mapping[str, str]:
-        return {"admin-role": "1", "secret": "1", "combo": "1"}
-
-
-@dataclass
-class SmallJudge:
-    """Two rules and a combination; remembers what it was asked."""
-
-    version: str = "pack-1"
-    asked: list[str] = field(default_factory=list)
-    services: list[str] = field(default_factory=list)
-    on_judge: Callable[[], None] | None = None
-
-    @property
-    def pack(self) -> Pack:
-        return Pack()
-
-    def judge(self, resource: Resource, now: str) -> Sequence[Observation]:
-        assert now.startswith("2026-08-01T12:00:00")
-        self.asked.append(resource.key)
-        if self.on_judge:
-            self.on_judge()
-        if resource.presence is not Presence.READ:
-            return ()
-        if resource.facts.get("admin"):
-            return (self._fail("admin-role", resource, Severity.HIGH, ("priv",)),)
-        if resource.facts.get("secrets"):
-            return (self._fail("secret", resource, Severity.MEDIUM, ("cred",)),)
-        return ()
-
-    def rules_for(self, resource_type: str) -> Sequence[str]:
-        rules = {"iam:role": ["admin-role"], "sm:endpoint": ["secret", "combo"]}
-        return rules.get(resource_type, [])
-
-    def timed_rules(self, resource_type: str) -> frozenset[str]:
-        return frozenset()
-
-    def judge_timed(self, resource: Resource, now: str) -> Sequence[Observation]:
-        raise AssertionError("nothing here looks at the time")
-
-    def holds_until(self, resource: Resource, now: str) -> str | None:
-        return None
-
-    def parts(self, observations: Iterable[Observation]) -> Sequence[Observation]:
-        return list(observations)
-
-    def asks_for(self, rule: str, traits: tuple[str, ...]) -> bool:
-        return True
-
-    def combine(
-        self, graph: GraphView, fails: Mapping[str, Sequence[Observation]]
-    ) -> Sequence[Observation]:
-        self.services = list(graph.services())
-        found = []
-        for key in graph.services():
-            service = graph.resource(key)
-            assert service is not None
-            assert service.service
-            traits = {t for k in graph.beneath(key) for o in fails.get(k, ()) for t in o.traits}
-            if {"priv", "cred"} <= traits:
-                found.append(self._fail("combo", service, Severity.CRITICAL, ()))
-        return found
-
-    @staticmethod
-    def _fail(
-        rule: str, resource: Resource, severity: Severity, traits: tuple[str, ...]
-    ) -> Observation:
-        return Observation(
-            rule, resource.key, Outcome.FAIL, severity=severity, layer=resource.layer,
-            title=rule, threat=Threat.DIRECT, traits=traits,
-        )  # fmt: skip
-
-
-@dataclass
-class TimedJudge(SmallJudge):
-    """A secret counts for an hour more, counted from noon."""
-
-    looked: list[str] = field(default_factory=list)
-
-    def judge(self, resource: Resource, now: str) -> Sequence[Observation]:
-        self.asked.append(resource.key)
-        if resource.facts.get("secrets"):
-            return (self._fail("secret", resource, Severity.MEDIUM, ()),) if now < UNTIL else ()
-        return ()
-
-    def timed_rules(self, resource_type: str) -> frozenset[str]:
-        return frozenset({"secret"} & set(self.rules_for(resource_type)))
-
-    def judge_timed(self, resource: Resource, now: str) -> Sequence[Observation]:
-        self.looked.append(resource.key)
-        found = self.judge(resource, now)
-        self.asked.pop()
-        return found
-
-    def holds_until(self, resource: Resource, now: str) -> str | None:
-        return UNTIL if resource.facts.get("secrets") and now < UNTIL else None
-
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store.open(tmp_path / "cache.db", clock=_clock)
+    opened = Store.open(tmp_path / "cache.db", clock=clock_at_noon)
     yield opened
     opened.close()
 
@@ -323,7 +63,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def _scan(
     store: Store, *collectors: Collector, judge: SmallJudge | None = None, **more: Any
 ) -> ScanRow:
-    settings: dict[str, Any] = {"clock": _clock, "jobs": 2, **more}
+    settings: dict[str, Any] = {"clock": clock_at_noon, "jobs": 2, **more}
     return run_scan(store, collectors, judge or SmallJudge(), SCOPE, **settings)
 
 
@@ -346,14 +86,14 @@ def test_stages_read_link_judge_and_combine(store: Store) -> None:
     assert row.calls == 2
     assert row.services == 1
     assert _findings(store, row) == ALL
-    assert judge.services == [_key("sm:endpoint", "churn")]
+    assert judge.services == [key_of("sm:endpoint", "churn")]
     # The image and the bucket were named and never read: stubs made from their keys.
     image = store.resource(row.id, "image/docker.io/library/trainer").resource
     assert (image.presence, image.layer) == (Presence.STUB, Layer.CONTAINER)
     assert (image.type, image.provider) == ("container:image", "aws")
-    bucket = store.resource(row.id, _key("s3:bucket", "train")).resource
+    bucket = store.resource(row.id, key_of("s3:bucket", "train")).resource
     assert (bucket.presence, bucket.layer) == (Presence.STUB, Layer.STORAGE)
-    role = store.resource(row.id, _key("iam:role", "exec")).resource
+    role = store.resource(row.id, key_of("iam:role", "exec")).resource
     assert role.presence is Presence.READ
     units = {(c.collector, c.status) for c in store.coverage(row.id)}
     assert units == {
@@ -363,10 +103,10 @@ def test_stages_read_link_judge_and_combine(store: Store) -> None:
 
 
 def test_an_answer_that_holds_is_not_asked_for_again(store: Store) -> None:
-    endpoint = _key("sm:endpoint", "churn")
+    endpoint = key_of("sm:endpoint", "churn")
     expected = [
         # (minutes after noon, asked, looked at for what depends on the time, what is open)
-        (0, {endpoint, _key("iam:role", "exec")}, {endpoint}, 1),
+        (0, {endpoint, key_of("iam:role", "exec")}, {endpoint}, 1),
         (30, set(), set(), 1),
         (59, set(), set(), 1),
         (60, {endpoint}, {endpoint}, 0),
@@ -376,7 +116,7 @@ def test_an_answer_that_holds_is_not_asked_for_again(store: Store) -> None:
     ]
     for minutes, asked, looked, found in expected:
         judge = TimedJudge()
-        now = _clock() + timedelta(minutes=minutes)
+        now = clock_at_noon() + timedelta(minutes=minutes)
         row = _scan(store, Roles(), Services(), judge=judge, clock=lambda now=now: now)
         read = {key for key in judge.asked if not key.startswith("image/") and "s3" not in key}
         assert (read, set(judge.looked), row.findings) == (asked, looked, found), minutes
@@ -413,7 +153,7 @@ def test_a_failing_unit_costs_only_itself(store: Store) -> None:
     assert TOKEN not in broken.reason
     assert "redacted:huggingface-token" in broken.reason
     # What it had read before it broke is kept.
-    kept = store.resource(row.id, _key("ec2:instance", "i-1")).resource
+    kept = store.resource(row.id, key_of("ec2:instance", "i-1")).resource
     assert kept.presence is Presence.READ
 
 
@@ -541,11 +281,11 @@ def test_a_second_scan_uses_old_answers_and_still_combines(store: Store) -> None
 
 
 def test_orphans_of_the_service_layer_become_services(store: Store) -> None:
-    alone = _resource("sm:domain", "alone", Layer.SERVICE)
-    above = _resource("sm:endpoint", "above", Layer.SERVICE, service=True)
-    below = _resource("sm:variant", "below", Layer.SERVICE)
-    lineage = _resource("sm:job", "made", Layer.SERVICE)
-    named = _resource("sm:model", "named", Layer.SERVICE, Presence.STUB)
+    alone = thing("sm:domain", "alone", Layer.SERVICE)
+    above = thing("sm:endpoint", "above", Layer.SERVICE, service=True)
+    below = thing("sm:variant", "below", Layer.SERVICE)
+    lineage = thing("sm:job", "made", Layer.SERVICE)
+    named = thing("sm:model", "named", Layer.SERVICE, Presence.STUB)
     row = _scan(
         store,
         Fixed(
@@ -575,7 +315,7 @@ def test_a_unit_without_a_word_of_its_own_is_complete_but_proves_nothing_gone() 
 
 def test_a_unit_stops_between_items() -> None:
     meter = Meter(cancelled=lambda: True)
-    items = (_resource("x:y", "a", Layer.VM),)
+    items = (thing("x:y", "a", Layer.VM),)
     result = run_unit(Fixed(items), Target("c", "aws", "1", "r"), b"salt", meter)
     assert result.cancelled
     assert result.items == []
@@ -583,7 +323,7 @@ def test_a_unit_stops_between_items() -> None:
 
 def test_estate_keeps_the_better_of_two_readings() -> None:
     estate = Estate()
-    stub = _resource("iam:role", "r", Layer.IDENTITY, Presence.STUB)
+    stub = thing("iam:role", "r", Layer.IDENTITY, Presence.STUB)
     blind = replace(stub, presence=Presence.READ, unknown={"config": "denied"}, collector="b")
     read = replace(stub, presence=Presence.READ, collector="b")
     twin = replace(read, collector="a")
@@ -596,7 +336,7 @@ def test_estate_keeps_the_better_of_two_readings() -> None:
 
 @pytest.mark.parametrize("turned", [False, True])
 def test_a_stub_that_somebody_went_to_look_at_outweighs_a_mere_reference(turned: bool) -> None:
-    named = _resource("s3:bucket", "theirs", Layer.STORAGE, Presence.STUB)
+    named = thing("s3:bucket", "theirs", Layer.STORAGE, Presence.STUB)
     seen = replace(
         named,
         collector="aws.s3",

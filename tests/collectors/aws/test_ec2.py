@@ -17,7 +17,7 @@ from collectors.aws.units import Unit
 from tests.collectors.aws import modelled
 from tests.collectors.aws.conftest import ACCOUNT, REGION, Answer, Proxy
 from tests.collectors.aws.lower_layers import PLACE
-from tests.collectors.aws.test_sagemaker import Found
+from tests.collectors.aws.sagemaker_kit import Found
 from undercroft.model import CoverageStatus, Edge, Layer, Presence, Resource
 from undercroft.protocols import Meter, Scope
 from undercroft.relations import Relation

@@ -17,9 +17,9 @@ from collectors.aws.units import Unit
 from collectors.references import link
 from tests.collectors.aws.conftest import Answer, Proxy
 from tests.collectors.aws.lower_layers import PLACE
+from tests.collectors.aws.sagemaker_kit import Found
 from tests.collectors.aws.test_ec2 import run
 from tests.collectors.aws.test_network import WORLD, Network, fails
-from tests.collectors.aws.test_sagemaker import Found
 from tests.collectors.aws.test_sdk_contract import reaches
 from undercroft.model import CoverageStatus, Presence
 from undercroft.protocols import Meter, Scope

@@ -23,8 +23,8 @@ from collectors.aws.network_facts import (
 from collectors.aws.session import Clients
 from rules import Engine, load_pack
 from tests.collectors.aws.conftest import ACCOUNT, Proxy
+from tests.collectors.aws.sagemaker_kit import Found
 from tests.collectors.aws.test_ec2 import DENIED, HERE, links, stub
-from tests.collectors.aws.test_sagemaker import Found
 from undercroft.model import CoverageStatus, Outcome, Presence
 from undercroft.protocols import Meter, Scope
 from undercroft.relations import Relation
