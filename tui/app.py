@@ -98,7 +98,7 @@ class UndercroftApp(ViewingApp):
         self.read_only = read_only
         self.demo = demo
         self.clock = clock
-        self.actor = actor or self.settings.actor
+        self._actor = actor
         self.scan_starter = scan_starter
         self.discover = discover
         self.rules_pack = rules_pack
@@ -208,7 +208,6 @@ class UndercroftApp(ViewingApp):
     def _take(self, cache: Cache) -> None:
         """Show this cache from now on."""
         self._version = cache.version
-        self.actor = self.actor or cache.actor
         self.open_error = ""
         self.use(cache.store)
         self.lapses, self.home = cache.lapses, cache.home

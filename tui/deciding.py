@@ -55,7 +55,6 @@ class DecidingApp(KeystrokesApp):
     read_only: bool = False
     frozen: bool = False
     """Whether that is so because file or folder cannot be written to, and nobody asked for it."""
-    actor: str = ""
     clock: Callable[[], datetime]
     settings: Settings
     rules_pack: Callable[[], Pack] | None = None
@@ -67,6 +66,7 @@ class DecidingApp(KeystrokesApp):
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
         self.store: Store | None = None
         self._triage: Triage | None = None
+        self._actor = ""
         self._deciding = threading.Lock()
         self.undoable = ""
         """What undo would take back, once something was decided: ``accepted 14 findings until …``."""
@@ -77,6 +77,15 @@ class DecidingApp(KeystrokesApp):
         if self.store is not None and self.store is not store:
             self.store.close()
         self.store, self._triage = store, None
+
+    @property
+    def actor(self) -> str:
+        """Who decides; looked up when somebody does, which may mean asking another program."""
+        if not self._actor:
+            from tui.actor import find_actor
+
+            self._actor = find_actor(self.settings)
+        return self._actor
 
     @property
     def triage(self) -> Triage | None:

@@ -12,7 +12,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from tui.actor import find_actor
 from tui.saved_views import opened_before, remember_opened
 from tui.settings import Settings
 from undercroft.clock import stamp, utc_now
@@ -77,8 +76,6 @@ class Cache(NamedTuple):
     lapses: Lapses
     home: Home | None = None
     """Where it was read ahead."""
-    actor: str = ""
-    """Who decides, where that was looked up ahead."""
     said: str = ""
     """What there is to say about the risk model of its scores."""
 
@@ -179,7 +176,7 @@ class Ahead:
         # What goes wrong here goes wrong again, and is shown, when the screen reads for itself.
         with contextlib.suppress(Exception):
             home = _read_home(self._how, cache)
-        self._cache = cache._replace(home=home, actor=find_actor(self._how.settings))
+        self._cache = cache._replace(home=home)
 
     def ready(self, patience: float) -> Cache | None:
         """The cache, if it is open within ``patience`` seconds."""

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tui import garbage
-from tui.actor import find_actor
 from tui.opening import Ahead, Opening
 from tui.settings import load
 from undercroft.clock import utc_now
@@ -76,7 +75,6 @@ def make_app(
         read_only=read_only,
         demo=prepare is not None,
         prepare=prepare,
-        actor="" if ahead else find_actor(settings),
         config=settings,
         clock=clock,
         scan_starter=start_scan,
