@@ -44,7 +44,7 @@ _TOWER = (
 )
 _CONTRIBUTIONS = (
     "SELECT f.fid, o.title, t.layer, t.severity, b.name, t.hazard * c.attenuation FROM closure c "
-    "CROSS JOIN state t INDEXED BY state_resource ON t.scan = c.scan AND t.resource = c.resource "
+    "CROSS JOIN state t ON t.scan = c.scan AND t.resource = c.resource "
     "JOIN finding f ON f.id = t.finding JOIN observation o ON o.id = t.observation "
     f"JOIN body b ON b.id = t.body WHERE c.scan = ?1 AND c.service = ?2 AND t.status IN {_ACTIVE} "
     "ORDER BY t.hazard * c.attenuation DESC LIMIT ?3"

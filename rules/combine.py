@@ -135,12 +135,16 @@ class Combiner:
     ) -> dict[str, list[tuple[str, Observation]]]:
         """Resource key → (token that some ingredient asks for, observation)."""
         index: dict[str, list[tuple[str, Observation]]] = {}
+        alike: dict[int, list[tuple[str, Observation]]] = {}
         for key, observations in fails.items():
-            hits = [
-                (token, one)
-                for one in self.parts(observations)
-                for token in self.tokens(one.rule, one.traits)
-            ]
+            # Many resources may share one list.
+            hits = alike.get(id(observations))
+            if hits is None:
+                hits = alike[id(observations)] = [
+                    (token, one)
+                    for one in self.parts(observations)
+                    for token in self.tokens(one.rule, one.traits)
+                ]
             if hits:
                 index[key] = hits
         return index
@@ -211,6 +215,8 @@ class _View:
 
     def observe(self, combination: Combination) -> Observation | None:
         """The observation if every ingredient is there or may be there, else None."""
+        if any(map(self._lacks, combination.needs)):
+            return None
         ingredients: list[list[_Component]] = []
         doubts: list[_Component] = []
         for need in combination.needs:
@@ -240,6 +246,15 @@ class _View:
                 for evidence in _listed(slot, need, found)
             ),
             reason="; ".join(dict.fromkeys(doubt.reason for doubt in doubts)),
+        )
+
+    def _lacks(self, need: Need) -> bool:
+        """Whether nothing says what the ingredient is made of: most services lack most of them."""
+        return not (
+            need.produces_on
+            or need.resource
+            or self._unread_beneath()
+            or not self.hits.keys().isdisjoint(need.any_of)
         )
 
     def _components(self, need: Need) -> Iterator[_Component]:
@@ -388,8 +403,9 @@ class _View:
 
     def _unread_beneath(self) -> list[Resource]:
         if self._unread is None:
-            resources = (self.estate.graph.resource(key) for key in self.beneath)
-            self._unread = [r for r in resources if r and r.presence is Presence.STUB]
+            graph = self.estate.graph
+            resources = (graph.resource(key) for key in self.beneath if graph.is_stub(key))
+            self._unread = [resource for resource in resources if resource is not None]
         return self._unread
 
     def _where(self, need: Need, key: str) -> Any:

@@ -113,6 +113,10 @@ class _SmallEstate:
     def resource(self, key: str) -> Resource | None:
         return self._resources.get(key)
 
+    def is_stub(self, key: str) -> bool:
+        found = self._resources.get(key)
+        return found is not None and found.presence is Presence.STUB
+
     def services(self) -> Iterable[str]:
         return list(self._beneath)
 

@@ -7,11 +7,11 @@ below the cut-off is never followed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from heapq import heappop, heappush
 from typing import NamedTuple
 
-from undercroft.model import Edge, Resource
+from undercroft.model import Edge, Presence, Resource
 from undercroft.relations import ATTENUATION, CUTOFF, Relation
 
 __all__ = ["Graph", "Reach"]
@@ -100,11 +100,13 @@ class Graph:
         *,
         services: Iterable[str] = (),
         lookup: Callable[[str], Resource | None] | None = None,
+        stubs: Container[str] | None = None,
         attenuation: Mapping[Relation, float] = ATTENUATION,
         cutoff: float = CUTOFF,
     ) -> None:
         """``attenuation``: share that travels up each relation; those that are missing, or 0, do not
-        inherit. ``cutoff``: products below it are not followed.
+        inherit. ``cutoff``: products below it are not followed. ``stubs``: what ``lookup`` gives as
+        such, for whoever knows that without reading it.
         """
 
         def order(edge: Edge) -> tuple[float, str, str, str]:
@@ -121,6 +123,7 @@ class Graph:
         self._edges = strongest
         self._services = tuple(sorted(set(services)))
         self._lookup = lookup
+        self._stubs = stubs
         self._keys = sorted({key for pair in strongest for key in pair})
         self._number = {key: number for number, key in enumerate(self._keys)}
         least = round(cutoff * _ONE)
@@ -134,6 +137,13 @@ class Graph:
     def resource(self, key: str) -> Resource | None:
         """The resource of that key, if the graph was given a way to look it up."""
         return None if self._lookup is None else self._lookup(key)
+
+    def is_stub(self, key: str) -> bool:
+        """Whether that resource was named and not read."""
+        if self._stubs is not None:
+            return key in self._stubs
+        found = self.resource(key)
+        return found is not None and found.presence is Presence.STUB
 
     def services(self) -> tuple[str, ...]:
         """Keys of all AI services, sorted."""

@@ -113,6 +113,10 @@ class GraphView(Protocol):
         """The resource of that key; its long parts may be mappings that are read when looked into."""
         ...
 
+    def is_stub(self, key: str) -> bool:
+        """Whether that resource was named and not read."""
+        ...
+
     def services(self) -> Iterable[str]:
         """Keys of all AI services."""
         ...

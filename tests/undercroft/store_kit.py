@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -168,6 +169,21 @@ class Estate:
 
     def link(self, src: Resource, dst: Resource, relation: Relation, via: str = "config.X") -> None:
         self.edges.append(Edge(src.key, dst.key, relation, via))
+
+
+def unshare(connection: sqlite3.Connection) -> None:
+    """Undo, in a cache that nobody has open, that scans share rows: as caches were before."""
+    connection.execute("CREATE TABLE former AS SELECT * FROM state ORDER BY scan, id")
+    connection.execute("UPDATE former SET id = rowid")
+    for column in ("line", "since", "till"):
+        connection.execute(f"ALTER TABLE former DROP COLUMN {column}")
+    connection.execute("DROP VIEW state")
+    for table in ("state_row", "line"):
+        connection.execute(f"DROP TABLE {table}")
+    connection.execute("ALTER TABLE former RENAME TO state")
+    connection.execute("ALTER TABLE snapshot DROP COLUMN services")
+    connection.execute("DELETE FROM _sqlite_migrations WHERE name = '0018_rows_that_scans_share'")
+    connection.execute("PRAGMA user_version = 17")
 
 
 def save(

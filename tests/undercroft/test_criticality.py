@@ -23,6 +23,7 @@ from tests.undercroft.store_kit import (
     part,
     save,
     statuses,
+    unshare,
 )
 from tui.settings import SettingsError, load
 from undercroft.feeds import KEV, ParsedFeed
@@ -218,6 +219,7 @@ def test_an_older_cache_is_weighed_as_before(tmp_path: Path) -> None:
         scan = save(store, estate({}), clock)
         before = hazards(store, scan)
     with sqlite3.connect(path) as connection:
+        unshare(connection)
         connection.execute("ALTER TABLE state DROP COLUMN criticality")
         connection.execute("ALTER TABLE closure DROP COLUMN scale")
         for column in ("saved", "fed"):

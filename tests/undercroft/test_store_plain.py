@@ -29,9 +29,9 @@ from tests.undercroft.store_kit import (
 from undercroft.feeds import KEV, ParsedFeed
 from undercroft.model import CoverageStatus, Observation, Presence, Severity
 from undercroft.relations import Relation
-from undercroft.store import Store, rollup
+from undercroft.store import Store, lines, rollup
 from undercroft.store.plain import Plain, spans
-from undercroft.store.sightings import STATE_COLUMNS
+from undercroft.store.sightings import ROW_COLUMNS
 from undercroft.views import Query
 
 KINDS = st.sampled_from(
@@ -74,12 +74,17 @@ def story(*changes: dict[str, Any]) -> list[dict[str, Any]]:
     return [choice := {**choice, **change} for change in changes]
 
 
-def careful(self: Plain, connection: sqlite3.Connection, low: int, high: int) -> list[int]:
-    """Leave everything to the careful way."""
-    rows = connection.execute(
-        "SELECT DISTINCT resource FROM finding WHERE resource BETWEEN ? AND ?", (low, high)
-    )
-    return [row[0] for row in rows]
+def carefully(monkeypatch: pytest.MonkeyPatch, *, share: bool) -> None:
+    """Leave everything to the careful way; what comes out the same goes on, or is written anew."""
+    init = Plain.__init__
+
+    def careful(self: Plain, *args: Any, **options: Any) -> None:
+        init(self, *args, **options)
+        self._may = False
+
+    monkeypatch.setattr(Plain, "__init__", careful)
+    if not share:
+        monkeypatch.setattr(lines, "_goes_on", lambda *_: False)
 
 
 def estate(choice: dict[str, Any], clock: Clock) -> Estate:
@@ -154,7 +159,9 @@ def rows_after(path: Path, choices: list[dict[str, Any]]) -> list[tuple[Any, ...
             )
         ]
         names = ", ".join(
-            f"t.{name}" for name in STATE_COLUMNS if name not in {"finding", "decision", "lapsed"}
+            f"t.{name}"
+            for name in (*ROW_COLUMNS, "scan", "collected_at", "services")
+            if name not in {"line", "since", "till", "finding", "decision", "lapsed"}
         )
         found = connection.execute(
             f"SELECT f.fid, {names}, t.decision IS NULL, t.lapsed IS NULL "
@@ -202,13 +209,17 @@ def test_both_ways_make_the_same_rows(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     folder = tmp_path_factory.mktemp("plain")
-    for name in ("quick.db", "slow.db"):
+    for name in ("quick.db", "shared.db", "slow.db"):
         shutil.copyfile(empty, folder / name)
     quick = rows_after(folder / "quick.db", choices)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Plain, "write", careful)
+        carefully(patch, share=False)
         slow = rows_after(folder / "slow.db", choices)
     assert quick == slow
+    with pytest.MonkeyPatch.context() as patch:
+        carefully(patch, share=True)
+        shared = rows_after(folder / "shared.db", choices)
+    assert shared == slow
 
 
 def hazards(path: Path, scan: int) -> list[float]:
@@ -222,11 +233,11 @@ def test_what_another_version_weighed_is_weighed_anew(store: Store, clock: Clock
     first = save(store, made, clock)
     expected = hazards(store.path, first.id)
     with store._db.transaction() as connection:
-        connection.execute("UPDATE state SET hazard = 9.0")
+        connection.execute("UPDATE state_row SET hazard = 9.0")
         connection.execute("UPDATE scan SET weighed_by = 'another'")
     assert hazards(store.path, save(store, made, clock).id) == expected
     with store._db.transaction() as connection:
-        connection.execute("UPDATE state SET hazard = 9.0")
+        connection.execute("UPDATE state_row SET hazard = 9.0")
     assert set(hazards(store.path, save(store, made, clock).id)) == {9.0}, "else copied"
 
 

@@ -69,7 +69,7 @@ def is_whole(path: Path) -> None:
     with sqlite3.connect(path) as source, sqlite3.connect(again) as target:
         source.backup(target)
     source.close()
-    target.execute("UPDATE state SET status = 'open', decision = NULL, until = NULL, score = 1")
+    target.execute("UPDATE state_row SET status = 'open', decision = NULL, until = NULL, score = 1")
     target.commit()
     target.close()
     database = Database.open(again, read_only=False, clock=lambda: now)

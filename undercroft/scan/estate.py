@@ -120,6 +120,10 @@ class Estate:
             if known.service and known.presence is not Presence.ABSENT
         }
 
+    def stubs(self) -> set[str]:
+        """Keys of what was named and not read."""
+        return {key for key, known in self._known.items() if known.presence is Presence.STUB}
+
     def __len__(self) -> int:
         return len(self._known)
 

@@ -12,8 +12,6 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
-from itertools import groupby
-from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from undercroft.clock import stamp, utc_now
@@ -35,6 +33,7 @@ from undercroft.risk import DEFAULT, RiskModel
 from undercroft.scan.crew import Crew, Memory, Report, Unit
 from undercroft.scan.estate import Estate
 from undercroft.scan.journal import Journal, journal_path
+from undercroft.scan.parts import Parts
 from undercroft.scan.turns import take_turns
 from undercroft.scan.unit import failed
 from undercroft.store.answers import Holds
@@ -148,7 +147,6 @@ class _Run:
         exploitable: Exploitable,
         model: RiskModel,
     ) -> None:
-        self._exploitable = exploitable
         self._model = model
         self._writer = writer
         self._judge = judge
@@ -156,7 +154,7 @@ class _Run:
         self._report = report
         self._clock = clock
         self._estate = Estate()
-        self._found: dict[str, list[Observation]] = {}
+        self._parts = Parts(judge, exploitable)
 
     def check(self) -> None:
         """Raise ``Cancelled`` if the scan was asked to stop."""
@@ -244,7 +242,7 @@ class _Run:
             if resource.presence is Presence.STUB and not observations:
                 continue
             writer.observe(resource.key, observations, holds=holding[resource.key])
-            self._remember(resource.key, observations)
+            self._parts.add(resource.key, observations)
 
     def combine(self, services: Iterable[str]) -> None:
         """Toxic combinations of every service; an empty answer is an answer too."""
@@ -254,13 +252,14 @@ class _Run:
             self._estate.edges,
             services=services,
             lookup=writer.resource,
+            stubs=self._estate.stubs(),
             attenuation=self._model.attenuation,
             cutoff=self._model.cutoff,
         )
-        for key, said in groupby(writer.said(self._judge.asks_for), key=attrgetter("resource")):
-            self._remember(key, said)
+        for key, said in writer.said(self._judge.asks_for):
+            self._parts.add_told(key, said)
         answers: dict[str, list[Observation]] = {key: [] for key in graph.services()}
-        for found in self._judge.combine(graph, self._found):
+        for found in self._judge.combine(graph, self._parts.found):
             answers.setdefault(found.resource, []).append(found)
         for key, observations in answers.items():
             writer.observe(key, observations, combined=True)
@@ -273,17 +272,6 @@ class _Run:
             else item
             for item in self._estate.take(batch)
         )
-
-    def _remember(self, key: str, observations: Iterable[Observation]) -> None:
-        """Keep what combinations look at: not the evidence, and not the thousands of
-        vulnerabilities of an old image. What feeds say is no part of an answer, which is kept for
-        later scans: it is added here.
-        """
-        marked = map(self._exploitable.mark, observations)
-        asked = (found for found in marked if found.traits or found.cve is None)
-        kept = [replace(found, evidence=()) for found in self._judge.parts(asked)]
-        if kept:
-            self._found[key] = kept
 
 
 def _said(journal: Journal) -> str:

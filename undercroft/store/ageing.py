@@ -17,7 +17,7 @@ from undercroft.views import FindingRow
 
 __all__ = ["BROKEN", "ageings"]
 
-BROKEN = "EXISTS (SELECT 1 FROM state k WHERE k.finding = t.finding AND k.outcome <> 'fail')"
+BROKEN = "EXISTS (SELECT 1 FROM state_row k WHERE k.finding = t.finding AND k.outcome <> 'fail')"
 """Whether any scan saw the finding of ``state t`` otherwise than failing."""
 
 

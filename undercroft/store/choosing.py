@@ -85,7 +85,7 @@ _GATHERED = 5_000
 """Rows that are collected and sorted without trying to walk first."""
 _BY_NAME = ("(finding=?", "state_until", "state_owner", "state_unconfirmed")
 """How a plan tells that it collects few rows."""
-_BY_RESOURCE = "resource=?"
+_BY_RESOURCE = "line=? AND resource=?"
 _TALLIED = ("severity", "status", "layer", "combination", "service", "rule")
 """Keys that can be asked of the counts per resource as well as of findings."""
 

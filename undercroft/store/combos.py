@@ -11,7 +11,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from undercroft.feeds import EXPLOITABLE_TRAIT
 from undercroft.model import LAYERS
@@ -19,7 +19,9 @@ from undercroft.risk.plan import Combo, Item, RepairKey
 from undercroft.risk.repairs import mend_of
 from undercroft.store.encode import load
 from undercroft.store.feeds import exploitable_sql
+from undercroft.store.lines import change
 from undercroft.store.models import model_of
+from undercroft.store.scans import FINISHED
 from undercroft.triage.status import State
 
 __all__ = [
@@ -49,6 +51,7 @@ ITEM_JOINS = (
     "JOIN finding f ON f.id = t.finding"
 )
 _PART = 400
+_T = TypeVar("_T")
 _LAYER_NAMES = [layer.value for layer in LAYERS]
 
 
@@ -198,9 +201,9 @@ def broken(
 
 def unsettled(
     connection: sqlite3.Connection, scan_id: int, resources: Collection[int]
-) -> list[tuple[int, str, str]]:
-    """(row, finding id, evidence) of combinations that may no longer be as they are, once findings of
-    some resources came to life or ended. Those that hold by what is left there are not among them.
+) -> list[str]:
+    """Combinations (finding ids) that may no longer be as they are, once findings of some resources
+    came to life or ended. Those that hold by what is left there are not among them.
     """
     components = Components(connection, scan_id)
     keys = {
@@ -211,12 +214,12 @@ def unsettled(
         ).fetchall()
     }
     found = []
-    for row, fid, _, text, status in _dependants(connection, scan_id, resources):
+    for _, fid, _, text, status in _dependants(connection, scan_id, resources):
         evidence = load(text)
         if keys.isdisjoint(key for key, _ in evidence):
             continue
         if status not in ALIVE or broken(evidence, components, keys):
-            found.append((row, fid, text))
+            found.append(fid)
     return found
 
 
@@ -238,53 +241,84 @@ def _dependants(
     return list(found.values())
 
 
-def alive_among(connection: sqlite3.Connection, rows: Sequence[int]) -> set[tuple[int, int, int]]:
-    """(scan, resource, row) of those rows that keep a combination they are a part of."""
+def alive_among(
+    connection: sqlite3.Connection, findings: Collection[str], only: int | None
+) -> set[tuple[int, int, int]]:
+    """(scan, resource, finding) where those findings keep a combination that they are a part of.
+
+    In all finished scans, or ``only`` in that one.
+    """
     return {
         found
-        for part in _parts(rows)
+        for part in _parts(list(findings))
         for found in connection.execute(
-            "SELECT scan, resource, id FROM state "
-            f"WHERE id IN ({_marks(part)}) AND NOT combined AND status IN {_ALIVE_SQL}",
+            f"SELECT t.scan, t.resource, t.finding FROM {_among(part, only)} "
+            f"AND NOT t.combined AND t.status IN {_ALIVE_SQL}",
             part,
         )
     }
 
 
 def combined_among(
-    connection: sqlite3.Connection, rows: Sequence[int]
+    connection: sqlite3.Connection, findings: Mapping[str, Collection[int] | None], only: int | None
 ) -> dict[int, dict[int, str]]:
-    """Scan → row → evidence of those rows that are combinations."""
+    """Scan → row → evidence of those findings that are combinations, each in some scans or in all;
+    in scans as above.
+    """
     found: dict[int, dict[int, str]] = {}
-    for part in _parts(rows):
-        for scan_id, row, evidence in connection.execute(
-            "SELECT t.scan, t.id, o.evidence FROM state t "
-            f"JOIN observation o ON o.id = t.observation WHERE t.id IN ({_marks(part)}) "
-            "AND t.combined",
+    for part in _parts(list(findings)):
+        for scan_id, row, fid, evidence in connection.execute(
+            "SELECT t.scan, t.id, f.fid, "
+            "(SELECT o.evidence FROM observation o WHERE o.id = t.observation) "
+            f"FROM {_among(part, only)} AND t.combined",
             part,
         ):
-            found.setdefault(scan_id, {})[row] = evidence
+            within = findings[fid]
+            if within is None or scan_id in within:
+                found.setdefault(scan_id, {})[row] = evidence
     return found
 
 
-def settle(connection: sqlite3.Connection, scan_id: int, rows: Iterable[tuple[int, str]]) -> None:
+def _among(part: Sequence[str], only: int | None) -> str:
+    scans = f"s.state IN {FINISHED}" if only is None else f"s.id = {only:d}"
+    return (
+        "finding f CROSS JOIN state t ON t.finding = f.id JOIN scan s ON s.id = t.scan "
+        f"WHERE {scans} AND f.fid IN ({_marks(part)})"
+    )
+
+
+def settle(connection: sqlite3.Connection, combinations: Mapping[int, Mapping[int, str]]) -> None:
     """Give combinations that are broken by a decision the status of the part that broke them.
 
-    ``rows``: (row, evidence) whose other columns are up to date already.
+    ``combinations``: scan → row → evidence; their other columns are up to date already.
     """
-    components = Components(connection, scan_id)
-    connection.executemany(
-        f"UPDATE state SET status = ?, cause = ? WHERE id = ? AND status IN {_ALIVE_SQL}",
+    lost: list[tuple[int, int]] = []
+    for scan_id, rows in combinations.items():
+        components = Components(connection, scan_id)
+        lost += [
+            (row, scan_id) for row, evidence in rows.items() if broken(load(evidence), components)
+        ]
+    living = {
+        row
+        for part in _parts([row for row, _ in lost])
+        for (row,) in connection.execute(
+            f"SELECT id FROM state_row WHERE id IN ({_marks(part)}) AND status IN {_ALIVE_SQL}",
+            part,
+        )
+    }
+    change(
+        connection,
+        ("status", "cause"),
         [
-            (State.FALSE_POSITIVE.value, BROKEN, number)
-            for number, evidence in rows
-            if broken(load(evidence), components)
+            (row, scan_id, State.FALSE_POSITIVE.value, BROKEN)
+            for row, scan_id in lost
+            if row in living
         ],
     )
 
 
-def settle_scan(connection: sqlite3.Connection, scan_id: int) -> None:
-    """The same for a whole scan whose rows were just written."""
+def settle_scan(connection: sqlite3.Connection, scan_id: int) -> set[int]:
+    """The same for a whole scan whose rows were just written; the services it was looked at for."""
     resources = {
         row[0]
         for row in connection.execute(
@@ -294,13 +328,14 @@ def settle_scan(connection: sqlite3.Connection, scan_id: int) -> None:
         )
     }
     found = _dependants(connection, scan_id, resources)
-    settle(connection, scan_id, [(row, evidence) for row, _, _, evidence, _ in found])
+    settle(connection, {scan_id: {row: evidence for row, _, _, evidence, _ in found}})
+    return {service for _, _, service, _, _ in found}
 
 
-def _parts(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
+def _parts(numbers: Sequence[_T]) -> Iterator[Sequence[_T]]:
     for start in range(0, len(numbers), _PART):
         yield numbers[start : start + _PART]
 
 
-def _marks(part: Sequence[int]) -> str:
+def _marks(part: Sequence[object]) -> str:
     return ",".join("?" * len(part))

@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial
 from typing import NamedTuple
 
 from undercroft.clock import stamp
-from undercroft.store import rollup, scans
+from undercroft.store import lines, rollup, scans
 from undercroft.store.carry import carry_over
 from undercroft.store.combos import settle_scan
 from undercroft.store.connection import Database, bump
@@ -22,19 +22,20 @@ from undercroft.store.encode import load
 from undercroft.store.errors import StoreError
 from undercroft.store.feeds import apply_to, imported
 from undercroft.store.models import model_of
-from undercroft.store.plain import Plain, spans
+from undercroft.store.plain import Plain, write_others
 from undercroft.store.reach import write_closure
 from undercroft.store.refresh import refresh_findings
-from undercroft.store.schema import FINDING_INDEXES, STATE_INDEXES
-from undercroft.store.sightings import STATE_COLUMNS, Scan, rows
+from undercroft.store.schema import FINDING_INDEXES
+from undercroft.store.sightings import Scan
+from undercroft.store.state_table import STATE_INDEXES
 from undercroft.store.statuses import EVENT_COLUMNS, event_of, whole_book
 from undercroft.views import ScanRow
 
 __all__ = ["blind_services", "count_findings", "finish", "scan_of"]
 
-_RESOURCES = 500
+_RESOURCES = 1_000
 """Resources per step: bounds memory, whatever the size of the estate."""
-_DERIVED_TABLES = ("state", "closure", "tally", "standing", "weight", "block", "service")
+_DERIVED_TABLES = ("closure", "tally", "standing", "weight", "block", "service")
 _MANY = 50_000
 """From this many findings on, a first load builds the indexes afterwards."""
 
@@ -63,21 +64,25 @@ def finish(
     while True:
         basis = _basis(database.connection(), scan_id)
         feeds = imported(database.connection())
-        above = write_closure(database, scan_id)
-        _write_states(database, scan_id, above, now, criticality_tag)
+        write_closure(database, scan_id)
         with database.transaction() as connection:
-            settle_scan(connection, scan_id)
-            apply_to(connection, scan_id, rollup.made(connection, scan_id))
+            joined = lines.join(connection, scan_id, basis.newest)
+        _write_states(database, scan_id, basis.newest if joined else None, now, criticality_tag)
+        with database.transaction() as connection:
+            rollup.count_anew(connection, settle_scan(connection, scan_id))
+            apply_to(connection, scan_id, rollup.made(connection))
             spread(connection, scan_id, criticality_tag)
         rollup.build(database, scan_id, basis.newest)
         with database.transaction() as connection:
-            if _basis(connection, scan_id)[:2] == basis[:2]:
+            if _basis(connection, scan_id).holds(basis):
                 if imported(connection) != feeds:
-                    rollup.refresh(connection, scan_id, apply_to(connection, scan_id))
+                    apply_to(connection, scan_id)
+                    rollup.rebuild(connection, scan_id)
                 _appear(connection, scan_id, basis.last_event, (calls, throttled, spared), now)
                 break
-            # Another scan appeared, and its sightings come before ours; or what was copied of the
-            # one before was scored by other constants meanwhile.
+            # Another scan appeared, and its sightings come before ours; or what is shared with the
+            # one before was scored by other constants meanwhile, or its combinations are others.
+            lines.leave(connection, scan_id)
             for table in _DERIVED_TABLES:
                 connection.execute(f"DELETE FROM {table} WHERE scan = ?", (scan_id,))
     return scans.row(database.connection(), scan_id)
@@ -90,7 +95,13 @@ class _Basis(NamedTuple):
     """The newest finished scan before it."""
     model: str | None
     """By which that one was scored."""
+    combinations: int
+    """A sum that is another one once its combinations were evaluated anew."""
     last_event: int
+
+    def holds(self, before: _Basis) -> bool:
+        """Whether what was worked out from ``before`` is still right, decisions aside."""
+        return self[:-1] == before[:-1]
 
 
 def _basis(connection: sqlite3.Connection, scan_id: int) -> _Basis:
@@ -99,18 +110,21 @@ def _basis(connection: sqlite3.Connection, scan_id: int) -> _Basis:
         "ORDER BY id DESC LIMIT 1",
         (scan_id,),
     ).fetchone() or (None, None)
-    last = connection.execute("SELECT coalesce(max(number), 0) FROM event").fetchone()[0]
-    return _Basis(newest, model, int(last))
+    combinations, last = connection.execute(
+        "SELECT (SELECT coalesce(sum(combined), 0) FROM snapshot WHERE scan = ?), "
+        "(SELECT coalesce(max(number), 0) FROM event)",
+        (newest,),
+    ).fetchone()
+    return _Basis(newest, model, combinations, last)
 
 
 def scan_of(
     connection: sqlite3.Connection,
     scan_id: int,
-    above: Mapping[int, int],
     now: datetime,
     criticality_tag: str,
 ) -> Scan:
-    """What is the same for all rows of a scan; ``above``: resource → services that stand on it."""
+    """What is the same for all rows of a scan."""
     uid, started_at, rules = connection.execute(
         "SELECT uid, started_at, rules FROM scan WHERE id = ?", (scan_id,)
     ).fetchone()
@@ -120,8 +134,8 @@ def scan_of(
         uid=uid,
         started_at=started_at,
         rules=load(rules),
+        line=lines.line_of(connection, scan_id),
         units=units,
-        above=above,
         blind_services=blind_services(connection, scan_id, gaps=units.gaps() > 0),
         book=whole_book(connection),
         now=now,
@@ -131,9 +145,10 @@ def scan_of(
 
 
 def count_findings(connection: sqlite3.Connection, scan_id: int) -> int:
-    """Findings of a scan that have not ended."""
+    """Findings of a scan that have not ended, once they are counted."""
     found = connection.execute(
-        "SELECT count(*) FROM state WHERE scan = ? AND status NOT IN ('fixed', 'gone', 'retired')",
+        "SELECT coalesce(sum(findings), 0) FROM standing "
+        "WHERE scan = ? AND status NOT IN ('fixed', 'gone', 'retired')",
         (scan_id,),
     ).fetchone()[0]
     return int(found)
@@ -142,45 +157,42 @@ def count_findings(connection: sqlite3.Connection, scan_id: int) -> int:
 def _write_states(
     database: Database,
     scan_id: int,
-    above: dict[int, int],
+    before: int | None,
     now: datetime,
     criticality_tag: str,
 ) -> None:
+    """``before``: the scan whose line this one goes on with."""
     connection = database.connection()
-    scan = scan_of(connection, scan_id, above, now, criticality_tag)
+    scan = scan_of(connection, scan_id, now, criticality_tag)
     if not _is_first_big_load(connection):
-        for step in _steps(connection, scan, indexed=True):
+        for step in _steps(connection, scan, before, indexed=True):
             with database.transaction() as writing:
                 step(writing)
         return
     with database.transaction() as writing:
         for name in STATE_INDEXES:
             writing.execute(f"DROP INDEX IF EXISTS {name}")
-        for step in _steps(connection, scan, indexed=False):
+        for step in _steps(connection, scan, before, indexed=False):
             step(writing)
         for name, definition in STATE_INDEXES.items():
             writing.execute(f"CREATE INDEX {name} {definition}")
 
 
 def _steps(
-    connection: sqlite3.Connection, scan: Scan, *, indexed: bool
+    connection: sqlite3.Connection, scan: Scan, before: int | None, *, indexed: bool
 ) -> Iterator[Callable[[sqlite3.Connection], None]]:
     """What is to be done in one transaction each, in this order."""
-    plain = Plain(connection, scan.id, scan.above, scan.criticality_tag, indexed=indexed)
+    plain = Plain(connection, scan, before, indexed=indexed)
     left: list[int] = []
-    insert = (
-        f"INSERT INTO state ({', '.join(STATE_COLUMNS)}) "
-        f"VALUES ({', '.join('?' * len(STATE_COLUMNS))})"
-    )
 
     def write_plain(writing: sqlite3.Connection, span: tuple[int, int]) -> None:
         left.extend(plain.write(writing, *span))
 
     def write_rest(writing: sqlite3.Connection) -> None:
-        writing.executemany(insert, rows(writing, scan, left[:_RESOURCES]))
+        write_others(writing, scan, left[:_RESOURCES])
         del left[:_RESOURCES]
 
-    for span in spans(connection):
+    for span in plain.spans(connection):
         yield partial(write_plain, span=span)
         while left:
             yield write_rest
@@ -188,7 +200,7 @@ def _steps(
 
 def _is_first_big_load(connection: sqlite3.Connection) -> bool:
     """Nothing to read yet and much to write: nobody misses the indexes for a while."""
-    if connection.execute("SELECT 1 FROM state LIMIT 1").fetchone() is not None:
+    if connection.execute("SELECT 1 FROM state_row LIMIT 1").fetchone() is not None:
         return False
     found = connection.execute("SELECT max(id) FROM observation").fetchone()[0]
     return bool(found and found > _MANY)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from functools import lru_cache
 
 from undercroft.risk import Criticality, RiskModel, criticality_there
-from undercroft.store.encode import load
+from undercroft.store.encode import dump, load
 from undercroft.store.models import model_of
 
 __all__ = ["NORMAL", "level_of", "levels", "spread"]
@@ -35,17 +36,18 @@ def level_of(tags: str, name: str) -> str:
 
 
 def levels(
-    connection: sqlite3.Connection, scan_id: int, name: str, low: int, high: int
+    connection: sqlite3.Connection, scan_id: int, name: str, resources: Sequence[int]
 ) -> dict[int, str]:
-    """Resource → level, of those from ``low`` to ``high`` that somebody tagged."""
+    """Resource → level, of those that somebody tagged."""
     if not name:
         return {}
     found = (
         (resource, level_of(tags, name))
         for resource, tags in connection.execute(
             "SELECT s.resource, c.tags FROM snapshot s JOIN content c ON c.body = s.body "
-            "WHERE s.scan = ? AND s.resource BETWEEN ? AND ? AND c.tags <> '{}'",
-            (scan_id, low, high),
+            "WHERE s.scan = ? AND s.resource IN (SELECT value FROM json_each(?)) "
+            "AND c.tags <> '{}'",
+            (scan_id, dump(list(resources))),
         )
     )
     return {resource: level for resource, level in found if level != NORMAL}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -26,8 +26,8 @@ from undercroft.feeds import (
 from undercroft.model import Severity
 from undercroft.store.connection import Database, bump
 from undercroft.store.exploits import EXPLOIT_SQL, EXPLOITED
+from undercroft.store.lines import Lines, change
 from undercroft.store.models import model_of, models
-from undercroft.store.scans import FINISHED
 from undercroft.store.statuses import rate
 from undercroft.triage.scopes import scope_of
 
@@ -35,7 +35,7 @@ __all__ = [
     "NOTHING_KNOWN",
     "Known",
     "apply_to",
-    "apply_to_rows",
+    "apply_to_findings",
     "dated",
     "exploitable",
     "exploitable_sql",
@@ -48,8 +48,12 @@ __all__ = [
 
 _PART = 400
 _ROWS = (
-    "SELECT t.scan, t.id, t.severity, o.severity, o.cvss, o.vector, t.exposure, t.criticality, "
-    f"{EXPLOIT_SQL}, v.epss, v.kev IS NOT NULL, t.hazard FROM "
+    "SELECT t.id, t.line, t.since, t.till, t.resource, t.severity, o.severity, o.cvss, o.vector, "
+    f"t.exposure, t.criticality, {EXPLOIT_SQL}, v.epss, v.kev IS NOT NULL, t.hazard FROM finding f "
+)
+_KNOWN = (
+    "JOIN observation o ON o.id = t.observation LEFT JOIN vulnerability v ON v.cve = f.cve "
+    "WHERE f.cve IS NOT NULL"
 )
 
 
@@ -102,12 +106,10 @@ def import_feed(database: Database, feed: ParsedFeed) -> int:
             "VALUES (?, ?, ?, ?, ?)",
             (feed.name, feed.version, feed.dated, stamp(database.now()), len(feed.values)),
         )
-        touched = {
-            scan_id: _reweigh(connection, _of_scan(connection, scan_id))
-            for (scan_id,) in connection.execute(
-                f"SELECT id FROM scan WHERE state IN {FINISHED}"
-            ).fetchall()
-        }
+        # Every vulnerability, also those that the feed no longer names: they go back to the neutral
+        # value.
+        every = f"{_ROWS} CROSS JOIN state_row t ON t.finding = f.id {_KNOWN}"
+        touched = _reweigh(connection, connection.execute(every))
         for scan_id, resources in touched.items():
             rollup.refresh(connection, scan_id, resources)
         # Decisions that are guarded by what feeds say may lapse by it.
@@ -145,18 +147,16 @@ def apply_to(
     """
     if not _any(connection):
         return set()
+    rows = f"{_ROWS} CROSS JOIN state t ON t.finding = f.id AND t.scan = ? {_KNOWN}"
     if resources is None:
-        return _reweigh(connection, _of_scan(connection, scan_id))
+        return _reweigh(connection, connection.execute(rows, (scan_id,)), scan_id)[scan_id]
     touched: set[int] = set()
     for start in range(0, len(resources), _PART):
         part = resources[start : start + _PART]
         found = connection.execute(
-            f"{_ROWS} finding f CROSS JOIN state t ON t.finding = f.id AND t.scan = ? "
-            "JOIN observation o ON o.id = t.observation LEFT JOIN vulnerability v ON v.cve = f.cve "
-            f"WHERE f.cve IS NOT NULL AND f.resource IN ({','.join('?' * len(part))})",
-            (scan_id, *part),
-        ).fetchall()
-        touched |= _reweigh(connection, found)
+            f"{rows} AND f.resource IN ({','.join('?' * len(part))})", (scan_id, *part)
+        )
+        touched |= _reweigh(connection, found, scan_id)[scan_id]
     return touched
 
 
@@ -165,19 +165,23 @@ def imported(connection: sqlite3.Connection) -> list[tuple[str, str]]:
     return connection.execute("SELECT name, imported_at FROM feed ORDER BY name").fetchall()
 
 
-def apply_to_rows(connection: sqlite3.Connection, rows: Sequence[int]) -> None:
-    """The same for some rows that were just worked out again."""
+def apply_to_findings(
+    connection: sqlite3.Connection, findings: Collection[str], only: int | None
+) -> None:
+    """The same for some findings that were just worked out again, in every scan. ``only``: that is
+    being written, but has a say.
+    """
     if not _any(connection):
         return
-    for start in range(0, len(rows), _PART):
-        part = rows[start : start + _PART]
+    wanted = list(findings)
+    for start in range(0, len(wanted), _PART):
+        part = wanted[start : start + _PART]
         found = connection.execute(
-            f"{_ROWS} state t JOIN finding f ON f.id = t.finding "
-            "JOIN vulnerability v ON v.cve = f.cve JOIN observation o ON o.id = t.observation "
-            f"WHERE t.id IN ({','.join('?' * len(part))})",
+            f"{_ROWS} CROSS JOIN state_row t ON t.finding = f.id {_KNOWN} "
+            f"AND v.cve IS NOT NULL AND f.fid IN ({','.join('?' * len(part))})",
             part,
-        ).fetchall()
-        _reweigh(connection, found)
+        )
+        _reweigh(connection, found, only)
 
 
 def known(connection: sqlite3.Connection, cves: Iterable[str]) -> dict[str, Known]:
@@ -242,35 +246,24 @@ def _any(connection: sqlite3.Connection) -> bool:
     return connection.execute("SELECT 1 FROM feed LIMIT 1").fetchone() is not None
 
 
-def _of_scan(connection: sqlite3.Connection, scan_id: int) -> Iterator[Sequence[Any]]:
-    # Every vulnerability, also those that the feed no longer names: they go back to the neutral value.
-    yield from connection.execute(
-        f"{_ROWS} finding f CROSS JOIN state t ON t.finding = f.id AND t.scan = ? "
-        "JOIN observation o ON o.id = t.observation LEFT JOIN vulnerability v ON v.cve = f.cve "
-        "WHERE f.cve IS NOT NULL",
-        (scan_id,),
-    ).fetchall()
+def _reweigh(
+    connection: sqlite3.Connection, rows: Iterable[Sequence[Any]], also: int | None = None
+) -> dict[int, set[int]]:
+    """Write the hazards that have changed. Scan → the resources whose findings these are.
 
-
-def _reweigh(connection: sqlite3.Connection, rows: Iterable[Sequence[Any]]) -> set[int]:
-    """Write the hazards that have changed; returns the resources whose findings they are."""
+    ``also``: a scan that counts while it is being written.
+    """
     by = models(connection)
-    changes: list[tuple[float, float, int]] = []
-    for row in rows:
-        scan, number, *deciding, before = row
-        hazard, score = _rated(by[scan], *deciding)
-        if hazard != before:
-            changes.append((hazard, score, number))
-    connection.executemany("UPDATE state SET hazard = ?, score = ? WHERE id = ?", changes)
-    touched: set[int] = set()
-    for start in range(0, len(changes), _PART):
-        part = [number for _, _, number in changes[start : start + _PART]]
-        touched.update(
-            resource
-            for (resource,) in connection.execute(
-                f"SELECT resource FROM state WHERE id IN ({','.join('?' * len(part))})", part
-            )
-        )
+    lines = Lines(connection, () if also is None else {also})
+    changes: list[tuple[int, int, float, float]] = []
+    touched: dict[int, set[int]] = {} if also is None else {also: set()}
+    for row, line, since, till, resource, *deciding, before in rows:
+        for scan in lines.scans(line, since, till):
+            hazard, score = _rated(by[scan], *deciding)
+            if hazard != before:
+                changes.append((row, scan, hazard, score))
+                touched.setdefault(scan, set()).add(resource)
+    change(connection, ("hazard", "score"), changes)
     return touched
 
 
@@ -279,12 +272,12 @@ def weigh_again(
 ) -> None:
     """Write the hazards of any findings of a scan that its model weighs otherwise than they are.
 
-    ``rows``: row of ``state``, severity in force, severity as rated, threat, whether it is a
+    ``rows``: row of ``state_row``, severity in force, severity as rated, threat, whether it is a
     vulnerability, base score, vector, declared weight, exposure, criticality, what its report knows
     of exploits, EPSS, whether it is in KEV, hazard as it is.
     """
     model = model_of(connection, scan_id)
-    changes: list[tuple[float, float, int]] = []
+    changes: list[tuple[int, int, float, float]] = []
     for number, severity, rated, threat, cve, cvss, vector, weight, *rest in rows:
         exposure, criticality, exploit, epss, kev, before = rest
         if cve:
@@ -297,8 +290,8 @@ def weigh_again(
                 model, severity, threat, 0, base, vector, declared, exposure, criticality, exploit
             )
         if hazard != before:
-            changes.append((hazard, score, number))
-    connection.executemany("UPDATE state SET hazard = ?, score = ? WHERE id = ?", changes)
+            changes.append((number, scan_id, hazard, score))
+    change(connection, ("hazard", "score"), changes)
 
 
 @lru_cache(maxsize=65536)

@@ -1,8 +1,8 @@
 """The many findings of a scan that have no story: failing, and nobody has decided anything.
 
-Their rows are put together by SQLite itself, without a Python object for each: copied from the scan
-before where resource and answer are the same, else made of what was observed. What has a story
-(decided about, carried over, unread, fixed just now) is left to ``sightings``.
+What is as the scan before had it keeps its rows, which hold in this scan too. Of the others SQLite
+itself puts most rows together from what was observed, without a Python object for each. What has a
+story (decided about, carried over, unread, fixed just now) is worked out by ``sightings``.
 """
 
 # ruff: noqa: S608  (only names of our own tables are put together; values are bound)
@@ -10,16 +10,19 @@ before where resource and answer are the same, else made of what was observed. W
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from functools import partial
+from typing import Any
 
 from undercroft.store.criticality import NORMAL, levels
+from undercroft.store.encode import dump
 from undercroft.store.exploits import EXPLOIT_SQL
-from undercroft.store.models import model_of
 from undercroft.store.scans import FINISHED
+from undercroft.store.sightings import ROW_COLUMNS, Scan, rows
+from undercroft.store.state_table import FOREVER, STORY
 from undercroft.store.statuses import rate
 
-__all__ = ["Plain", "spans"]
+__all__ = ["Plain", "spans", "write_others"]
 
 _OWN_EVENTS = (
     "accept",
@@ -36,15 +39,28 @@ _FINDINGS = 30_000
 """Per step: somebody who accepts a finding meanwhile waits for a third of a second at most, and no
 page of an index is written much more often than it has to be."""
 _RESOURCES = 5_000
-_PART = 500
-"""Resources per query."""
+_SHARED = 4
+"""Times as many where most rows go on."""
 
-_COLUMNS = (
-    "scan, finding, resource, body, observation, rule, layer, outcome, collected_at, incarnation, "
-    "reason, exposure, criticality, services, is_new, first_seen, last_seen, combined, tie, severity, status, "
-    "cause, unconfirmed, hazard, score, until, owner, decision, lapsed, turns_at, turned_at, "
-    "regressions, reopened_at"
+_TABLES = (
+    # What the rows of a resource of this run have in common; ``same`` and ``later``: see ``_SAME``.
+    (
+        "plain_resource (resource INTEGER PRIMARY KEY, same INTEGER NOT NULL, "
+        "later INTEGER NOT NULL, exposure TEXT NOT NULL, criticality TEXT NOT NULL)"
+    ),
+    # Of which every row goes on, and so does what counts them.
+    "kept_resource (resource INTEGER PRIMARY KEY)",
+    # All others that have findings.
+    "made_resource (resource INTEGER PRIMARY KEY)",
+    # Of these the findings whose row goes on.
+    (
+        "kept_finding (resource INTEGER, finding INTEGER, PRIMARY KEY (resource, finding)) "
+        "WITHOUT ROWID"
+    ),
+    # About whose findings somebody said something.
+    "told_resource (resource INTEGER PRIMARY KEY)",
 )
+
 _EXPOSURE = "CASE WHEN instr(o.traits, '\"egress\"') THEN 'open' ELSE e.exposure END"
 """A way out is open itself, but lets nobody in to what else is wrong with its resource."""
 _RATED = (
@@ -52,9 +68,10 @@ _RATED = (
     f"e.criticality, {EXPLOIT_SQL}"
 )
 _INSERT = (
-    f"INSERT INTO state ({_COLUMNS}) SELECT s.scan, f.id, s.resource, s.body, o.id, f.rule, "
-    "o.layer, 'fail', s.collected_at, CASE b.presence WHEN 'read' THEN b.incarnation END, '', "
-    f"{_EXPOSURE}, e.criticality, e.services, f.first_scan = s.scan, f.first_seen, s.collected_at, f.combined, "
+    f"INSERT INTO state_row ({', '.join(ROW_COLUMNS)}) SELECT :line, s.scan, {FOREVER}, f.id, "
+    "s.resource, s.body, o.id, f.rule, o.layer, 'fail', "
+    "CASE b.presence WHEN 'read' THEN b.incarnation END, '', "
+    f"{_EXPOSURE}, e.criticality, f.first_scan = s.scan, f.first_seen, NULL, f.combined, "
     f"f.tie, o.severity, 'open', '', 0, hazard_of({_RATED}), score_of({_RATED}) AS score, NULL, "
     "nullif(b.owner, ''), NULL, NULL, NULL, NULL, 0, NULL "
     "FROM temp.plain_resource e JOIN snapshot s ON s.scan = :scan AND s.resource = e.resource "
@@ -80,100 +97,116 @@ _ONCE = (
 )
 _SAME = (
     # 2: every answer about it is the one that the scan before had; 1: all but combinations are.
-    # What was carried over has no answer.
-    "SELECT s.resource, CASE WHEN q.resource IS NULL THEN 0 WHEN q.combined IS s.combined THEN 2 "
-    "ELSE 1 END FROM snapshot s LEFT JOIN snapshot q ON q.scan = :before "
+    # What was carried over has no answer. The second one: whether it was read at a later instant;
+    # such times are written alike, so that they sort as their instants do.
+    "INSERT INTO temp.plain_resource SELECT s.resource, "
+    "CASE WHEN q.resource IS NULL THEN 0 WHEN q.combined IS s.combined THEN 2 ELSE 1 END, "
+    "coalesce(length(q.collected_at) = length(s.collected_at) "
+    f"AND q.collected_at LIKE '%Z' AND s.collected_at LIKE '%Z', 0), 'unknown', '{NORMAL}' "
+    "FROM snapshot s LEFT JOIN snapshot q ON q.scan = :shared "
     "AND q.resource = s.resource AND q.body = s.body AND q.judgement = s.judgement "
-    "AND :copies "
+    "AND q.collected_at <= s.collected_at "
     "WHERE s.scan = :scan AND s.resource BETWEEN :low AND :high AND s.judgement IS NOT NULL"
 )
-_COPY = (
-    f"INSERT INTO state ({_COLUMNS}) SELECT s.scan, p.finding, p.resource, p.body, p.observation, "
-    "p.rule, p.layer, p.outcome, s.collected_at, p.incarnation, p.reason, p.exposure, "
-    "p.criticality, e.services, 0, p.first_seen, "
-    "CASE p.outcome WHEN 'fail' THEN s.collected_at ELSE p.last_seen END, p.combined, p.tie, "
-    "p.severity, p.status, p.cause, 0, p.hazard, p.score, NULL, p.owner, NULL, NULL, NULL, NULL, "
-    "p.regressions, p.reopened_at "
-    "FROM temp.plain_resource e JOIN snapshot s ON s.scan = :scan AND s.resource = e.resource "
-    "CROSS JOIN state p ON p.scan = :before AND p.resource = e.resource "
+_EXPOSE = (
+    # Exposed itself, or by what else is wrong with the same resource.
+    "UPDATE temp.plain_resource SET exposure = 'open' WHERE same = 0 AND EXISTS (SELECT 1 "
+    "FROM snapshot s JOIN observation o ON o.judgement = s.judgement WHERE s.scan = :scan "
+    "AND s.resource = plain_resource.resource AND instr(o.traits, '\"exposed\"'))"
 )
-_UNTOLD = (
-    "NOT EXISTS (SELECT 1 FROM event v JOIN finding f ON f.fid = v.finding WHERE f.id = p.finding)"
+_COUNTED = (
+    "(SELECT resource, count(*) AS n FROM finding WHERE resource BETWEEN :low AND :high "
+    "GROUP BY resource)"
 )
-_LATER = (
-    # Such times are written alike, so that they sort as their instants do.
-    "(length({0}) = length(s.collected_at) AND {0} LIKE '%Z' AND s.collected_at LIKE '%Z' "
-    "AND {0} <= s.collected_at)"
+_HELD = (
+    f"(SELECT resource, count(*) AS n FROM state_row WHERE line = :line AND till = {FOREVER} "
+    "AND resource BETWEEN :low AND :high GROUP BY resource)"
 )
-_AGAIN = (
-    "e.same > 0 AND p.criticality = e.criticality AND p.decision IS NULL AND p.lapsed IS NULL "
+_KEEP = (
+    # Every finding that there ever was of it has a row that goes on, and none of these a story.
+    "INSERT INTO temp.kept_resource SELECT e.resource FROM temp.plain_resource e "
+    f"JOIN {_HELD} t ON t.resource = e.resource JOIN {_COUNTED} f ON f.resource = e.resource "
+    "WHERE e.same = 2 AND t.n = f.n "
+    "AND e.resource NOT IN (SELECT resource FROM temp.told_resource) "
+    "AND NOT EXISTS (SELECT 1 FROM state_row WHERE line = :line AND resource = e.resource "
+    f"AND {STORY} AND till = {FOREVER})"
+)
+_MADE = (
+    f"INSERT INTO temp.made_resource SELECT f.resource FROM {_COUNTED} f "
+    "WHERE f.resource NOT IN (SELECT resource FROM temp.kept_resource)"
+)
+_KEEP_FINDINGS = (
+    "INSERT INTO temp.kept_finding SELECT p.resource, p.finding FROM temp.plain_resource e "
+    "JOIN snapshot s ON s.scan = :scan AND s.resource = e.resource "
+    f"CROSS JOIN state_row p ON p.line = :line AND p.resource = e.resource AND p.till = {FOREVER} "
+    "WHERE e.same > 0 AND e.resource NOT IN (SELECT resource FROM temp.kept_resource) "
+    "AND p.decision IS NULL AND p.lapsed IS NULL "
     "AND p.turns_at IS NULL AND p.turned_at IS NULL AND p.unconfirmed = 0 "
-    "AND p.collected_at <= s.collected_at "
     # Where combinations are others now, each row has to show that its own answer is not.
     "AND (e.same = 2 OR EXISTS (SELECT 1 FROM observation o WHERE o.id = p.observation "
     f"AND o.judgement = CASE p.combined WHEN 0 THEN s.judgement ELSE s.combined END AND {_ONCE})) "
     # Failing ever since, or one more sighting like the last one at the end of its story.
     "AND ((p.outcome = 'fail' AND p.status = 'open' AND p.cause = '' AND p.regressions = 0 "
-    "AND p.reopened_at IS NULL) OR (p.combined = 0 AND (p.outcome, p.status) "
-    "IN (('fail', 'reopened'), ('pass', 'fixed')) "
-    f"AND {_LATER.format('p.collected_at')} AND NOT EXISTS (SELECT 1 FROM state x "
-    f"WHERE x.finding = p.finding AND x.scan < :before AND NOT {_LATER.format('x.collected_at')})))"
+    "AND p.reopened_at IS NULL) OR (p.combined = 0 AND e.later AND (p.outcome, p.status) "
+    "IN (('fail', 'reopened'), ('pass', 'fixed')) AND NOT EXISTS (SELECT 1 FROM state x "
+    "WHERE x.finding = p.finding AND x.scan < :before AND NOT "
+    "(length(x.collected_at) = length(s.collected_at) AND x.collected_at LIKE '%Z' "
+    "AND x.collected_at <= s.collected_at))))"
 )
-_KEPT = (
-    # Every row that the scan before had, no more, and none of a combination.
-    "INSERT INTO temp.kept_resource SELECT e.resource FROM temp.plain_resource e "
-    "JOIN (SELECT resource, count(*) AS n FROM state WHERE scan = :scan "
-    "AND resource BETWEEN :low AND :high GROUP BY resource) t ON t.resource = e.resource "
-    "JOIN (SELECT resource, count(*) AS n FROM state WHERE scan = :before "
-    "AND resource BETWEEN :low AND :high GROUP BY resource) p ON p.resource = e.resource "
-    "JOIN (SELECT resource, count(*) AS n FROM finding "
-    "WHERE resource BETWEEN :low AND :high GROUP BY resource) f ON f.resource = e.resource "
-    "JOIN snapshot s ON s.scan = :scan AND s.resource = e.resource "
-    "WHERE e.same = 2 AND s.combined IS NULL AND t.n = p.n AND t.n = f.n"
+_UNTOLD = (
+    "NOT EXISTS (SELECT 1 FROM event v JOIN finding f ON f.fid = v.finding WHERE f.id = p.finding)"
+)
+_END = (
+    f"UPDATE state_row SET till = :scan - 1 WHERE line = :line AND till = {FOREVER} "
+    "AND since < :scan AND resource IN (SELECT resource FROM temp.plain_resource WHERE same = 0)"
 )
 _LEFT = (
-    "SELECT f.resource FROM (SELECT resource, count(*) AS n FROM finding "
-    "WHERE resource BETWEEN :low AND :high GROUP BY resource) f "
-    "LEFT JOIN (SELECT resource, count(*) AS n FROM state WHERE scan = :scan "
-    "AND resource BETWEEN :low AND :high GROUP BY resource) t ON t.resource = f.resource "
-    "WHERE t.n IS NOT f.n"
+    f"SELECT f.resource FROM {_COUNTED} f "
+    "LEFT JOIN (SELECT resource, count(*) AS n FROM state_row WHERE line = :line "
+    "AND since = :scan AND resource BETWEEN :low AND :high GROUP BY resource) t "
+    "ON t.resource = f.resource LEFT JOIN (SELECT resource, count(*) AS n FROM temp.kept_finding "
+    "WHERE resource BETWEEN :low AND :high GROUP BY resource) k ON k.resource = f.resource "
+    "WHERE f.resource NOT IN (SELECT resource FROM temp.kept_resource) "
+    "AND coalesce(t.n, 0) + coalesce(k.n, 0) <> f.n"
 )
+_DONE = (
+    "(EXISTS (SELECT 1 FROM state_row w WHERE w.finding = f.id AND w.line = :line "
+    "AND w.since = :scan) OR EXISTS (SELECT 1 FROM temp.kept_finding k "
+    "WHERE k.resource = f.resource AND k.finding = f.id))"
+)
+"""Whether ``finding f`` has the row that it is to have in this scan."""
 _LEFT_UNINDEXED = (
     "SELECT DISTINCT f.resource FROM finding f WHERE f.resource BETWEEN :low AND :high "
-    "AND NOT EXISTS (SELECT 1 FROM state t WHERE t.finding = f.id AND t.scan = :scan)"
+    f"AND NOT {_DONE}"
 )
 
 
 class Plain:
-    """Writes the rows that need no thought, a run of resources at a time.
+    """Sees to the rows that need no thought, a run of resources at a time.
 
-    What was copied as a whole is in ``temp.kept_resource`` afterwards: what counts such a resource
-    in the scan before counts it in this one.
+    What goes on as a whole is in ``temp.kept_resource`` afterwards: what counts such a resource in
+    the scan before counts it in this one. All others that have findings are in
+    ``temp.made_resource``.
     """
 
     def __init__(
-        self,
-        connection: sqlite3.Connection,
-        scan_id: int,
-        above: Mapping[int, int],
-        criticality_tag: str,
-        *,
-        indexed: bool,
+        self, connection: sqlite3.Connection, scan: Scan, before: int | None, *, indexed: bool
     ) -> None:
-        """``indexed``: the indexes of ``state`` are kept up with every row."""
-        self._scan = scan_id
-        self._tag = criticality_tag
-        self._above = above
+        """``before``: the scan whose line this one goes on with. ``indexed``: the indexes of
+        ``state_row`` are kept up with every row.
+        """
+        self._scan = scan
+        self._shares = before is not None
         self._indexed = indexed
-        self._before = connection.execute(
-            f"SELECT max(id) FROM scan WHERE id < ? AND state IN {FINISHED}", (scan_id,)
+        newest = connection.execute(
+            f"SELECT max(id) FROM scan WHERE id < ? AND state IN {FINISHED}", (scan.id,)
         ).fetchone()[0]
-        # Another version of this program, or other constants, may have weighed otherwise.
-        self._copies = connection.execute(
-            "SELECT count(*) = 2 AND count(DISTINCT weighed_by || model) = 1 FROM scan "
-            "WHERE id IN (?, ?)",
-            (scan_id, self._before),
-        ).fetchone()[0]
+        self._bounds = {
+            "scan": scan.id,
+            "line": scan.line.number,
+            "before": newest,
+            "shared": before,
+        }
         decided = connection.execute("SELECT 1 FROM event LIMIT 1").fetchone() is not None
         marks = ",".join("?" * len(_OWN_EVENTS))
         # What is decided about many findings at once is for the careful way to judge.
@@ -185,73 +218,94 @@ class Plain:
             ).fetchone()
             is None
         )
-        known = _FIRST if self._before is None else f"({_FIRST} OR {_STILL})"
+        known = _FIRST if newest is None else f"({_FIRST} OR {_STILL})"
         order = _IN_ORDER if indexed else ""
         made = ["e.same = 0", "s.carried = 0", known, _ONCE, *([_UNDECIDED] if decided else [])]
         self._insert = f"{_INSERT} WHERE {' AND '.join(made)}{order}"
-        again = [_AGAIN, *([_UNTOLD] if decided else [])]
-        self._copy = f"{_COPY} WHERE {' AND '.join(again)} ORDER BY p.rule, p.score DESC, p.tie"
-        by = partial(rate, model_of(connection, scan_id))
+        self._keep_findings = f"{_KEEP_FINDINGS} AND {_UNTOLD}" if decided else _KEEP_FINDINGS
+        by = partial(rate, scan.model)
         connection.create_function("hazard_of", 9, lambda *of: by(*of)[0], deterministic=True)
         connection.create_function("score_of", 9, lambda *of: by(*of)[1], deterministic=True)
-        connection.execute(
-            "CREATE TEMP TABLE IF NOT EXISTS plain_resource ("
-            "resource INTEGER PRIMARY KEY, same INTEGER NOT NULL, exposure TEXT NOT NULL, "
-            "criticality TEXT NOT NULL, services INTEGER NOT NULL)"
-        )
-        connection.execute(
-            "CREATE TEMP TABLE IF NOT EXISTS kept_resource (resource INTEGER PRIMARY KEY)"
-        )
-        connection.execute("DELETE FROM temp.kept_resource")
+        for table in _TABLES:
+            connection.execute(f"CREATE TEMP TABLE IF NOT EXISTS {table}")
+            connection.execute(f"DELETE FROM temp.{table.partition(' ')[0]}")
+        if self._shares:
+            connection.execute(
+                "INSERT INTO temp.told_resource SELECT DISTINCT f.resource FROM event v "
+                "CROSS JOIN finding f ON f.fid = v.finding"
+            )
+
+    def spans(self, connection: sqlite3.Connection) -> Iterator[tuple[int, int]]:
+        """The runs of resources to call ``write`` with, in this order."""
+        many = _SHARED if self._shares else 1
+        return spans(connection, resources=_RESOURCES * many, findings=_FINDINGS * many)
 
     def write(self, connection: sqlite3.Connection, low: int, high: int) -> list[int]:
-        """Write rows of the resources from ``low`` to ``high``; those of which some are left.
+        """See to the rows of the resources from ``low`` to ``high``; those of which some are left.
 
         Runs inside the caller's transaction.
         """
-        bounds = {"scan": self._scan, "before": self._before, "low": low, "high": high}
+        bounds = {**self._bounds, "low": low, "high": high}
         if self._may:
-            self._choose(connection, low, high)
-            if self._copies:
-                connection.execute(self._copy, bounds)
-                connection.execute(_KEPT, bounds)
+            self._choose(connection, bounds)
+            if self._shares:
+                connection.execute(_KEEP, bounds)
+                connection.execute(self._keep_findings, bounds)
+                connection.execute(_END, bounds)
             connection.execute(self._insert, bounds)
+        connection.execute(_MADE, bounds)
         left = _LEFT if self._indexed else _LEFT_UNINDEXED
         return [row[0] for row in connection.execute(left, bounds)]
 
-    def _choose(self, connection: sqlite3.Connection, low: int, high: int) -> None:
+    def _choose(self, connection: sqlite3.Connection, bounds: dict[str, Any]) -> None:
         """What the rows of a resource have in common, into ``temp.plain_resource``."""
         connection.execute("DELETE FROM temp.plain_resource")
-        bounds = {"scan": self._scan, "before": self._before, "low": low, "high": high}
-        same = connection.execute(_SAME, {**bounds, "copies": self._copies}).fetchall()
-        others = [resource for resource, known in same if not known]
-        # Exposed itself, or by what else is wrong with the same resource.
-        exposed: set[int] = set()
-        for start in range(0, len(others), _PART):
-            part = others[start : start + _PART]
-            exposed.update(
-                row[0]
-                for row in connection.execute(
-                    "SELECT DISTINCT s.resource FROM snapshot s JOIN observation o "
-                    f"ON o.judgement = s.judgement WHERE s.scan = ? AND s.resource "
-                    f"IN ({','.join('?' * len(part))}) AND instr(o.traits, '\"exposed\"')",
-                    (self._scan, *part),
-                )
-            )
-        worth = levels(connection, self._scan, self._tag, low, high)
-        connection.executemany(
-            "INSERT INTO temp.plain_resource VALUES (?, ?, ?, ?, ?)",
-            (
-                (
-                    resource,
-                    known,
-                    "open" if resource in exposed else "unknown",
-                    worth.get(resource, NORMAL),
-                    self._above.get(resource, 0),
-                )
-                for resource, known in same
-            ),
+        connection.execute(_SAME, bounds)
+        connection.execute(_EXPOSE, bounds)
+        others = connection.execute("SELECT resource FROM temp.plain_resource WHERE same = 0")
+        worth = levels(
+            connection, self._scan.id, self._scan.criticality_tag, [row[0] for row in others]
         )
+        connection.executemany(
+            "UPDATE temp.plain_resource SET criticality = ? WHERE resource = ?",
+            ((level, resource) for resource, level in worth.items()),
+        )
+
+
+_INSERT_ROW = (
+    f"INSERT INTO state_row ({', '.join(ROW_COLUMNS)}) VALUES ({', '.join('?' * len(ROW_COLUMNS))})"
+)
+_FINDING = ROW_COLUMNS.index("finding")
+_SAID = [n for n, name in enumerate(ROW_COLUMNS) if name not in {"line", "since", "till", "is_new"}]
+
+
+def write_others(connection: sqlite3.Connection, scan: Scan, resources: Sequence[int]) -> None:
+    """The rows of some resources that ``Plain`` left, in the caller's transaction.
+
+    A row that says nothing else than the one before goes on, all others end.
+    """
+    former = {
+        row[1 + _FINDING]: row
+        for row in connection.execute(
+            f"SELECT t.id, {', '.join(f't.{name}' for name in ROW_COLUMNS)} FROM state_row t "
+            "WHERE t.line = :line AND t.resource IN (SELECT value FROM json_each(:resources)) "
+            f"AND t.till = {FOREVER} AND t.since < :scan AND NOT EXISTS (SELECT 1 "
+            "FROM temp.kept_finding k WHERE k.resource = t.resource AND k.finding = t.finding)",
+            {"line": scan.line.number, "scan": scan.id, "resources": dump(list(resources))},
+        )
+    }
+    new = []
+    for row in rows(connection, scan, resources, _DONE):
+        known = former.get(row[_FINDING])
+        if known is not None and all(known[1 + place] == row[place] for place in _SAID):
+            del former[row[_FINDING]]
+        else:
+            new.append(row)
+    connection.executemany(
+        "UPDATE state_row SET till = ? WHERE id = ?",
+        [(scan.id - 1, row[0]) for row in former.values()],
+    )
+    connection.executemany(_INSERT_ROW, new)
 
 
 def spans(

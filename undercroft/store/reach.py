@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -16,21 +15,29 @@ from undercroft.views import Path, Step
 if TYPE_CHECKING:
     from undercroft.risk import RiskModel
 
-__all__ = ["closure_rows", "insert", "path_to", "write_closure"]
+__all__ = ["closure_rows", "count_services", "insert", "path_to", "write_closure"]
 
 _BATCH = 20_000
 Row = tuple[int, int, int, float, int, int | None]
 
 
-def write_closure(database: Database, scan_id: int) -> Counter[int]:
-    """Write ``closure`` for every AI service; resource id → number of services above it."""
+def write_closure(database: Database, scan_id: int) -> None:
+    """Write ``closure`` for every AI service, and how many of them stand on each resource."""
     reading = database.connection()
-    above: Counter[int] = Counter()
     for rows in closure_rows(reading, scan_id, model_of(reading, scan_id)):
-        above.update(row[2] for row in rows)
         with database.transaction() as connection:
             insert(connection, rows)
-    return above
+    with database.transaction() as connection:
+        count_services(connection, scan_id)
+
+
+def count_services(connection: sqlite3.Connection, scan_id: int) -> None:
+    """Write into ``snapshot`` how many AI services stand on each resource."""
+    connection.execute(
+        "UPDATE snapshot SET services = (SELECT count(*) FROM closure c "
+        "WHERE c.scan = snapshot.scan AND c.resource = snapshot.resource) WHERE scan = ?",
+        (scan_id,),
+    )
 
 
 def closure_rows(

@@ -89,8 +89,8 @@ def _batch(
             f"SELECT t.id, {COLUMNS}, f.at, o.evidence, t.reason, t.decision, t.resource, "
             "(SELECT coalesce(v.due, '') FROM vulnerability v WHERE v.cve = f.cve "
             f"AND v.kev IS NOT NULL), {BROKEN if ages else 0} "
-            f"FROM state t {JOINS} WHERE t.id IN ({','.join('?' * len(ids))})",
-            ids,
+            f"FROM state t {JOINS} WHERE t.scan = ? AND t.id IN ({','.join('?' * len(ids))})",
+            (scan_id, *ids),
         )
     }
     services = above.of(connection, {entry[5] for entry in found.values()})

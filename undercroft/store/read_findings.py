@@ -32,7 +32,7 @@ def window(
     """See ``Store.findings``."""
     ensure_fresh(database, scan_id)
     ids = page(database, scan_id, query, max(offset, 0), -1 if limit is None else max(limit, 0))
-    return list(_rows(database, ids))
+    return list(_rows(database, scan_id, ids))
 
 
 def count(database: Database, scan_id: int, query: Query) -> int:
@@ -44,10 +44,10 @@ def count(database: Database, scan_id: int, query: Query) -> int:
 def iterate(database: Database, scan_id: int, query: Query) -> Iterator[FindingRow]:
     """See ``Store.iter_findings``: the order is fixed at the start, rows are read as they are used."""
     ensure_fresh(database, scan_id)
-    yield from _rows(database, list(first(database, scan_id, query, -1)))
+    yield from _rows(database, scan_id, list(first(database, scan_id, query, -1)))
 
 
-def _rows(database: Database, ids: Sequence[int]) -> Iterator[FindingRow]:
+def _rows(database: Database, scan_id: int, ids: Sequence[int]) -> Iterator[FindingRow]:
     """Rows of some ids, in their order."""
     for start in range(0, len(ids), _STREAM):
         part = ids[start : start + _STREAM]
@@ -55,8 +55,8 @@ def _rows(database: Database, ids: Sequence[int]) -> Iterator[FindingRow]:
             row[0]: finding_row(row[1:])
             for row in database.connection().execute(
                 f"SELECT t.id, {COLUMNS} FROM state t {JOINS} "
-                f"WHERE t.id IN ({','.join('?' * len(part))})",
-                part,
+                f"WHERE t.scan = ? AND t.id IN ({','.join('?' * len(part))})",
+                (scan_id, *part),
             )
         }
         yield from (rows[number] for number in part if number in rows)

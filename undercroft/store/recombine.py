@@ -21,9 +21,10 @@ from undercroft.store.connection import Database, bump
 from undercroft.store.encode import edge_of, resource_of
 from undercroft.store.feeds import exploitable
 from undercroft.store.lazy import LazyResources
+from undercroft.store.lines import end
 from undercroft.store.models import model_of
 from undercroft.store.scans import FINISHED
-from undercroft.store.sightings import STATE_COLUMNS, rows
+from undercroft.store.sightings import ROW_COLUMNS, rows
 from undercroft.store.told import told
 from undercroft.store.writer import RESOURCE
 
@@ -140,15 +141,12 @@ class _Estate:
     def fails(self, judge: Judge, now: str) -> dict[str, list[Observation]]:
         """Resource key → what combinations look at."""
         found: dict[str, list[Observation]] = {}
-        for one in chain(
-            told(self._connection, self._scan, judge.asks_for), self._unknown(judge, now)
-        ):
-            marked = self._exploitable.mark(one)
-            if marked.cve is None or marked.traits:
-                kept = found.setdefault(marked.resource, [])
-                kept.append(marked)
-                if len(kept) > _PART:
-                    kept[:] = judge.parts(kept)
+        unknown = ((one.resource, [one]) for one in self._unknown(judge, now))
+        for key, said in chain(told(self._connection, self._scan, judge.asks_for), unknown):
+            marked = map(self._exploitable.mark, said)
+            asked = [one for one in marked if one.cve is None or one.traits]
+            if asked:
+                found[key] = [*judge.parts([*found.get(key, ()), *asked])]
         return found
 
     def _unknown(self, judge: Judge, now: str) -> Iterator[Observation]:
@@ -197,20 +195,18 @@ def _derive(
 ) -> None:
     """The rows of the combinations of some services, and what counts them."""
     insert = (
-        f"INSERT INTO state ({', '.join(STATE_COLUMNS)}) "
-        f"VALUES ({', '.join('?' * len(STATE_COLUMNS))})"
+        f"INSERT INTO state_row ({', '.join(ROW_COLUMNS)}) "
+        f"VALUES ({', '.join('?' * len(ROW_COLUMNS))})"
     )
+    scan = scan_of(connection, scan_id, database.now(), criticality_tag)
     for start in range(0, len(services), _PART):
         part = services[start : start + _PART]
-        among = f"scan = ? AND resource IN ({','.join('?' * len(part))})"
-        bounds = (scan_id, *part)
-        connection.execute(f"DELETE FROM state WHERE {among} AND combined", bounds)
-        above = dict(
-            connection.execute(
-                f"SELECT resource, count(*) FROM closure WHERE {among} GROUP BY resource", bounds
-            ).fetchall()
+        former = connection.execute(
+            f"SELECT id FROM state WHERE scan = ? AND resource IN ({','.join('?' * len(part))}) "
+            "AND combined",
+            (scan_id, *part),
         )
-        scan = scan_of(connection, scan_id, above, database.now(), criticality_tag)
+        end(connection, scan_id, [row[0] for row in former])
         connection.executemany(insert, list(rows(connection, scan, part)))
     settle_scan(connection, scan_id)
     rollup.refresh(connection, scan_id, services)

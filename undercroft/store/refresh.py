@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,8 +15,9 @@ from undercroft.store import rollup
 from undercroft.store.combos import alive_among, combined_among, settle, unsettled
 from undercroft.store.connection import Database, bump
 from undercroft.store.exploits import EXPLOIT_SQL
-from undercroft.store.feeds import apply_to_rows
+from undercroft.store.feeds import apply_to_findings
 from undercroft.store.fresh import stale
+from undercroft.store.lines import change
 from undercroft.store.models import models
 from undercroft.store.scans import FINISHED
 from undercroft.store.scoped import place
@@ -30,7 +31,6 @@ _TOLD = 500
 """Findings between two words on how far it is."""
 _WAIT = 0.2
 """Seconds that a read waits for a writer before it goes on with what is there."""
-_UPDATE = f"UPDATE state SET {', '.join(f'{name} = ?' for name in DERIVED_COLUMNS)} WHERE id = ?"
 
 
 def refresh_findings(
@@ -44,16 +44,20 @@ def refresh_findings(
     """Work out some findings again, in every finished scan that has a word on them, and what counts
     them. Runs inside the caller's transaction. ``only``: that scan, finished or not, and no other.
     """
-    touched, turned, combined = _work_out(connection, findings, now, only, step)
+    within = {fid: None if only is None else {only} for fid in findings}
+    touched, turned = _work_out(connection, within, now, only, step)
+    if only is not None:
+        # What was decided in the scan before this one goes for it already, but for what hangs on it.
+        turned = touched
+    # What came to life or ended may complete or break combinations of the services above.
+    above: dict[str, set[int]] = {}
     for scan_id, resources in turned.items():
-        # What came to life or ended may complete or break combinations of the services above.
-        found = unsettled(connection, scan_id, resources)
-        above, _, _ = _work_out(connection, [fid for _, fid, _ in found], now, scan_id)
-        touched.setdefault(scan_id, set()).update(above.get(scan_id, ()))
-        rows = combined.setdefault(scan_id, {})
-        rows.update((row, evidence) for row, _, evidence in found)
-    for scan_id, rows in combined.items():
-        settle(connection, scan_id, rows.items())
+        for fid in unsettled(connection, scan_id, resources):
+            above.setdefault(fid, set()).add(scan_id)
+    also, _ = _work_out(connection, above, now, only)
+    for scan_id, resources in also.items():
+        touched.setdefault(scan_id, set()).update(resources)
+    settle(connection, combined_among(connection, {**above, **within}, only))
     for number, (scan_id, resources) in enumerate(touched.items()):
         step("counting", number, len(touched))
         rollup.refresh(connection, scan_id, resources)
@@ -65,30 +69,28 @@ _ByScan = dict[int, set[int]]
 
 def _work_out(
     connection: sqlite3.Connection,
-    findings: Iterable[str],
+    findings: Mapping[str, Collection[int] | None],
     now: datetime,
     only: int | None,
     step: Step = unwatched,
-) -> tuple[_ByScan, _ByScan, dict[int, dict[int, str]]]:
-    """Write the derived columns of some findings.
+) -> tuple[_ByScan, _ByScan]:
+    """Write the derived columns of some findings, each in some scans or in all finished ones.
 
-    Returns what was touched; of that, what came to life or ended; and, by scan, the row and evidence
-    of every combination among them.
+    Returns what was touched, and what of that came to life or ended.
     """
-    wanted = list(dict.fromkeys(findings))
-    book = book_for(connection, wanted)
-    touched: dict[int, set[int]] = {}
+    book = book_for(connection, findings)
+    touched: _ByScan = {}
     updates: list[Sequence[Any]] = []
     versions = versions_in(connection)
     by = models(connection)
-    for number, fid in enumerate(wanted):
+    for number, (fid, within) in enumerate(findings.items()):
         if number % _TOLD == 0:
-            step("working out", number, len(wanted))
+            step("working out", number, len(findings))
         sightings: list[Sighting] = []
         for row in states_of(connection, fid, only, versions):
             scan_id, state_id, resource, body, rule, sighting, seen = row
             sightings.append(sighting)
-            if only is not None and scan_id != only:
+            if within is not None and scan_id not in within:
                 continue
             where = (
                 place(connection, rule, seen.cve, resource, body, tagged=book.tagged(rule))
@@ -97,16 +99,15 @@ def _work_out(
             )
             derived = derive(sightings, book.resolved(fid, where), seen, now, by[scan_id])
             if derived is not None:
-                updates.append((*derived, state_id))
+                updates.append((state_id, scan_id, *derived))
                 touched.setdefault(scan_id, set()).add(resource)
-    ids = [int(row[-1]) for row in updates]
-    before = alive_among(connection, ids)
-    connection.executemany(_UPDATE, updates)
-    apply_to_rows(connection, ids)
+    before = alive_among(connection, findings, only)
+    change(connection, DERIVED_COLUMNS, updates)
+    apply_to_findings(connection, findings, only)
     turned: _ByScan = {}
-    for scan_id, resource, _ in before ^ alive_among(connection, ids):
+    for scan_id, resource, _ in before ^ alive_among(connection, findings, only):
         turned.setdefault(scan_id, set()).add(resource)
-    return touched, turned, combined_among(connection, ids)
+    return touched, turned
 
 
 def bring_up_to_date(database: Database, scan_id: int, now: datetime) -> None:

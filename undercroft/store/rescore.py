@@ -17,7 +17,7 @@ from undercroft.store.exploits import EXPLOIT_SQL
 from undercroft.store.feeds import weigh_again
 from undercroft.store.models import keep, model_of
 from undercroft.store.plain import spans
-from undercroft.store.reach import closure_rows, insert
+from undercroft.store.reach import closure_rows, count_services, insert
 from undercroft.store.scans import scored_otherwise
 
 __all__ = ["score_again"]
@@ -51,20 +51,9 @@ def score_again(database: Database, model: RiskModel, criticality_tag: str) -> R
 def _reach(connection: sqlite3.Connection, scan_id: int, model: RiskModel) -> None:
     """What stands on what, along paths that weigh otherwise now."""
     connection.execute("DELETE FROM closure WHERE scan = ?", (scan_id,))
-    above: dict[int, int] = {}
     for rows in closure_rows(connection, scan_id, model):
-        for _, _, resource, *_ in rows:
-            above[resource] = above.get(resource, 0) + 1
         insert(connection, rows)
-    connection.executemany(
-        "UPDATE state SET services = ? WHERE scan = ? AND resource = ? AND services <> ?",
-        [
-            (above.get(resource, 0), scan_id, resource, above.get(resource, 0))
-            for (resource,) in connection.execute(
-                "SELECT DISTINCT resource FROM state WHERE scan = ?", (scan_id,)
-            ).fetchall()
-        ],
-    )
+    count_services(connection, scan_id)
 
 
 def _between(

@@ -49,16 +49,18 @@ Items = dict[int, list[Item]]
 """Resource id → its findings that count, worst first."""
 
 
-def made(connection: sqlite3.Connection, scan_id: int) -> list[int]:
-    """Resources whose rows were not all copied from the scan before: see ``plain.Plain``."""
-    return [
-        row[0]
-        for row in connection.execute(
-            "SELECT DISTINCT resource FROM state WHERE scan = ? "
-            "AND resource NOT IN (SELECT resource FROM temp.kept_resource)",
-            (scan_id,),
-        )
-    ]
+def made(connection: sqlite3.Connection) -> list[int]:
+    """Resources of the scan being written whose rows are not all those of the scan before: see
+    ``plain.Plain``.
+    """
+    return [row[0] for row in connection.execute("SELECT resource FROM temp.made_resource")]
+
+
+def count_anew(connection: sqlite3.Connection, resources: Collection[int]) -> None:
+    """Do not take over what counts some resources of the scan being written."""
+    rows = [(resource,) for resource in resources]
+    connection.executemany("DELETE FROM temp.kept_resource WHERE resource = ?", rows)
+    connection.executemany("INSERT OR IGNORE INTO temp.made_resource VALUES (?)", rows)
 
 
 def build(database: Database, scan_id: int, before: int | None) -> None:
@@ -78,6 +80,7 @@ def build(database: Database, scan_id: int, before: int | None) -> None:
 
 
 _KEPT = "resource IN (SELECT resource FROM temp.kept_resource)"
+"""Of which what is counted in the scan before is counted in this one."""
 
 
 def _build_tally(connection: sqlite3.Connection, scan_id: int, before: int | None) -> None:
@@ -93,7 +96,7 @@ def _build_tally(connection: sqlite3.Connection, scan_id: int, before: int | Non
         (scan_id, before),
     )
     _add_up(connection, scan_id, 1)
-    _tally(connection, scan_id, made(connection, scan_id))
+    _tally(connection, scan_id, made(connection))
 
 
 def _build_weights(connection: sqlite3.Connection, scan_id: int, before: int | None) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from undercroft.model import Coverage, CoverageStatus
+from undercroft.store import lines
 from undercroft.store.connection import Database, bump
 from undercroft.store.encode import clean, load
 from undercroft.store.errors import AmbiguousError, NotFoundError, StoreError
@@ -46,7 +47,6 @@ _PER_SCAN = (
     "coverage",
     "snapshot",
     "edge",
-    "state",
     "closure",
     "tally",
     "standing",
@@ -178,7 +178,7 @@ def abandon(database: Database, scan_id: int) -> None:
         _remove_rows(connection, scan_id)
         connection.execute(
             "DELETE FROM finding WHERE first_scan = ? "
-            "AND NOT EXISTS (SELECT 1 FROM state WHERE state.finding = finding.id)",
+            "AND NOT EXISTS (SELECT 1 FROM state_row t WHERE t.finding = finding.id)",
             (scan_id,),
         )
         _collect_garbage(connection)
@@ -232,6 +232,7 @@ def _scan_row(found: tuple[Any, ...]) -> ScanRow:
 
 
 def _remove_rows(connection: sqlite3.Connection, scan_id: int) -> None:
+    lines.leave(connection, scan_id)
     for table in _PER_SCAN:
         connection.execute(f"DELETE FROM {table} WHERE scan = ?", (scan_id,))
 
@@ -248,12 +249,13 @@ def _collect_garbage(connection: sqlite3.Connection) -> None:
         "DELETE FROM judgement WHERE id NOT IN ("
         "SELECT judgement FROM snapshot WHERE judgement IS NOT NULL "
         "UNION SELECT combined FROM snapshot WHERE combined IS NOT NULL "
-        "UNION SELECT o.judgement FROM state s JOIN observation o ON o.id = s.observation)"
+        "UNION SELECT o.judgement FROM state_row s JOIN observation o ON o.id = s.observation)"
     )
     for table in ("observation", "blind"):
         connection.execute(f"DELETE FROM {table} WHERE judgement NOT IN (SELECT id FROM judgement)")
     connection.execute(
-        "DELETE FROM body WHERE id NOT IN (SELECT body FROM snapshot UNION SELECT body FROM state)"
+        "DELETE FROM body WHERE id NOT IN ("
+        "SELECT body FROM snapshot UNION SELECT body FROM state_row)"
     )
     connection.execute("DELETE FROM content WHERE body NOT IN (SELECT id FROM body)")
     wordings.rebuild(connection)

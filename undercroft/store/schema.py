@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sqlite_utils import Migrations
 
-__all__ = ["APPLICATION_ID", "FINDING_INDEXES", "SCHEMA_VERSION", "STATE_INDEXES", "migrations"]
+__all__ = ["APPLICATION_ID", "FINDING_INDEXES", "SCHEMA_VERSION", "migrations"]
 
 APPLICATION_ID = 0x55435246
 """``UCRF`` in the file's header: tells our files from other SQLite databases."""
-SCHEMA_VERSION = 17
+SCHEMA_VERSION = 18
 """Kept in the header too, so that reading it needs no table and no library."""
 
 _TABLES = (
@@ -84,8 +84,7 @@ _TABLES = (
         first_seen TEXT NOT NULL) STRICT""",
     """CREATE INDEX finding_resource ON finding (resource)""",
     """CREATE INDEX finding_first_scan ON finding (first_scan)""",
-    # One row per scan and finding with all that lists filter and sort by. Derived: whatever is in
-    # here can be computed again from observations, events and the clock.
+    # One row per scan and finding; see ``state_table`` for what became of it.
     """CREATE TABLE state (
         id INTEGER PRIMARY KEY, scan INTEGER NOT NULL, finding INTEGER NOT NULL,
         resource INTEGER NOT NULL, body INTEGER NOT NULL, observation INTEGER NOT NULL,
@@ -138,26 +137,6 @@ _TABLES = (
     """CREATE TRIGGER event_no_delete BEFORE DELETE ON event
         BEGIN SELECT RAISE(ABORT, 'decisions are append-only: no event is ever removed'); END""",
 )
-
-STATE_INDEXES = {
-    "state_order": "ON state (scan, score DESC, tie)",
-    "state_status": "ON state (scan, status, score DESC, tie)",
-    "state_severity": "ON state (scan, severity DESC, score DESC, tie)",
-    "state_rule": "ON state (scan, rule, score DESC, tie)",
-    "state_resource": "ON state (scan, resource, score DESC)",
-    "state_turns": "ON state (scan, turns_at) WHERE turns_at IS NOT NULL",
-    "state_turned": "ON state (scan, turned_at) WHERE turned_at IS NOT NULL",
-    # Few rows have these: whoever asks for them is not to walk past all others.
-    "state_until": "ON state (scan, until) WHERE until IS NOT NULL",
-    "state_owner": "ON state (scan, owner COLLATE NOCASE) WHERE owner IS NOT NULL",
-    "state_unconfirmed": "ON state (scan, score DESC, tie) WHERE unconfirmed = 1",
-}
-"""Every order and equality that lists ask for, each ending in the default order.
-
-Name → definition: a first big load drops them and builds them afterwards, which is several times
-cheaper than maintaining them row by row.
-"""
-
 
 _BY_PUBLIC_ID = "CREATE UNIQUE INDEX IF NOT EXISTS finding_fid ON finding (fid)"
 FINDING_INDEXES = {
@@ -240,8 +219,6 @@ def migrations() -> Migrations:
 
         for statement in _TABLES:
             db.execute(statement)
-        for name, definition in STATE_INDEXES.items():
-            db.execute(f"CREATE INDEX {name} {definition}")
         db.table("meta").insert_all(
             [
                 {"key": "replica", "value": secrets.token_hex(8)},
@@ -290,8 +267,6 @@ def migrations() -> Migrations:
     def look_up_by_name(db: Database) -> None:
         for statement in (*FINDING_INDEXES.values(), *_NAME_INDEXES):
             db.execute(statement)
-        for name, definition in STATE_INDEXES.items():
-            db.execute(f"CREATE INDEX IF NOT EXISTS {name} {definition}")
 
     @found(name="0009_controls")
     def add_controls(db: Database) -> None:
@@ -315,7 +290,8 @@ def migrations() -> Migrations:
 
     @found(name="0012_who_weighed")
     def add_weigher(db: Database) -> None:
-        # Version of the program that wrote a scan: another one may weigh otherwise.
+        # Version of the program that wrote a scan, and the tag that it asked for: others may weigh
+        # otherwise.
         db.execute("ALTER TABLE scan ADD COLUMN weighed_by TEXT NOT NULL DEFAULT ''")
 
     @found(name="0013_calls_spared")
@@ -362,6 +338,12 @@ def migrations() -> Migrations:
             "INSERT INTO standing SELECT scan, status, sum(findings), sum(unconfirmed), "
             "sum(is_new) FROM tally GROUP BY scan, status"
         )
+
+    @found(name="0018_rows_that_scans_share")
+    def share_rows(db: Database) -> None:
+        from undercroft.store.state_table import introduce
+
+        introduce(db.conn)
 
     return found
 

@@ -1,4 +1,4 @@
-"""Rows of ``state`` for a new scan: what failed, and what became of everything that failed before."""
+"""Rows of ``state_row`` for a new scan: what failed, and what became of everything that failed before."""
 
 # ruff: noqa: S608  (only names of our own tables are put together; values are bound)
 
@@ -13,20 +13,23 @@ from undercroft.model import Outcome, Presence
 from undercroft.risk import RiskModel
 from undercroft.store.coverage import Absence, Units
 from undercroft.store.criticality import level_of
-from undercroft.store.encode import load
+from undercroft.store.encode import dump, load
 from undercroft.store.exploits import exploit_of
 from undercroft.store.feeds import NOTHING_KNOWN, Known, known
+from undercroft.store.lines import Line
 from undercroft.store.scans import FINISHED
 from undercroft.store.scoped import place
 from undercroft.store.statuses import Derived, Seen, derive
 from undercroft.triage.book import Book
 from undercroft.triage.status import RETIRED_RULE, Sighting
 
-__all__ = ["DERIVED_COLUMNS", "STATE_COLUMNS", "Scan", "rows"]
+__all__ = ["DERIVED_COLUMNS", "ROW_COLUMNS", "Scan", "rows"]
 
 DERIVED_COLUMNS = Derived._fields
-STATE_COLUMNS = (
-    "scan",
+ROW_COLUMNS = (
+    "line",
+    "since",
+    "till",
     "finding",
     "resource",
     "body",
@@ -34,12 +37,10 @@ STATE_COLUMNS = (
     "rule",
     "layer",
     "outcome",
-    "collected_at",
     "incarnation",
     "reason",
     "exposure",
     "criticality",
-    "services",
     "is_new",
     "first_seen",
     "last_seen",
@@ -56,9 +57,8 @@ class Scan(NamedTuple):
     uid: str
     started_at: str
     rules: Mapping[str, str]
+    line: Line
     units: Units
-    above: Mapping[int, int]
-    """Resource → number of AI services that stand on it."""
     blind_services: frozenset[int]
     """Services beneath which something could not be read."""
     book: Book
@@ -121,21 +121,25 @@ class _Before(NamedTuple):
     last_seen: str
 
 
-def rows(
-    connection: sqlite3.Connection, scan: Scan, resources: Sequence[int]
-) -> Iterator[tuple[Any, ...]]:
-    """``STATE_COLUMNS`` of every finding of some resources that this scan has a word on.
+HAS_ROW = "EXISTS (SELECT 1 FROM state w WHERE w.finding = f.id AND w.scan = :scan)"
+"""Whether ``finding f`` has a row that holds in the scan ``:scan``."""
 
-    Findings that have their row already are left out.
+
+def rows(
+    connection: sqlite3.Connection, scan: Scan, resources: Sequence[int], done: str = HAS_ROW
+) -> Iterator[tuple[Any, ...]]:
+    """``ROW_COLUMNS`` of every finding of some resources that this scan has a word on.
+
+    Findings that are ``done`` (a condition on ``finding f``) are left out.
     """
-    yield from _Step(connection, scan, resources).rows()
+    yield from _Step(connection, scan, resources, done).rows()
 
 
 class _Step:
     """Some resources, with everything about them read in a handful of queries."""
 
     def __init__(
-        self, connection: sqlite3.Connection, scan: Scan, resources: Sequence[int]
+        self, connection: sqlite3.Connection, scan: Scan, resources: Sequence[int], done: str
     ) -> None:
         self._connection = connection
         self._scan = scan
@@ -182,9 +186,9 @@ class _Step:
                 "SELECT f.id, f.fid, f.tie, f.rule, u.name, f.resource, f.cve, f.combined, "
                 "f.first_scan, f.first_seen, coalesce(s.state = 'running', 0) FROM finding f "
                 "JOIN rule u ON u.id = f.rule LEFT JOIN scan s ON s.id = f.first_scan "
-                f"WHERE f.resource {among} AND NOT EXISTS (SELECT 1 FROM state w "
-                "WHERE w.finding = f.id AND w.scan = ?) ORDER BY f.resource, f.tie",
-                (*resources, scan.id),
+                f"WHERE f.resource IN (SELECT value FROM json_each(:resources)) AND NOT {done} "
+                "ORDER BY f.resource, f.tie",
+                {"resources": dump(list(resources)), "scan": scan.id, "line": scan.line.number},
             )
         ]
         self._before = self._history(among, resources)
@@ -310,7 +314,9 @@ class _Step:
         mine = finding.first_scan == scan.id or finding.first_is_hidden
         is_new = before is None and mine
         return (
+            scan.line.number,
             scan.id,
+            scan.line.till,
             finding.id,
             finding.resource,
             body,
@@ -318,15 +324,13 @@ class _Step:
             finding.rule,
             fail.layer,
             outcome.value,
-            collected_at,
             incarnation,
             reason,
             exposure,
             criticality,
-            scan.above.get(finding.resource, 0),
             int(is_new),
             collected_at if is_new and finding.first_scan != scan.id else finding.first_seen,
-            last_seen,
+            None if outcome is Outcome.FAIL else last_seen,
             int(finding.combined),
             finding.tie,
             *derived,

@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
+from itertools import groupby
+from operator import itemgetter
 
 from undercroft.model import LAYERS, Observation, Outcome, Severity, Threat
 from undercroft.store.encode import load
@@ -16,45 +18,62 @@ from undercroft.store.models import model_of
 __all__ = ["told"]
 
 
+_ALIKE = 65_536
+"""Things that are said, of which each is one object however many resources it is said of."""
+
+
 def told(
     connection: sqlite3.Connection, scan_id: int, asks_for: Callable[[str, tuple[str, ...]], bool]
-) -> Iterator[Observation]:
-    """Every fail of a resource that the scan itself looked at, without evidence, combinations aside.
+) -> Iterator[tuple[str, list[Observation]]]:
+    """(key, fails) of every resource that the scan itself looked at, combinations aside.
 
-    ``asks_for``: of ``Judge``; what it does not ask for is left out, and so are vulnerabilities that
-    neither the report nor a feed calls exploitable. What feeds say is not marked.
+    Without evidence, and without the resource: what is said of many resources is told in the same
+    words. ``asks_for``: of ``Judge``; what it does not ask for is left out, and so are
+    vulnerabilities that neither the report nor a feed calls exploitable. What feeds say is not
+    marked.
     """
+    say = lru_cache(maxsize=_ALIKE)(partial(_observation, asks_for))
     likely = exploitable_sql(model_of(connection, scan_id))
-    for key, rule, at, cve, severity, layer, threat, title, traits, cvss in connection.execute(
+    rows = connection.execute(
         "SELECT r.key, u.name, f.at, f.cve, o.severity, o.layer, o.threat, o.title, o.traits, "
         "o.cvss FROM snapshot s JOIN observation o ON o.judgement = s.judgement "
         "JOIN finding f ON f.id = o.finding JOIN rule u ON u.id = f.rule "
         "JOIN resource r ON r.id = s.resource LEFT JOIN vulnerability v ON v.cve = f.cve "
         "WHERE s.scan = ? AND s.carried = 0 "
-        f"AND (f.cve IS NULL OR o.traits <> '[]' OR {likely})",
+        f"AND (f.cve IS NULL OR o.traits <> '[]' OR {likely}) ORDER BY s.resource",
         (scan_id,),
-    ):
-        kept = _texts(traits)
-        if cve is None and not asks_for(rule, kept):
-            continue
-        yield Observation(
-            rule,
-            key,
-            Outcome.FAIL,
-            at=load(at),
-            severity=Severity.from_rank(severity),
-            layer=LAYERS[layer],
-            title=title,
-            threat=_threat(threat),
-            traits=kept,
-            cve=cve,
-            cvss=cvss,
-        )
+    )
+    for key, of_one in groupby(rows, key=itemgetter(0)):
+        fails = [one for row in of_one if (one := say(*row[1:])) is not None]
+        if fails:
+            yield key, fails
 
 
-@lru_cache(maxsize=1024)
-def _texts(stored: str) -> tuple[str, ...]:
-    return tuple(load(stored))
-
-
-_threat = lru_cache(maxsize=16)(Threat)
+def _observation(
+    asks_for: Callable[[str, tuple[str, ...]], bool],
+    rule: str,
+    at: str,
+    cve: str | None,
+    severity: int,
+    layer: int,
+    threat: str,
+    title: str,
+    stored_traits: str,
+    cvss: float | None,
+) -> Observation | None:
+    traits = tuple(load(stored_traits))
+    if cve is None and not asks_for(rule, traits):
+        return None
+    return Observation(
+        rule,
+        "",
+        Outcome.FAIL,
+        at=load(at),
+        severity=Severity.from_rank(severity),
+        layer=LAYERS[layer],
+        title=title,
+        threat=Threat(threat),
+        traits=traits,
+        cve=cve,
+        cvss=cvss,
+    )

@@ -11,7 +11,6 @@ import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from datetime import datetime
 from itertools import count
 from types import TracebackType
@@ -145,7 +144,7 @@ class ScanWriter:
                     socket.gethostname(),
                     os.getpid(),
                     scans.process_start(os.getpid()),
-                    __version__,
+                    f"{__version__} {clean(criticality_tag)}",
                 ),
             )
             self.scan_id = int(cursor.lastrowid or 0)
@@ -269,15 +268,17 @@ class ScanWriter:
                 found += len(used)
         return found
 
-    def said(self, asks_for: Callable[[str, tuple[str, ...]], bool]) -> Iterator[Observation]:
+    def said(
+        self, asks_for: Callable[[str, tuple[str, ...]], bool]
+    ) -> Iterator[tuple[str, list[Observation]]]:
         """What was used again, as far as combinations ask for it: see ``told``."""
         with self._lock:
             self._flush()
             reused = {clean(key): key for key in self._reused}
-        for one in told(self._db.connection(), self.scan_id, asks_for):
-            key = reused.get(one.resource)
+        for stored, fails in told(self._db.connection(), self.scan_id, asks_for):
+            key = reused.get(stored)
             if key is not None:
-                yield one if key == one.resource else replace(one, resource=key)
+                yield key, fails
 
     def read(self, keys: Iterable[str]) -> Iterator[Resource]:
         """Those of some keys that have been added, as they were."""
