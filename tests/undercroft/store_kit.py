@@ -26,6 +26,7 @@ from undercroft.risk import DEFAULT, RiskModel
 from undercroft.store import Store
 from undercroft.store.recall import Again
 from undercroft.triage.events import Event
+from undercroft.triage.scopes import Scope
 from undercroft.views import FindingRow, Query, ScanRow
 
 ACCOUNT = "111122223333"
@@ -313,6 +314,24 @@ def accept(
         guards={"severity": facts.severity.value},
         seen={"scan": facts.scan, "collected_at": facts.collected_at, "outcome": "fail"},
         batch=batch,
+    )
+    return store.append_events([event])[0]
+
+
+def accept_rule(store: Store, scope: Scope, clock: Clock) -> Event:
+    """Accept what a rule finds within a boundary."""
+    event = Event(
+        "scope_accept",
+        "Ann <ann@example.com>",
+        clock.stamp,
+        scope=scope.to_json(),
+        payload={
+            "reason": "the risk is known",
+            "until": "2026-12-31",
+            "zone": "UTC",
+            "lapses_at": "2027-01-01T00:00:00Z",
+            "owner": "platform",
+        },
     )
     return store.append_events([event])[0]
 

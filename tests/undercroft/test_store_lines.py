@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -201,7 +200,7 @@ def shown(store: Store) -> list[Any]:
         (
             scan,
             store.findings(scan.id, Query()),
-            [replace(row, change=None) for row in store.services(scan.id, Query())],
+            [row._replace(change=None) for row in store.services(scan.id, Query())],
         )
         for scan in store.scans()
     ]

@@ -17,6 +17,7 @@ from tests.undercroft.store_kit import (
     Clock,
     Estate,
     accept,
+    accept_rule,
     blind,
     bucket,
     covered,
@@ -32,6 +33,7 @@ from undercroft.relations import Relation
 from undercroft.store import Store, lines, rollup
 from undercroft.store.plain import Plain, spans
 from undercroft.store.sightings import ROW_COLUMNS
+from undercroft.triage.scopes import Scope
 from undercroft.views import Query
 
 KINDS = st.sampled_from(
@@ -50,6 +52,8 @@ SCAN = st.fixed_dictionaries(
         "again": st.booleans(),
         "tag": st.sampled_from(["criticality", "criticality", "worth"]),
         "undo": st.booleans(),
+        # What is accepted wherever it is found: a rule, or one vulnerability.
+        "scope": st.sampled_from([None, None, Scope("cve", "CVE-2023-1"), Scope("nb-root")]),
         "wait": st.sampled_from([0, 0, 200]),
         "feed": st.sampled_from(
             [None, None, {"CVE-2023-1": "2023-01-01"}, {"CVE-2023-2": "2023-01-01"}]
@@ -69,7 +73,7 @@ def story(*changes: dict[str, Any]) -> list[dict[str, Any]]:
     choice = {
         "notebook": "fails", "bucket": "fails", "role": "fails", "toxic": False, "denied": False,
         "earlier": False, "accept": False, "again": False, "tag": "criticality", "undo": False,
-        "wait": 0, "feed": None,
+        "wait": 0, "feed": None, "scope": None,
     }  # fmt: skip
     return [choice := {**choice, **change} for change in changes]
 
@@ -141,6 +145,10 @@ def rows_after(path: Path, choices: list[dict[str, Any]]) -> list[tuple[Any, ...
                     event = accept(store, row.id, clock)
                     if choice["undo"]:
                         undo(store, event.id, clock)
+            if choice["scope"] is not None:
+                event = accept_rule(store, choice["scope"], clock)
+                if choice["undo"]:
+                    undo(store, event.id, clock)
             if choice["feed"] is not None:
                 store.import_feed(ParsedFeed(KEV, "1", "2023-01-02", choice["feed"]))
     with sqlite3.connect(path) as connection:
@@ -200,6 +208,15 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @example(
     choices=story(
         {}, {"feed": {"CVE-2023-1": "2023-01-01"}}, {}, {"tag": "worth"}, {"feed": {}}, {}
+    )
+)
+@example(
+    choices=story(
+        {},
+        {"scope": Scope("cve", "CVE-2023-1")},
+        {"scope": None, "bucket": "exposed"},
+        {"scope": Scope("nb-root"), "undo": True},
+        {"wait": 200},
     )
 )
 @example(choices=story({}, {"bucket": "passes"}, {"earlier": True}, {"earlier": False}, {}))

@@ -21,10 +21,11 @@ from undercroft.store.scans import FINISHED
 from undercroft.store.sightings import ROW_COLUMNS, Scan, rows
 from undercroft.store.state_table import FOREVER, STORY
 from undercroft.store.statuses import rate
+from undercroft.triage.book import SCOPE_TYPES
 
 __all__ = ["Plain", "spans", "write_others"]
 
-_OWN_EVENTS = (
+_FORESEEN = (
     "accept",
     "assign",
     "claim_fixed",
@@ -33,8 +34,11 @@ _OWN_EVENTS = (
     "note",
     "override_severity",
     "undo",
+    *SCOPE_TYPES,
 )
-"""Types of event that are about the finding they name, if they name one, or undo such a one."""
+"""Types of event of which it is known which findings they may concern: the one that they name, or
+those of a rule, or what an event concerned that they undo.
+"""
 _FINDINGS = 30_000
 """Per step: somebody who accepts a finding meanwhile waits for a third of a second at most, and no
 page of an index is written much more often than it has to be."""
@@ -57,7 +61,9 @@ _TABLES = (
         "kept_finding (resource INTEGER, finding INTEGER, PRIMARY KEY (resource, finding)) "
         "WITHOUT ROWID"
     ),
-    # About whose findings somebody said something.
+    # Rules, or vulnerabilities, about which somebody said something, wherever they are found.
+    "told_rule (rule INTEGER NOT NULL, cve TEXT)",
+    # About whose findings, or one of them, somebody said something.
     "told_resource (resource INTEGER PRIMARY KEY)",
 )
 
@@ -90,7 +96,10 @@ _STILL = (
     "AND p.regressions = 0 AND p.reopened_at IS NULL AND p.decision IS NULL AND p.lapsed IS NULL "
     "AND p.unconfirmed = 0 AND p.collected_at <= s.collected_at)"
 )
-_UNDECIDED = "NOT EXISTS (SELECT 1 FROM event v WHERE v.finding = f.fid)"
+_UNDECIDED = (
+    "NOT EXISTS (SELECT 1 FROM event v WHERE v.finding = f.fid) AND NOT EXISTS (SELECT 1 "
+    "FROM temp.told_rule w WHERE w.rule = f.rule AND coalesce(w.cve, f.cve) IS f.cve)"
+)
 _ONCE = (
     "(s.combined IS NULL OR NOT EXISTS (SELECT 1 FROM observation c "
     "WHERE c.judgement = s.combined AND c.finding = o.finding))"
@@ -153,9 +162,7 @@ _KEEP_FINDINGS = (
     "(length(x.collected_at) = length(s.collected_at) AND x.collected_at LIKE '%Z' "
     "AND x.collected_at <= s.collected_at))))"
 )
-_UNTOLD = (
-    "NOT EXISTS (SELECT 1 FROM event v JOIN finding f ON f.fid = v.finding WHERE f.id = p.finding)"
-)
+_UNTOLD = f"EXISTS (SELECT 1 FROM finding f WHERE f.id = p.finding AND {_UNDECIDED})"
 _END = (
     f"UPDATE state_row SET till = :scan - 1 WHERE line = :line AND till = {FOREVER} "
     "AND since < :scan AND resource IN (SELECT resource FROM temp.plain_resource WHERE same = 0)"
@@ -208,13 +215,11 @@ class Plain:
             "shared": before,
         }
         decided = connection.execute("SELECT 1 FROM event LIMIT 1").fetchone() is not None
-        marks = ",".join("?" * len(_OWN_EVENTS))
-        # What is decided about many findings at once is for the careful way to judge.
+        marks = ",".join("?" * len(_FORESEEN))
+        # What else is said may concern anything, and is for the careful way to judge.
         self._may = (
             connection.execute(
-                f"SELECT 1 FROM event WHERE type NOT IN ({marks}) "
-                "OR (finding IS NULL AND type <> 'undo') LIMIT 1",
-                _OWN_EVENTS,
+                f"SELECT 1 FROM event WHERE type NOT IN ({marks}) LIMIT 1", _FORESEEN
             ).fetchone()
             is None
         )
@@ -229,10 +234,26 @@ class Plain:
         for table in _TABLES:
             connection.execute(f"CREATE TEMP TABLE IF NOT EXISTS {table}")
             connection.execute(f"DELETE FROM temp.{table.partition(' ')[0]}")
-        if self._shares:
+        if decided:
+            self._note_decided(connection)
+
+    def _note_decided(self, connection: sqlite3.Connection) -> None:
+        """What people said something about, into ``temp.told_rule`` and ``temp.told_resource``."""
+        connection.executemany(
+            "INSERT INTO temp.told_rule SELECT id, ? FROM rule WHERE name = ?",
+            ((cve, rule) for rule, cve in self._scan.book.subjects),
+        )
+        if not self._shares:
+            return
+        rules = "(SELECT rule FROM temp.told_rule WHERE cve IS NULL) w"
+        for select in (
+            "event v CROSS JOIN finding f ON f.fid = v.finding",
+            "temp.told_rule w CROSS JOIN finding f ON f.cve = w.cve COLLATE NOCASE",
+            f"{rules} CROSS JOIN state_row f ON f.line = :line AND f.rule = w.rule",
+        ):
             connection.execute(
-                "INSERT INTO temp.told_resource SELECT DISTINCT f.resource FROM event v "
-                "CROSS JOIN finding f ON f.fid = v.finding"
+                f"INSERT OR IGNORE INTO temp.told_resource SELECT DISTINCT f.resource FROM {select}",
+                self._bounds,
             )
 
     def spans(self, connection: sqlite3.Connection) -> Iterator[tuple[int, int]]:

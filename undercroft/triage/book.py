@@ -63,6 +63,13 @@ class Book:
         """Rules that any scope, ended or not, is about."""
         return frozenset(self._by_rule)
 
+    @property
+    def subjects(self) -> frozenset[tuple[str, str | None]]:
+        """(rule, the one CVE of it or None) that any scope, ended or not, is about."""
+        return frozenset(
+            (scope.rule, scope.cve) for found in self._by_rule.values() for _, scope in found
+        )
+
     def standing(self, scope: Scope) -> list[Event]:
         """What was decided within exactly this boundary and is not undone or ended, oldest first."""
         found = [
