@@ -325,6 +325,12 @@ async def test_a_rule_is_rated_switched_off_and_back(tmp_path: Path) -> None:
         assert "Off until 2027-02-21 by ada" in text
         assert f"“only samples {SHOWN}”" in text
         assert ", 1 off" in text
+        assert "open all the same" not in text
+        triage(app).reopen([ROOT], reason="not this one, it is public")
+        at(app, RulesScreen).reload()
+        await settle(pilot)
+        assert "1 finding open all the same" in screen_text(app)
+        triage(app).undo()
         await press(pilot, "x", "n", "enter")
         assert "The reason needs 9 more characters" in screen_text(app)
         app.screen.query_one("#reason", Input).value = "real data now"

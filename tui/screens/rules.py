@@ -4,28 +4,27 @@ decided about it as a whole: switched off, or rated otherwise than it says.
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from datetime import date
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
-from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Input, Static
 
-from rules.schema import Combination, Pack, Rule
+from rules.schema import Pack
 from tui.glyphs import badge, severity_tone
 from tui.screens.reading import ReadingScreen
 from tui.selection import Selection
-from tui.text import ago, content, count, styled
+from tui.text import count, styled
 from tui.widgets.columns import Column, Run
 from tui.widgets.hanging import HangingText
+from tui.widgets.rule_text import AnyRule, rule_title, rule_words
 from tui.widgets.table import VirtualTable
+from undercroft.filter import typed
 from undercroft.model import Severity
 from undercroft.triage.reports import Ruling
 from undercroft.views import Query, ScanRow
@@ -34,13 +33,19 @@ if TYPE_CHECKING:
     from tui.dialogs.results import Decide
     from undercroft.store import Store
 
-AnyRule: TypeAlias = Rule | Combination
-
 __all__ = ["RulesScreen"]
 
+
+class _Counted(NamedTuple):
+    """What a scan and the log say about rules, by id."""
+
+    hits: Mapping[str, int]
+    rulings: Mapping[str, Ruling]
+    still_open: Mapping[str, int]
+    """Findings that are open although their rule is off."""
+
+
 _NOTHING = Ruling()
-_EXAMPLES = 6
-_PLACEHOLDER = re.compile(r"\{(?:at|show)\.(\w+)\}")
 
 
 class RulesScreen(ReadingScreen):
@@ -90,6 +95,7 @@ class RulesScreen(ReadingScreen):
         self._hits: Mapping[str, int] = {}
         self._filter = ""
         self._rulings: Mapping[str, Ruling] = {}
+        self._open: Mapping[str, int] = {}
         self._counted = False
 
     def body(self) -> ComposeResult:
@@ -125,9 +131,18 @@ class RulesScreen(ReadingScreen):
     def reload(self) -> None:
         """Count the hits again, and read what was decided."""
 
-        def work(store: Store, scan: int) -> tuple[Mapping[str, int], Mapping[str, Ruling]]:
+        def work(store: Store, scan: int) -> _Counted:
             groups = store.group_findings(scan, Query(), "rule")
-            return {group.value: group.findings for group in groups}, store.rulings()
+            rulings = store.rulings()
+            return _Counted(
+                {group.value: group.findings for group in groups},
+                rulings,
+                {
+                    rule: store.count_findings(scan, Query(f"rule:{typed(rule)} status:active"))
+                    for rule, ruling in rulings.items()
+                    if ruling.off
+                },
+            )
 
         self.fetch("hits", work, self._count)
 
@@ -142,9 +157,9 @@ class RulesScreen(ReadingScreen):
         self._rules = (*pack.combinations, *pack.rules)
         self._show()
 
-    def _count(self, found: tuple[Mapping[str, int], Mapping[str, Ruling]]) -> None:
+    def _count(self, found: _Counted) -> None:
         first = not self._counted
-        self._hits, self._rulings = found
+        self._hits, self._rulings, self._open = found
         self._counted = True
         # Hits arrive after the rules and change the order: who has not moved yet stays on top.
         # Later a decision changes it, and the cursor stays on the rule that it was about.
@@ -181,7 +196,8 @@ class RulesScreen(ReadingScreen):
             words.update("")
         else:
             hits, now = self._hits.get(rule.id, 0), self.undercroft.clock()
-            words.update(rule_words(rule, hits, self._ruling(rule), now))
+            still_open = self._open.get(rule.id, 0)
+            words.update(rule_words(rule, hits, self._ruling(rule), still_open, now))
         self.query_one("#rule", VerticalScroll).scroll_home(animate=False)
 
     @on(VirtualTable.Opened, "#rules")
@@ -319,88 +335,6 @@ class RulesScreen(ReadingScreen):
     def _hit(self, rule: AnyRule) -> Run:
         hits = self._hits.get(rule.id, 0)
         return (f"{hits:,}", "muted" if self._ruling(rule).off else "") if hits else ("–", "faint")
-
-
-def rule_title(rule: AnyRule) -> str:
-    """The title, with what each finding fills in shown as a blank to fill."""
-    return _PLACEHOLDER.sub(r"‹\1›", rule.title)
-
-
-def rule_words(rule: AnyRule, hits: int, ruling: Ruling, now: datetime) -> Content:
-    """Everything about one rule, as text, and what holds for it as a whole at ``now``."""
-    severity = ruling.severity or rule.severity
-    found = f"{count(hits, 'finding')} in this scan" if hits else "no finding in this scan"
-    lines = [
-        Content.assemble(
-            styled(f"{badge(severity)} ", f"${severity_tone(severity)}"),
-            styled(rule_title(rule), "bold $strong"),
-        ),
-        styled(rule.id, "$muted"),
-        styled(f"{severity.value} · {rule.threat.value} · {rule.layer.value} · {found}", "$muted"),
-        *_decisions(rule, ruling, now),
-        Content(""),
-        content(rule.why),
-    ]
-    lines += _section("Asked of", [", ".join(rule.on)])
-    if condition := getattr(rule, "fails_when", ""):
-        each = getattr(rule, "each", "")
-        head = f"Fails when, for each of {each}" if each else "Fails when"
-        lines += _section(head, str(condition).splitlines(), "$signature")
-    else:
-        needs = [
-            f"{need.label or need.place}: {' or '.join(need.any_of)}"
-            for need in getattr(rule, "needs", ())
-        ]
-        lines += _section("Findings that must meet on one path", needs, "$signature")
-    lines += _section("Shows as evidence", [", ".join(getattr(rule, "evidence", ()))])
-    lines += _section("Fix", rule.fix.text.splitlines())
-    lines += [styled(f"$ {line}", "$signature") for line in rule.fix.command.splitlines()]
-    examples = [f"{one.expect:<8} {_brief(one.data)}" for one in rule.examples[:_EXAMPLES]]
-    lines += _section("Examples", examples, "$muted")
-    for head, mapping in (("Also known as", rule.equivalents), ("Frameworks", rule.frameworks)):
-        lines += _section(
-            head, [f"{name}: {_listed(ids)}" for name, ids in mapping.items()], "$muted"
-        )
-    lines += _section("More", list(rule.references), "$muted")
-    return Content("\n").join(lines)
-
-
-def _decisions(rule: AnyRule, ruling: Ruling, now: datetime) -> list[Content]:
-    """Who switched it off or rated it, until when, and why."""
-    lines: list[Content] = []
-    if (off := ruling.off) is not None:
-        when = ago(off.at, now) or off.at[:10]
-        lines += [
-            Content(""),
-            styled(f"Off until {off.until} by {off.actor}, {when}", "$status-accepted"),
-            styled(f"“{off.reason}”", "$plain"),
-            styled(f"{off.owner} answers for it; what it finds counts as accepted", "$muted"),
-        ]
-    if (rated := ruling.rated) is not None and ruling.severity is not None:
-        when = ago(rated.at, now) or rated.at[:10]
-        words = (
-            f"Rated {ruling.severity.value} instead of {rule.severity.value} until {rated.until}"
-        )
-        lines += [
-            Content(""),
-            styled(f"{words} by {rated.actor}, {when}", "$strong"),
-            styled(f"“{rated.reason}”", "$plain"),
-        ]
-    return lines
-
-
-def _section(head: str, body: Sequence[str], style: str = "") -> list[Content]:
-    if not any(body):
-        return []
-    return [Content(""), styled(head, "bold $muted"), *(styled(line, style) for line in body)]
-
-
-def _listed(ids: Sequence[str] | str) -> str:
-    return ids if isinstance(ids, str) else ", ".join(str(name) for name in ids)
-
-
-def _brief(data: Mapping[str, object]) -> str:
-    return json.dumps(data, ensure_ascii=False, default=str)
 
 
 def _haystack(rule: AnyRule) -> str:
