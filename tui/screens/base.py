@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Horizontal
 from textual.content import Content
 from textual.message import Message
 from textual.reactive import reactive
@@ -26,7 +25,6 @@ from tui.widgets.table_lines import TableLines
 
 if TYPE_CHECKING:
     from tui.app import UndercroftApp
-    from tui.scanning import ScanRun
     from undercroft.store import Store
 
 __all__ = ["BaseScreen", "Fetched"]
@@ -106,8 +104,7 @@ class BaseScreen(Screen[None]):
             if self.app.size.width >= least:
                 self.add_class(name, update=False)
                 break
-        with Horizontal(id="top"):
-            yield TopLine()
+        yield TopLine()
         yield Crumbs().data_bind(trail=BaseScreen.trail, note=BaseScreen.note)
         yield from self.body()
         yield KeyBar()
@@ -235,7 +232,7 @@ class BaseScreen(Screen[None]):
         scan = app.scan
         top = self.query_one(TopLine)
         if app.scan_run is not None and app.scan_run.running:
-            self._indicate(app.scan_run)
+            top.watch_run(app.scan_run)
         if scan is None:
             top.left = Content.styled(app.state_text, "$muted")
             top.right = Content("")
@@ -254,14 +251,6 @@ class BaseScreen(Screen[None]):
             top.right = Content.styled(f"▲ {count(scan.gaps, 'part')} not read", "$severity-medium")
         else:
             top.right = Content.styled("✓ everything was read", "$faint")
-
-    def _indicate(self, run: ScanRun) -> None:
-        from tui.widgets.scan_indicator import ScanIndicator
-
-        for indicator in self.query(ScanIndicator):
-            indicator.watch_run(run)
-            return
-        self.query_one("#top").mount(ScanIndicator(run))
 
     # Acting on the selection
 

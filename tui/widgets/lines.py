@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 from textual.content import Content
@@ -13,6 +14,9 @@ from textual.widgets import Static
 
 from tui.keymap import FOOTER, KEYS
 from tui.text import clip_middle, shown
+
+if TYPE_CHECKING:
+    from tui.scanning import ScanRun
 
 _RANK = {name: rank for rank, name in enumerate(FOOTER)}
 _UNRANKED = _RANK["view.back"] + 0.5
@@ -31,17 +35,49 @@ def side_by_side(left: Content, right: Content, width: int) -> Content:
 
 
 class TopLine(Widget):
-    """Name of the program, which scan this is, how old, and what it could not read."""
+    """Name of the program, which scan this is, how old, and what it could not read; at the end how
+    far a scan is that runs.
+    """
 
-    DEFAULT_CSS = "TopLine { width: 1fr; height: 1; background: $head-background; color: $plain; padding: 0 1; }"
+    DEFAULT_CSS = (
+        "TopLine { height: 1; background: $head-background; color: $plain; padding: 0 1; }"
+    )
     left: reactive[Content] = reactive(Content(""))
     right: reactive[Content] = reactive(Content(""))
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._scan_run: ScanRun | None = None
+
+    def watch_run(self, run: ScanRun) -> None:
+        """Follow a scan, instead of another one."""
+        self._leave_run()
+        self._scan_run = run
+        run.attach(self)
+
+    def _leave_run(self) -> None:
+        if self._scan_run is not None:
+            self._scan_run.detach(self)
+
+    def on_unmount(self) -> None:
+        """Stop following."""
+        self._leave_run()
+
+    def on_scan_run_changed(self, event: ScanRun.Changed) -> None:
+        """Something happened."""
+        event.stop()
+        self.refresh()
 
     def render(self) -> Content:
         """The line."""
         name = Content.styled("▟▙ undercroft", "bold $signature")
         left = Content.assemble(name, "  ", self.left) if self.left.plain else name
-        return side_by_side(left, self.right, self.size.width)
+        right = self.right
+        if self._scan_run is not None and self._scan_run.running:
+            from tui.widgets.scan_indicator import indicator_text
+
+            right = Content.assemble(right, "  ", indicator_text(self._scan_run))
+        return side_by_side(left, right, self.size.width)
 
 
 class Crumbs(Widget):
