@@ -71,8 +71,9 @@ class Database:
         try:
             if not read_only:
                 _create(path)
-                _prepare(path)
-                return cls(path, read_only=False, clock=clock)
+                database = cls(path, read_only=False, clock=clock)
+                database._keep(_prepare(path))
+                return database
             database = cls(path, read_only=True, clock=clock)
             try:
                 database.connection()
@@ -101,7 +102,10 @@ class Database:
         if self._closed:
             msg = f"The cache {self.path} has been closed."
             raise StoreError(msg)
-        connection = _connect(self.uri(write=not self.read_only or self._copy is not None))
+        return self._keep(_connect(self.uri(write=not self.read_only or self._copy is not None)))
+
+    def _keep(self, connection: sqlite3.Connection) -> sqlite3.Connection:
+        """It is this thread's from now on."""
         self._local.connection = connection
         with self._lock:
             self._all.append(connection)
@@ -286,7 +290,7 @@ def _create(path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
-def _prepare(path: Path) -> None:
+def _prepare(path: Path) -> sqlite3.Connection:
     """Check that the file is ours, and bring it to the present schema after a backup."""
     connection = _connect(f"file:{quote(str(path.absolute()))}?mode=rw")
     try:
@@ -297,8 +301,10 @@ def _prepare(path: Path) -> None:
             if version:
                 _back_up(connection, path, version)
             migrate(connection)
-    finally:
+    except BaseException:
         connection.close()
+        raise
+    return connection
 
 
 def _check(connection: sqlite3.Connection, path: Path, *, read_only: bool) -> int:
