@@ -188,6 +188,8 @@ def test_a_rule_is_accepted_within_a_boundary(fresh_undercroft: Command, db: Pat
     rated = run("decisions", "scopes").rows[0]
     assert (rated[1], rated[8]) == ("active", "low")
     exported = run("export", "--format", "json", "--filter", "severity:low").json["findings"]
+    shown = run("show", exported[0]["id"]).out
+    assert "the lab is closed to all, as a rule: nb-root everywhere" in shown
     assert {finding["severity"] for finding in exported} == {"low"}
     run("decisions", "end", rated[0], "--reason", "as the rule says again")
     assert {row[1] for row in run("findings").rows} == {"high"}

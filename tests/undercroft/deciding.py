@@ -12,10 +12,11 @@ import time
 from datetime import timedelta
 
 from undercroft.clock import utc_now
+from undercroft.model import Severity
 from undercroft.store import Store
 from undercroft.triage.decide import Action, DecisionError, Triage
 from undercroft.triage.scopes import Scope
-from undercroft.triage.scoping import accept_scope
+from undercroft.triage.scoping import accept_scope, rate_scope
 from undercroft.views import Query
 
 __all__ = ["main"]
@@ -37,8 +38,11 @@ def act(store: Store, triage: Triage, rng: random.Random, ids: list[str]) -> Act
         case 5:
             return triage.undo()
         case 6:
-            scope = Scope("nb-root", prefix="aws/")
-            return accept_scope(triage, scope, ids, reason="all of them", until=until, owner="ml")
+            scope, why = Scope("nb-root", prefix="aws/"), "all of them"
+            if rng.random() < 0.5:
+                severity = rng.choice(list(Severity))
+                return rate_scope(triage, scope, ids, severity=severity, reason=why, until=until)
+            return accept_scope(triage, scope, ids, reason=why, until=until, owner="ml")
         case _:
             return triage.note(chosen, text="seen")
 

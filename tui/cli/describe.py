@@ -11,6 +11,7 @@ from tui.cli.output import severity_style
 from undercroft.risk.repairs import CHOKE_POINT
 from undercroft.text import count, minute, shown
 from undercroft.triage.limits import ServiceLevel
+from undercroft.triage.wording import kind_words
 from undercroft.views import FindingDetail, Path, ResourceDetail
 
 __all__ = ["describe_finding", "describe_resource", "path_words"]
@@ -53,9 +54,14 @@ def describe_finding(detail: FindingDetail, level: ServiceLevel, now: datetime) 
         decision = detail.decision
         until = f" until {decision.until}" if decision.until else ""
         where = f", as a rule: {decision.scope}" if decision.scope else ""
-        _line("decision", f"{decision.kind}{until} by {decision.actor}: {decision.reason}{where}")
+        what = kind_words(decision.kind, row.id) + until
+        _line("decision", f"{what} by {decision.actor}: {decision.reason}{where}")
     for other in detail.conflict[1:]:
-        _line("conflict", f"{other.kind} by {other.actor}: {other.reason}")
+        _line("conflict", f"{kind_words(other.kind, row.id)} by {other.actor}: {other.reason}")
+    if (rated := detail.rated) is not None:
+        where = f", as a rule: {rated.scope}" if rated.scope else ""
+        what = f"{rated.payload.get('severity')} until {rated.payload.get('until')}"
+        _line("rated", f"{what} by {rated.actor}: {rated.reason}{where}")
     for note in detail.notes:
         _line(
             "note", f"{minute(note.at)} {note.actor}: {note.reason or note.payload.get('text', '')}"
