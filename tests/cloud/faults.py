@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
-from tests.cloud.model_server import understood
+from tests.cloud.model_request import understood
 
 __all__ = ["Fault", "FaultyProxy", "Request", "denied", "not_implemented", "throttled"]
 

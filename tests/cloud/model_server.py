@@ -8,33 +8,29 @@ Members that the model does not know are refused when a record is added: a fixtu
 
 from __future__ import annotations
 
-import base64
 import json
-import re
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import cache
 from pathlib import Path
 from threading import Lock
 from typing import Any
-from urllib.parse import parse_qs, unquote
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
-from xml.sax.saxutils import escape
 
-import botocore.session
 import yaml
 from botocore.validate import ParamValidator
 
-__all__ = ["RECORDS", "Call", "ModelCloud", "Record", "load_records", "understood"]
+from tests.cloud.model_request import Call, service_model, understood
+from tests.cloud.model_wire import encoded, error, item_of, shaped, status_of
+
+__all__ = ["RECORDS", "ModelCloud", "Record", "load_records"]
 
 ACCOUNT = "123456789012"
 RECORDS = "/model-api/records"
 """Where records can be posted to: a list of ``[service, noun, region, members]``."""
 _FOLDER = Path(__file__).parent / "records"
-_TIME = 1_790_000_000
 _TOKENS = ("nextToken", "NextToken", "Marker", "marker", "PaginationToken")
 _LISTING = ("GetEnabledStandards", "GetMLTransforms", "GetModels", "GetResources")
 """Operations that list although they are called otherwise."""
@@ -69,16 +65,6 @@ class Record:
     def names(self) -> set[str]:
         """Everything that it may be asked for by."""
         return {str(v) for v in (*self.data.values(), *self.under.values()) if isinstance(v, str)}
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One request, understood."""
-
-    service: str
-    operation: str
-    region: str
-    params: Mapping[str, Any]
 
 
 class ModelCloud:
@@ -158,12 +144,12 @@ class ModelCloud:
 
     def answer(self, call: Call) -> tuple[int, str, bytes]:
         """Status, content type and body."""
-        model = _model(call.service)
+        model = service_model(call.service)
         operation = model.operation_model(call.operation)
         failure = self._failures.get((call.service, call.operation))
         if failure and failure[2] != 0:
             failure[2] -= 1
-            return _error(model, failure[1], failure[0], failure[3])
+            return error(model, failure[1], failure[0], failure[3])
         nouns = _nouns(call.operation)
         known = [
             r
@@ -183,9 +169,9 @@ class ModelCloud:
             found = [r for r in known if needed <= r.names]
             if not found and needed and not call.operation.startswith("ListTags"):
                 code = _missing_code(call, operation)
-                return _error(model, _status(model, code), code, f"{nouns} does not exist")
-            answer = _shaped(output, found[0].data) if found else {}
-        return _encoded(model, call.operation, output, answer)
+                return error(model, status_of(model, code), code, f"{nouns} does not exist")
+            answer = shaped(output, found[0].data) if found else {}
+        return encoded(model, call.operation, output, answer)
 
     def _listing(
         self, call: Call, operation: Any, listed: str, known: list[Record]
@@ -204,7 +190,7 @@ class ModelCloud:
         ]
         item = output.members[listed].member
         if item.type_name == "structure":
-            items: list[Any] = [_item(item, r.data) for r in found]
+            items: list[Any] = [item_of(item, r.data) for r in found]
         else:
             items = [name for r in found for name in _identifiers(listed, r)]
         token = next((name for name in _TOKENS if name in output.members), "")
@@ -239,142 +225,7 @@ def load_records(name: str, region: str = "") -> list[Record]:
     return found
 
 
-# ------------------------------------------------------------------------------------ the request
-
-
-def understood(environ: WSGIEnvironment, body: bytes) -> Call | None:
-    """Which operation of which service a request asks for; None if no model here knows it."""
-    scope = re.search(
-        r"Credential=[^/]+/\d+/(?P<region>[^/]+)/(?P<name>[^/]+)/",
-        str(environ.get("HTTP_AUTHORIZATION", "")),
-    )
-    region = scope["region"] if scope else "us-east-1"
-    signing = scope["name"] if scope else ""
-    prefix, _, operation = str(environ.get("HTTP_X_AMZ_TARGET", "")).rpartition(".")
-    if operation:
-        service = _by_target().get(prefix)
-        return (service and Call(service, operation, region, json.loads(body or b"{}"))) or None
-    if signing in ("iam", "sts"):
-        form = {k: v[0] for k, v in parse_qs(body.decode()).items()}
-        return Call(signing, form.pop("Action", ""), region, form)
-    path, query = str(environ.get("PATH_INFO", "")), str(environ.get("QUERY_STRING", ""))
-    raw = str(environ.get("REQUEST_URI") or environ.get("RAW_URI") or path).partition("?")[0]
-    for service in _by_signing().get(signing, ()):
-        for method, pattern, name in _routes(service):
-            match = pattern.fullmatch(raw) if method == environ["REQUEST_METHOD"] else None
-            if match:
-                labels = {k: unquote(v) for k, v in match.groupdict().items()}
-                return Call(service, name, region, _params(service, name, labels, query, body))
-    return None
-
-
-def _params(
-    service: str, operation: str, labels: Mapping[str, str], query: str, body: bytes
-) -> dict[str, Any]:
-    shape = _model(service).operation_model(operation).input_shape
-    asked = parse_qs(query)
-    sent = json.loads(body) if body.strip().startswith(b"{") else {}
-    found: dict[str, Any] = {}
-    for member, inner in shape.members.items():
-        name = inner.serialization.get("name", member)
-        if member in labels or name in labels:
-            found[member] = labels.get(member, labels.get(name))
-        elif inner.serialization.get("location") == "querystring" and name in asked:
-            found[member] = asked[name] if inner.type_name == "list" else asked[name][0]
-        elif name in sent:
-            found[member] = sent[name]
-    return found
-
-
 # Every service that a record may be about. REST services are told apart by path and signing name.
-_SERVICES = (
-    "sts",
-    "iam",
-    "sagemaker",
-    "bedrock",
-    "bedrock-agent",
-    "bedrock-agentcore-control",
-    "bedrock-data-automation",
-    "comprehend",
-    "kendra",
-    "qbusiness",
-    "glue",
-    "translate",
-    "healthlake",
-    "forecast",
-    "frauddetector",
-    "lookoutequipment",
-    "lexv2-models",
-    "opensearchserverless",
-    "opensearch",
-    "s3vectors",
-    "batch",
-    "ecs",
-    "eks",
-    "ecr",
-    "lambda",
-    "inspector2",
-    "guardduty",
-    "macie2",
-    "securityhub",
-    "cloudtrail",
-    "logs",
-    "organizations",
-    "account",
-    "resourcegroupstaggingapi",
-    "efs",
-    "fsx",
-    "kms",
-    "secretsmanager",
-)
-
-
-@cache
-def _model(service: str) -> Any:
-    return _session().get_service_model(service)
-
-
-@cache
-def _session() -> Any:
-    return botocore.session.Session()
-
-
-@cache
-def _by_target() -> dict[str, str]:
-    return {
-        _model(service).metadata["targetPrefix"]: service
-        for service in _SERVICES
-        if "targetPrefix" in _model(service).metadata
-    }
-
-
-@cache
-def _by_signing() -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for service in _SERVICES:
-        if _model(service).metadata.get("protocol") == "rest-json":
-            found.setdefault(_model(service).signing_name, []).append(service)
-    return found
-
-
-@cache
-def _routes(service: str) -> list[tuple[str, re.Pattern[str], str]]:
-    found = []
-    for name in _model(service).operation_names:
-        http = _model(service).operation_model(name).http
-        path = http["requestUri"].partition("?")[0]
-        pattern = "".join(
-            f"(?P<{part[1:-1].rstrip('+')}>{'.+' if part.endswith('+}') else '[^/]+'})"
-            if part.startswith("{")
-            else re.escape(part)
-            for part in re.split(r"(\{[^}]+\})", path)
-        )
-        found.append((path.count("{"), http["method"], re.compile(pattern), name))
-    # The route with the fewest labels is the more exact one.
-    return [entry[1:] for entry in sorted(found, key=lambda e: (e[0], e[3]))]
-
-
-# ------------------------------------------------------------------------------------- the answer
 
 
 @cache
@@ -443,138 +294,12 @@ def _owned(output: Any) -> dict[str, Any]:
     return {tags: [{spelt["key"]: "owner", spelt["value"]: "platform"}]}
 
 
-def _item(shape: Any, data: Mapping[str, Any]) -> dict[str, Any]:
-    return _filled(shape, {k: v for k, v in data.items() if k in shape.members})
-
-
-def _shaped(output: Any, data: Mapping[str, Any]) -> dict[str, Any]:
-    """The answer around ``data``: its members at the top, or inside the one member that has them."""
-    inner = {
-        name: shape for name, shape in output.members.items() if shape.type_name == "structure"
-    }
-    best, fits = "", len(set(data) & set(output.members))
-    for name, shape in inner.items():
-        if len(set(data) & set(shape.members)) > fits:
-            best, fits = name, len(set(data) & set(shape.members))
-    if best:
-        return {best: _item(inner[best], data)}
-    return _item(output, data)
-
-
-def _filled(shape: Any, value: Mapping[str, Any], depth: int = 0) -> dict[str, Any]:
-    """``value`` with the members that the model requires, made up where they are missing."""
-    filled = dict(value)
-    for name in shape.required_members:
-        if name not in filled and depth < 4:
-            filled[name] = _made_up(shape.members[name], depth + 1)
-    for name, inner in list(filled.items()):
-        member = shape.members[name]
-        if member.type_name == "structure" and isinstance(inner, Mapping):
-            filled[name] = dict(inner) if _free(member) else _filled(member, inner, depth + 1)
-    return filled
-
-
-def _made_up(shape: Any, depth: int) -> Any:
-    kind = shape.type_name
-    if kind == "structure":
-        if shape.is_tagged_union and shape.members:
-            first = next(iter(shape.members))
-            return {first: _made_up(shape.members[first], depth + 1)}
-        return {} if _free(shape) else _filled(shape, {}, depth)
-    if kind == "string":
-        return shape.enum[0] if shape.enum else "x"
-    if kind == "timestamp":
-        return _TIME
-    simple: dict[str, Any] = {"list": [], "map": {}, "boolean": False, "blob": ""}
-    return simple.get(kind, 1)
-
-
-def _free(shape: Any) -> bool:
-    """A member that takes any JSON."""
-    return bool(getattr(shape, "is_document_type", False))
-
-
-def _encoded(model: Any, operation: str, output: Any, answer: Any) -> tuple[int, str, bytes]:
-    protocol = model.metadata.get("protocol")
-    if protocol == "query":
-        inner = "".join(_xml(output, answer))
-        text = (
-            f"<{operation}Response><{operation}Result>{inner}</{operation}Result>"
-            f"<ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></{operation}Response>"
-        )
-        return 200, "text/xml", text.encode()
-    payload = output.serialization.get("payload")
-    wire = _wire(output, answer)
-    if payload:
-        name = output.members[payload].serialization.get("name", payload)
-        wire = wire.get(name)
-        if isinstance(wire, str):
-            return 200, "application/json", wire.encode()
-    kind = "application/json" if protocol == "rest-json" else "application/x-amz-json-1.1"
-    return 200, kind, json.dumps(wire).encode()
-
-
-def _wire(shape: Any, value: Any) -> Any:
-    kind = shape.type_name
-    if kind == "structure" and not _free(shape):
-        return {
-            shape.members[name].serialization.get("name", name): _wire(shape.members[name], inner)
-            for name, inner in value.items()
-            if name in shape.members
-        }
-    if kind == "list":
-        return [_wire(shape.member, inner) for inner in value]
-    if kind == "map":
-        return {key: _wire(shape.value, inner) for key, inner in value.items()}
-    if kind == "timestamp":
-        return _moment(shape, value)
-    if kind == "blob" and isinstance(value, str):
-        return base64.b64encode(value.encode()).decode()
-    return value
-
-
-def _moment(shape: Any, value: Any) -> Any:
-    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
-    seconds = moment.timestamp() if isinstance(moment, datetime) else moment
-    if shape.serialization.get("timestampFormat") == "iso8601":
-        return datetime.fromtimestamp(seconds).astimezone().isoformat()
-    return seconds
-
-
-def _xml(shape: Any, value: Any) -> Iterator[str]:
-    if shape.type_name == "structure":
-        for name, inner in value.items():
-            yield f"<{name}>{''.join(_xml(shape.members[name], inner))}</{name}>"
-    elif shape.type_name == "list":
-        for item in value:
-            yield f"<member>{''.join(_xml(shape.member, item))}</member>"
-    elif shape.type_name == "timestamp":
-        # A number is made up, for a time that must be there.
-        moment = datetime.fromtimestamp(value).astimezone() if isinstance(value, int) else value
-        yield escape(str(moment))
-    else:
-        yield escape(str(value).lower() if isinstance(value, bool) else str(value))
-
-
 def _missing_code(call: Call, operation: Any) -> str:
     named = _MISSING_CODES.get((call.service, call.operation))
     if named:
         return named
     shapes = [shape.name for shape in operation.error_shapes]
     return next((s for s in shapes if "NotFound" in s), "ResourceNotFoundException")
-
-
-def _status(model: Any, code: str) -> int:
-    shape = next((s for s in model.error_shapes if s.name == code), None)
-    return int((shape.metadata.get("error") or {}).get("httpStatusCode") or 400) if shape else 400
-
-
-def _error(model: Any, status: int, code: str, message: str) -> tuple[int, str, bytes]:
-    if model.metadata.get("protocol") == "query":
-        text = f"<ErrorResponse><Error><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
-        return status, "text/xml", text.encode()
-    body = {"__type": code, "message": message, "Message": message, "code": code}
-    return status, "application/json", json.dumps(body).encode()
 
 
 # -------------------------------------------------------------------------------- fixtures checked
@@ -584,10 +309,10 @@ def _check(record: Record) -> None:
     """Raise ValueError if no operation of the noun knows what the record holds."""
     problems: dict[str, str] = {}
     rest = set(record.data)
-    for name in _model(record.service).operation_names:
+    for name in service_model(record.service).operation_names:
         if record.noun not in _nouns(name) or not name.startswith(_VERBS):
             continue
-        output = _model(record.service).operation_model(name).output_shape
+        output = service_model(record.service).operation_model(name).output_shape
         for shape in _holders(output):
             mine = {k: v for k, v in record.data.items() if k in shape.members}
             rest -= set(mine)

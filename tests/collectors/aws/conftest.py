@@ -19,7 +19,8 @@ from moto.server import ThreadedMotoServer
 
 from collectors.aws.guard import READS
 from collectors.aws.session import Clients
-from tests.cloud.model_server import ModelCloud, understood
+from tests.cloud.model_request import understood
+from tests.cloud.model_server import ModelCloud
 from tests.cloud.server import in_moto
 
 REGION = "us-east-1"
