@@ -267,7 +267,7 @@ async def test_accepted_rules_show_what_they_have_come_to_cover(tmp_path: Path) 
         accept_scope(
             triage(app),
             scope,
-            [row.id for row in app.store.covered(scope, app.scan.id)],
+            app.store.covered(scope, app.scan.id),
             reason=f"sample data {HOSTILE}",
             until=NOW.date() + timedelta(days=9),
             owner="ml",

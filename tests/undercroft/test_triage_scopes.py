@@ -44,7 +44,7 @@ def accepted(store: Store, ann: Triage, scan: ScanRow, scope: Scope, days: int =
     return accept_scope(
         ann,
         scope,
-        [row.id for row in store.covered(scope, scan.id)],
+        store.covered(scope, scan.id),
         reason=REASON,
         until=ann.today + timedelta(days=days),
         owner="lab",
@@ -154,7 +154,7 @@ def rated(store: Store, ann: Triage, scan: ScanRow, severity: Severity, prefix: 
     return rate_scope(
         ann,
         scope,
-        [row.id for row in store.covered(scope, scan.id)],
+        store.covered(scope, scan.id),
         severity=severity,
         reason="only the lab uses these",
         until=ann.today + timedelta(days=30),

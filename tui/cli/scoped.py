@@ -137,7 +137,7 @@ def _decide(
 
     with open_store(db) as store:
         scan = store.scan(scan_ref)
-        covers = [row.id for row in store.covered(scope, scan.id)]
+        covers = store.covered(scope, scan.id)
         triage = own_triage(store)
         if warn:
             warn_of_services(triage, store, covers, scan.id)

@@ -85,7 +85,7 @@ class Reach:
 
 def load_reach(store: Store, scan_id: int, scope: Scope) -> Reach:
     """Count what a scope covers in a scan; reads the store."""
-    covers = tuple(row.id for row in store.covered(scope, scan_id))
+    covers = tuple(store.covered(scope, scan_id))
     facts = store.facts_for(covers, scan_id)
     return Reach(
         covers,
@@ -99,7 +99,7 @@ def load_rule_context(store: Store, scan_id: int, scope: Scope) -> Context:
     """Who may answer for a rule, and what it finds now; reads the store."""
     return Context(
         owners=_owners(store, scan_id),
-        covers=tuple(row.id for row in store.covered(scope, scan_id)),
+        covers=tuple(store.covered(scope, scan_id)),
     )
 
 

@@ -13,7 +13,7 @@ from undercroft.store.fresh import ensure_fresh
 from undercroft.store.read_details import decision_view
 from undercroft.store.read_findings import COLUMNS, JOINS, finding_row
 from undercroft.store.scans import FINISHED
-from undercroft.store.scoped import covered
+from undercroft.store.scoped import OVER, covered
 from undercroft.store.sharing import known_disputes
 from undercroft.store.statuses import EVENT_COLUMNS, book_for, event_of, events_for, whole_book
 from undercroft.triage.book import Book
@@ -34,25 +34,29 @@ __all__ = [
     "unused",
 ]
 
-_OVER = "('fixed', 'gone', 'retired')"
 _PART = 500
 
 
-def covered_now(database: Database, scope: Scope, scan_id: int) -> list[FindingRow]:
-    """Findings of a scan that a scope covers and that still stand, worst first."""
+def covered_now(database: Database, scope: Scope, scan_id: int) -> list[str]:
+    """Ids of the findings of a scan that a scope covers and that still stand."""
     ensure_fresh(database, scan_id)
     with database.snapshot() as connection:
-        found: list[FindingRow] = []
-        ids = covered(connection, scope, scan_id)
+        return covered(connection, scope, scan_id, standing=True)
+
+
+def _rows(database: Database, scan_id: int, ids: Sequence[str]) -> tuple[FindingRow, ...]:
+    """Findings of a scan, worst first."""
+    found: list[FindingRow] = []
+    with database.snapshot() as connection:
         for start in range(0, len(ids), _PART):
             part = ids[start : start + _PART]
             rows = connection.execute(
                 f"SELECT {COLUMNS} FROM state t {JOINS} WHERE t.scan = ? AND f.fid IN "
-                f"({','.join('?' * len(part))}) AND t.status NOT IN {_OVER}",
+                f"({','.join('?' * len(part))})",
                 (scan_id, *part),
             )
             found += [finding_row(row) for row in rows.fetchall()]
-    return sorted(found, key=lambda row: (-row.score, row.id))
+    return tuple(sorted(found, key=lambda row: (-row.score, row.id)))
 
 
 def scopes(database: Database, scan_id: int) -> list[ScopeRow]:
@@ -61,6 +65,7 @@ def scopes(database: Database, scan_id: int) -> list[ScopeRow]:
     for event, scope, state, known in _scoped(database):
         here = covered_now(database, scope, scan_id) if state == "active" else []
         rating = event.type == "override_severity"
+        newly = [] if rating else [fid for fid in here if fid not in known]
         found.append(
             ScopeRow(
                 event=event.id,
@@ -75,7 +80,7 @@ def scopes(database: Database, scan_id: int) -> list[ScopeRow]:
                 actor=event.actor,
                 at=event.at,
                 covers=len(here),
-                newly=() if rating else tuple(row for row in here if row.id not in known),
+                newly=_rows(database, scan_id, newly),
                 severity=severity_of(event) if rating else None,
             )
         )
@@ -154,21 +159,10 @@ def conflicts(database: Database) -> list[tuple[str, tuple[EventRow, ...]]]:
 
 def newly_covered(database: Database, scan_id: int) -> int:
     """How many findings acceptances of rules have come to cover and nobody has marked as seen."""
-    ensure_fresh(database, scan_id)
     newly = 0
     for event, scope, state, known in _scoped(database):
-        if event.type != "scope_accept" or state != "active":
-            continue
-        with database.snapshot() as connection:
-            here = [fid for fid in covered(connection, scope, scan_id) if fid not in known]
-            for start in range(0, len(here), _PART):
-                part = here[start : start + _PART]
-                newly += connection.execute(
-                    "SELECT count(*) FROM finding f JOIN state t ON t.finding = f.id "
-                    f"AND t.scan = ? WHERE f.fid IN ({','.join('?' * len(part))}) "
-                    f"AND t.status NOT IN {_OVER}",
-                    (scan_id, *part),
-                ).fetchone()[0]
+        if event.type == "scope_accept" and state == "active":
+            newly += len(set(covered_now(database, scope, scan_id)) - known)
     return newly
 
 
@@ -182,7 +176,7 @@ def unused(database: Database, scan_id: int) -> list[EventRow]:
             for row in connection.execute(
                 "SELECT f.fid FROM event e JOIN finding f ON f.fid = e.finding "
                 "JOIN state t ON t.finding = f.id AND t.scan = ? "
-                f"WHERE t.status NOT IN {_OVER}",
+                f"WHERE t.status NOT IN {OVER}",
                 (scan_id,),
             )
         }

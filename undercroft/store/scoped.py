@@ -11,7 +11,10 @@ from undercroft.store.renames import renames
 from undercroft.triage.book import Book
 from undercroft.triage.scopes import Place, Scope
 
-__all__ = ["covered", "place", "place_of"]
+__all__ = ["OVER", "covered", "place", "place_of"]
+
+OVER = "('fixed', 'gone', 'retired')"
+"""Statuses of what calls for nothing any more."""
 
 _TAGS_NOW = (
     "(SELECT c.tags FROM state t JOIN content c ON c.body = t.body "
@@ -19,8 +22,17 @@ _TAGS_NOW = (
 )
 
 
-def covered(connection: sqlite3.Connection, scope: Scope, scan_id: int | None = None) -> list[str]:
-    """Ids of the findings that a scope covers: of one scan, or of all; in the order of their ids."""
+def covered(
+    connection: sqlite3.Connection,
+    scope: Scope,
+    scan_id: int | None = None,
+    *,
+    standing: bool = False,
+) -> list[str]:
+    """Ids of the findings that a scope covers: of one scan, or of all; in the order of their ids.
+
+    ``standing``: of one scan, those that are neither fixed nor gone nor retired.
+    """
     where, params = ["u.name = ?"], [renames(connection).get(scope.rule, scope.rule)]
     if scope.cve is not None:
         where.append("f.cve = ?")
@@ -31,6 +43,8 @@ def covered(connection: sqlite3.Connection, scope: Scope, scan_id: int | None = 
     if scope.prefix:
         where.append("substr(r.key, 1, ?) = ?")
         params += [len(scope.prefix), scope.prefix]  # type: ignore[list-item]  # bound, not text
+    if standing and scan_id is not None:
+        where.append(f"t.status NOT IN {OVER}")
     tags = _TAGS_NOW if scope.tags else "'{}'"
     if scan_id is None:
         source = "finding f JOIN rule u ON u.id = f.rule"

@@ -476,8 +476,8 @@ class Store:
         """
         return decisions.merge(self._db, events)
 
-    def covered(self, scope: Scope, scan_id: int) -> list[FindingRow]:
-        """What a rule scope covers in a scan and still stands, worst first."""
+    def covered(self, scope: Scope, scan_id: int) -> list[str]:
+        """Ids of the findings that a rule scope covers in a scan and that still stand."""
         return read_scopes.covered_now(self._db, scope, scan_id)
 
     def scopes(self, scan_id: int) -> list[ScopeRow]:
