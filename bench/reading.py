@@ -64,7 +64,7 @@ _PAGES = (
         "first page, sorted by severity",
         Query(sort="severity"),
         # The best of each severity, from its index.
-        "t.id IN ("
+        "t.scan = ?1 AND w.id IN ("
         + " UNION ALL ".join(
             "SELECT id FROM (SELECT id FROM state WHERE scan = ?1 "
             f"AND severity = {rank} ORDER BY score DESC, tie LIMIT {_PAGE})"
@@ -72,6 +72,7 @@ _PAGES = (
         )
         + ")",
         "t.severity DESC, t.score DESC, t.tie",
+        "state_row w CROSS JOIN state t ON t.id = w.id",
     ),
     _Page(
         "first page, sorted by resource",

@@ -249,17 +249,43 @@ def test_lists_are_read_by_index(store: Store, clock: Clock) -> None:
         assert steps == [f"SEARCH t USING INDEX {index}"], query
 
 
+def test_rows_are_read_by_id_or_by_resource(store: Store, clock: Clock) -> None:
+    scan = save(store, estate(), clock)
+    key = store.findings(scan.id, Query(), 0, 1)[0].resource_key
+    for read, begin, index in (
+        (lambda: store.findings(scan.id, Query(), 0, 10), "SELECT t.id, ", "INTEGER PRIMARY KEY"),
+        (
+            lambda: list(store.iter_records(scan.id, Query(), ages=False)),
+            "SELECT t.id, ",
+            "INTEGER PRIMARY KEY",
+        ),
+        (
+            lambda: store.resource(scan.id, key),
+            "SELECT f.fid, ",
+            "INDEX state_resource (line=? AND resource=?)",
+        ),
+    ):
+        plan = plan_of(store, begin, read)
+        (step,) = (step for step in plan if " t " in step and "snapshot" not in step)
+        assert step.startswith(f"SEARCH t USING {index}"), begin
+
+
 def how_read(store: Store, scan: int, query: Query) -> list[str]:
     """The plan of the statement that chose the rows of a page."""
+    return plan_of(store, "SELECT t.id FROM state t", lambda: store.findings(scan, query, 0, 10))
+
+
+def plan_of(store: Store, begin: str, read: Callable[[], object]) -> list[str]:
+    """The plan of the last statement with that beginning."""
     used: list[str] = []
     connection = store._db.connection()
 
     def note(statement: str) -> None:
-        if statement.startswith("SELECT t.id FROM state t"):
+        if statement.startswith(begin):
             used.append(statement)
 
     connection.set_trace_callback(note)
-    store.findings(scan, query, 0, 10)
+    read()
     connection.set_trace_callback(None)
     plan = connection.execute(f"EXPLAIN QUERY PLAN {used[-1]}").fetchall()
     return [step[3].replace("COVERING ", "") for step in plan]

@@ -23,7 +23,17 @@ from undercroft.store.lookup import Lookup
 from undercroft.store.positions import NEAR
 from undercroft.views import Query
 
-__all__ = ["JOINS", "SORTS", "Condition", "counted", "first", "kept_counts", "page", "where"]
+__all__ = [
+    "BY_ID",
+    "JOINS",
+    "SORTS",
+    "Condition",
+    "counted",
+    "first",
+    "kept_counts",
+    "page",
+    "where",
+]
 
 _JOIN = {
     "f": "JOIN finding f ON f.id = t.finding",
@@ -33,6 +43,10 @@ _JOIN = {
     "r": "JOIN resource r ON r.id = t.resource",
 }
 JOINS = " ".join(_JOIN.values())
+BY_ID = "state_row w CROSS JOIN state t ON t.id = w.id"
+"""``state t`` from rows ``w`` that are known by id. Of the view alone SQLite would read all there is
+of a scan and look at the ids.
+"""
 _ORDER = "t.score DESC, t.tie"
 SORTS = {
     "id": "f.fid",

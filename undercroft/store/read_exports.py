@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 
 from undercroft.store.ageing import BROKEN, ageings
-from undercroft.store.choosing import JOINS, first
+from undercroft.store.choosing import BY_ID, JOINS, first
 from undercroft.store.connection import Database
 from undercroft.store.encode import REF_COLUMNS, ref_of
 from undercroft.store.fresh import ensure_fresh
@@ -89,7 +89,7 @@ def _batch(
             f"SELECT t.id, {COLUMNS}, f.at, o.evidence, t.reason, t.decision, t.resource, "
             "(SELECT coalesce(v.due, '') FROM vulnerability v WHERE v.cve = f.cve "
             f"AND v.kev IS NOT NULL), {BROKEN if ages else 0} "
-            f"FROM state t {JOINS} WHERE t.scan = ? AND t.id IN ({','.join('?' * len(ids))})",
+            f"FROM {BY_ID} {JOINS} WHERE t.scan = ? AND w.id IN ({','.join('?' * len(ids))})",
             (scan_id, *ids),
         )
     }

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from undercroft.model import LAYERS, Severity
-from undercroft.store.choosing import JOINS, counted, first, page
+from undercroft.store.choosing import BY_ID, JOINS, counted, first, page
 from undercroft.store.connection import Database
 from undercroft.store.fresh import ensure_fresh
 from undercroft.views import FindingRow, Query
@@ -54,8 +54,8 @@ def _rows(database: Database, scan_id: int, ids: Sequence[int]) -> Iterator[Find
         rows = {
             row[0]: finding_row(row[1:])
             for row in database.connection().execute(
-                f"SELECT t.id, {COLUMNS} FROM state t {JOINS} "
-                f"WHERE t.scan = ? AND t.id IN ({','.join('?' * len(part))})",
+                f"SELECT t.id, {COLUMNS} FROM {BY_ID} {JOINS} "
+                f"WHERE t.scan = ? AND w.id IN ({','.join('?' * len(part))})",
                 (scan_id, *part),
             )
         }
