@@ -43,7 +43,7 @@ _FINDINGS = 30_000
 """Per step: somebody who accepts a finding meanwhile waits for a third of a second at most, and no
 page of an index is written much more often than it has to be."""
 _RESOURCES = 5_000
-_SHARED = 4
+_SHARED = 8
 """Times as many where most rows go on."""
 
 _TABLES = (
@@ -67,7 +67,10 @@ _TABLES = (
     "told_resource (resource INTEGER PRIMARY KEY)",
 )
 
-_EXPOSURE = "CASE WHEN instr(o.traits, '\"egress\"') THEN 'open' ELSE e.exposure END"
+_EXPOSURE = (
+    "CASE WHEN instr(o.traits, '\"egress\"') OR instr(o.traits, '\"exposed\"') THEN 'open' "
+    "ELSE e.exposure END"
+)
 """A way out is open itself, but lets nobody in to what else is wrong with its resource."""
 _RATED = (
     f"o.severity, o.threat, f.cve IS NOT NULL, o.cvss, o.vector, o.weight, {_EXPOSURE}, "
@@ -81,9 +84,10 @@ _INSERT = (
     f"f.tie, o.severity, 'open', '', 0, hazard_of({_RATED}), score_of({_RATED}) AS score, NULL, "
     "nullif(b.owner, ''), NULL, NULL, NULL, NULL, 0, NULL "
     "FROM temp.plain_resource e JOIN snapshot s ON s.scan = :scan AND s.resource = e.resource "
-    "JOIN body b ON b.id = s.body CROSS JOIN observation o ON o.judgement = s.judgement "
-    "JOIN finding f ON f.id = o.finding "
+    "JOIN body b ON b.id = s.body CROSS JOIN observation o ON o.judgement = s.{answer} "
+    "JOIN finding f ON f.id = o.finding WHERE s.carried = 0 AND "
 )
+"""``{answer}`` and the rest of the condition are put in when a scan is written."""
 _IN_ORDER = " ORDER BY f.rule, score DESC, f.tie"
 """As the indexes have them: written so, a step of 10,000 rows costs 0.6 of what it costs unordered."""
 _FIRST = "f.first_scan = s.scan"
@@ -104,6 +108,12 @@ _ONCE = (
     "(s.combined IS NULL OR NOT EXISTS (SELECT 1 FROM observation c "
     "WHERE c.judgement = s.combined AND c.finding = o.finding))"
 )
+_OWN = f"e.same = 0 AND {_ONCE}"
+_COMBINED = (
+    "e.same < 2 AND NOT EXISTS (SELECT 1 FROM temp.kept_finding k "
+    "WHERE k.resource = e.resource AND k.finding = f.id)"
+)
+"""Combinations may be others although nothing else is."""
 _SAME = (
     # 2: every answer about it is the one that the scan before had; 1: all but combinations are.
     # What was carried over has no answer. The second one: whether it was read at a later instant;
@@ -119,7 +129,7 @@ _SAME = (
 )
 _EXPOSE = (
     # Exposed itself, or by what else is wrong with the same resource.
-    "UPDATE temp.plain_resource SET exposure = 'open' WHERE same = 0 AND EXISTS (SELECT 1 "
+    "UPDATE temp.plain_resource SET exposure = 'open' WHERE same < 2 AND EXISTS (SELECT 1 "
     "FROM snapshot s JOIN observation o ON o.judgement = s.judgement WHERE s.scan = :scan "
     "AND s.resource = plain_resource.resource AND instr(o.traits, '\"exposed\"'))"
 )
@@ -166,6 +176,14 @@ _UNTOLD = f"EXISTS (SELECT 1 FROM finding f WHERE f.id = p.finding AND {_UNDECID
 _END = (
     f"UPDATE state_row SET till = :scan - 1 WHERE line = :line AND till = {FOREVER} "
     "AND since < :scan AND resource IN (SELECT resource FROM temp.plain_resource WHERE same = 0)"
+)
+_END_COMBINED = (
+    # What was put together anew of a resource of which all else goes on.
+    f"UPDATE state_row SET till = :scan - 1 WHERE line = :line AND till = {FOREVER} "
+    "AND since < :scan AND combined "
+    "AND resource IN (SELECT resource FROM temp.plain_resource WHERE same = 1) "
+    "AND EXISTS (SELECT 1 FROM state_row w WHERE w.finding = state_row.finding "
+    "AND w.line = :line AND w.since = :scan)"
 )
 _LEFT = (
     f"SELECT f.resource FROM {_COUNTED} f "
@@ -225,8 +243,9 @@ class Plain:
         )
         known = _FIRST if newest is None else f"({_FIRST} OR {_STILL})"
         order = _IN_ORDER if indexed else ""
-        made = ["e.same = 0", "s.carried = 0", known, _ONCE, *([_UNDECIDED] if decided else [])]
-        self._insert = f"{_INSERT} WHERE {' AND '.join(made)}{order}"
+        made = f"{known} AND {_UNDECIDED}{order}" if decided else f"{known}{order}"
+        self._insert_own = f"{_INSERT.format(answer='judgement')}{_OWN} AND {made}"
+        self._insert_combined = f"{_INSERT.format(answer='combined')}{_COMBINED} AND {made}"
         self._keep_findings = f"{_KEEP_FINDINGS} AND {_UNTOLD}" if decided else _KEEP_FINDINGS
         by = partial(rate, scan.model)
         connection.create_function("hazard_of", 9, lambda *of: by(*of)[0], deterministic=True)
@@ -273,7 +292,10 @@ class Plain:
                 connection.execute(_KEEP, bounds)
                 connection.execute(self._keep_findings, bounds)
                 connection.execute(_END, bounds)
-            connection.execute(self._insert, bounds)
+            connection.execute(self._insert_own, bounds)
+            connection.execute(self._insert_combined, bounds)
+            if self._shares:
+                connection.execute(_END_COMBINED, bounds)
         connection.execute(_MADE, bounds)
         left = _LEFT if self._indexed else _LEFT_UNINDEXED
         return [row[0] for row in connection.execute(left, bounds)]
@@ -283,7 +305,7 @@ class Plain:
         connection.execute("DELETE FROM temp.plain_resource")
         connection.execute(_SAME, bounds)
         connection.execute(_EXPOSE, bounds)
-        others = connection.execute("SELECT resource FROM temp.plain_resource WHERE same = 0")
+        others = connection.execute("SELECT resource FROM temp.plain_resource WHERE same < 2")
         worth = levels(
             connection, self._scan.id, self._scan.criticality_tag, [row[0] for row in others]
         )
