@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from undercroft.model import Coverage, CoverageStatus
-from undercroft.store import lines
 from undercroft.store.connection import Database, bump
 from undercroft.store.encode import clean, load
 from undercroft.store.errors import AmbiguousError, NotFoundError, StoreError
@@ -232,6 +231,8 @@ def _scan_row(found: tuple[Any, ...]) -> ScanRow:
 
 
 def _remove_rows(connection: sqlite3.Connection, scan_id: int) -> None:
+    from undercroft.store import lines
+
     lines.leave(connection, scan_id)
     for table in _PER_SCAN:
         connection.execute(f"DELETE FROM {table} WHERE scan = ?", (scan_id,))
