@@ -78,7 +78,7 @@ LINES = (
 )
 
 
-@pytest.mark.parametrize(("patience", "many"), [(1, 0), (1, 200), (10**9, 0)])
+@pytest.mark.parametrize(("patience", "many"), [(1, 0), (1, 200), (10**8, 0)])
 def test_every_way_shows_the_same_rows(
     store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch, patience: int, many: int
 ) -> None:
@@ -172,6 +172,39 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, int
     clock = Clock()
     with Store.open(tmp_path_factory.mktemp("asked") / "cache.db", clock=clock) as opened:
         yield opened, save(opened, estate(3), clock).id
+
+
+@settings(max_examples=40)
+@given(
+    st.sampled_from(
+        ("lib3", "CVE-2024-3", "in lib", "b on nb", "nb-root", "pytorch_1", "deb/lib0", "role/")
+    ).flatmap(
+        lambda text: st.tuples(
+            st.integers(0, len(text) - 1), st.integers(1, len(text)), st.booleans()
+        ).map(lambda cut: (text.upper() if cut[2] else text)[cut[0] :][: cut[1]])
+    ),
+    st.sampled_from([0, 3, 12, 2_000]),
+)
+def test_a_word_is_found_wherever_it_stands(asked: tuple[Store, int], word: str, many: int) -> None:
+    """However many wordings or names are read beforehand rather than asked of each row."""
+    opened, scan = asked
+    expected = [
+        row
+        for row in opened.findings(scan, Query())
+        if any(
+            word.casefold() in (text or "").casefold()
+            for text in (
+                *(row.title, row.cve, row.package, row.rule),
+                *(row.resource_name, row.resource_key),
+            )
+        )
+    ]
+    query = Query(f'"{word}"')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lookup, "_MANY", many)
+        assert opened.findings(scan, query) == expected
+        assert opened.findings(scan, query, 0, 7) == expected[:7]
+        assert opened.count_findings(scan, query) == len(expected)
 
 
 @settings(max_examples=80)

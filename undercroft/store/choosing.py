@@ -95,11 +95,14 @@ without looking at all of it.
 
 _PATIENCE = 400_000
 """Steps of SQLite's machine (some 20 ms) before a walk is given up."""
+_LONGER = 5
+"""Times as many for what is frequent, where the other way reads all there is."""
 _GATHERED = 5_000
 """Rows that are collected and sorted without trying to walk first."""
 _BY_NAME = ("(finding=?", "state_until", "state_owner", "state_unconfirmed")
 """How a plan tells that it collects few rows."""
 _BY_RESOURCE = "line=? AND resource=?"
+_READS_ALL = "(line=?)"
 _TALLIED = ("severity", "status", "layer", "combination", "service", "rule")
 """Keys that can be asked of the counts per resource as well as of findings."""
 
@@ -111,6 +114,8 @@ class Condition(NamedTuple):
     params: list[Any]
     resources: list[int]
     """Resources that it names one by one."""
+    is_frequent: bool
+    """Whether something in it holds for so many findings that each row is asked."""
 
     @property
     def is_near(self) -> bool:
@@ -145,7 +150,7 @@ def _where(database: Database, lookup: Lookup, query: Query, columns: Any) -> Co
     if query.layer is not None:
         parts.append("t.layer = ?")
         params.append(LAYER_NUMBER[query.layer])
-    return Condition(" AND ".join(parts), params, lookup.resources)
+    return Condition(" AND ".join(parts), params, lookup.resources, lookup.is_frequent)
 
 
 def page(database: Database, scan: int, query: Query, start: int, rows: int) -> Sequence[int]:
@@ -174,7 +179,10 @@ def first(database: Database, scan: int, query: Query, most: int, skip: int = 0)
     statement = _statement(query, walked, order)
     if walked.is_all or (0 <= most <= NEAR and _walks(database, query, walked, statement)):
         found = _patiently(
-            database, statement, (*walked.params, most, skip), to_the_end=walked.is_all
+            database,
+            statement,
+            (*walked.params, most, skip),
+            patience=None if walked.is_all else _patience(database, query, walked),
         )
         if found is not None:
             return iter(found)
@@ -200,7 +208,7 @@ def _led(
         f"SELECT t.id FROM {_LED[query.sort]} WHERE {walked.text} "
         f"ORDER BY {_by(query)}, {_ORDER} LIMIT ? OFFSET ?"
     )
-    found = _patiently(database, statement, (*walked.params, most, skip), to_the_end=False)
+    found = _patiently(database, statement, (*walked.params, most, skip), patience=_PATIENCE)
     # What has no value, and is not in here, comes last.
     enough = found is not None and (len(found) == most or query.sort not in _MAY_BE_NULL)
     return found if enough else None
@@ -251,7 +259,7 @@ def _walks(database: Database, query: Query, asked: Condition, statement: str) -
 
 def _names_few(database: Database, query: Query, asked: Condition) -> bool:
     """Whether the query names so few rows that they are best collected."""
-    collected = _plan(database, _statement(query, asked, f"+{_order(query)}"), asked)
+    collected = _how_collected(database, query, asked)
     if any(name in collected for name in _BY_NAME):
         return True
     if _BY_RESOURCE not in collected:
@@ -266,6 +274,17 @@ def _names_few(database: Database, query: Query, asked: Condition) -> bool:
         .fetchone()
     )
     return bool(rows <= _GATHERED)
+
+
+def _patience(database: Database, query: Query, asked: Condition) -> int:
+    """Steps after which a walk is given up."""
+    reads_all = _READS_ALL in _how_collected(database, query, asked)
+    return _PATIENCE * _LONGER if asked.is_frequent and reads_all else _PATIENCE
+
+
+def _how_collected(database: Database, query: Query, asked: Condition) -> str:
+    """The plan for all that match, whatever the order."""
+    return _plan(database, _statement(query, asked, f"+{_order(query)}"), asked)
 
 
 def _plan(database: Database, statement: str, asked: Condition) -> str:
@@ -284,20 +303,20 @@ def _plan(database: Database, statement: str, asked: Condition) -> str:
 
 
 def _patiently(
-    database: Database, statement: str, params: tuple[Any, ...], *, to_the_end: bool
+    database: Database, statement: str, params: tuple[Any, ...], *, patience: int | None
 ) -> list[int] | None:
-    """The rows, or None if that takes too long."""
+    """The rows, or None if that takes more steps than this."""
     connection = database.connection()
-    if not to_the_end:
-        connection.set_progress_handler(lambda: 1, _PATIENCE)
+    if patience is not None:
+        connection.set_progress_handler(lambda: 1, patience)
     try:
         return [row[0] for row in connection.execute(statement, params)]
     except sqlite3.OperationalError as error:
-        if to_the_end or error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+        if patience is None or error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
             raise
         return None
     finally:
-        if not to_the_end:
+        if patience is not None:
             database.look_up_now_and_then()
 
 

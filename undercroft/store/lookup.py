@@ -9,6 +9,7 @@ walk the whole list in its order and ask of each row.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from undercroft.filter import Bindable, FilterError, Placed
 from undercroft.store.connection import Database
@@ -34,6 +35,8 @@ class Lookup:
         self.near = near
         self.resources: list[int] = []
         """Resources that the condition names one by one."""
+        self.is_frequent = False
+        """Something in the condition holds for so many findings that each row is asked."""
         self._database = database
         self._connection = database.connection()
         self._left = _MOST
@@ -50,6 +53,11 @@ class Lookup:
     def by(self, expr: str, select: str, end: str = "") -> Callable[[str, list[Bindable]], Placed]:
         """How a column is placed whose condition chooses what ``select`` gives."""
         return lambda sql, params: self.among(expr, f"{select}{sql}{end}", params)
+
+    def rows(self, select: str, params: Sequence[Bindable]) -> list[tuple[Any, ...]] | None:
+        """What a query gives, unless that is many rows."""
+        rows = self._connection.execute(f"{select} LIMIT ?", (*params, _MANY + 1)).fetchall()
+        return rows if len(rows) <= _MANY else None
 
     def number(self, select: str, params: Sequence[Bindable], most: int) -> int:
         """How many rows a query gives, counted no further than ``most``."""
@@ -86,6 +94,7 @@ class Lookup:
         found = self._few(select, params)
         if found is None:
             if self.near:
+                self.is_frequent = True
                 return f"EXISTS ({select} AND b.id = t.body)", params
             return f"t.body IN ({select})", params
         place, bound = _one_of("t.body", found)

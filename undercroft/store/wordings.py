@@ -7,9 +7,10 @@ A word is looked for in here. Findings are then found by rule, CVE and package, 
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from undercroft.filter import Bindable, Placed
@@ -26,10 +27,15 @@ _NAMED = (
     "EXISTS (SELECT 1 FROM finding f WHERE f.id = t.finding "
     f"AND (f.cve {_LIKE} OR f.package {_LIKE}))"
 )
-_BY_NAME = tuple(
-    f"SELECT f.id FROM finding f WHERE f.{name} COLLATE NOCASE IN "
-    f"(SELECT DISTINCT w.{name} FROM wording w WHERE w.{name} {_LIKE})"
-    for name in ("package", "cve")
+_ANY = f"w.title {_LIKE} OR w.cve {_LIKE} OR w.package {_LIKE}"
+_HITS = (
+    f"SELECT w.cve, w.package, w.rule, w.cve {_LIKE}, w.package {_LIKE} FROM wording w WHERE {_ANY}"
+)
+_LISTED = "SELECT value FROM json_each(?)"
+_BY_PAIR = (
+    "SELECT f.id FROM json_each(?) j CROSS JOIN finding f "
+    "ON f.cve = json_extract(j.value, '$[0]') COLLATE NOCASE "
+    "AND coalesce(f.package, '') = json_extract(j.value, '$[1]')"
 )
 _BY_TITLE = (
     "SELECT f.id FROM wording w CROSS JOIN finding f ON f.cve = w.cve COLLATE NOCASE "
@@ -40,27 +46,40 @@ _BY_TITLE = (
 _OF_ALL = f"t.observation IN (SELECT o.id FROM observation o WHERE o.title {_LIKE})"
 _FREQUENT = 20_000
 """Findings from which on all titles are looked through."""
-_RULES = (
-    f"SELECT DISTINCT w.rule FROM wording w WHERE w.title {_LIKE} OR w.cve {_LIKE} "
-    f"OR w.package {_LIKE}"
-)
 _OTHERS = "SELECT w.rule FROM wording w WHERE w.cve = '' GROUP BY w.rule HAVING"
 _WHOLE_RULES = f"{_OTHERS} min(w.title {_LIKE})"
 _PARTS_OF_RULES = f"{_OTHERS} max(w.title {_LIKE}) > min(w.title {_LIKE})"
+
+
+class _Asked(NamedTuple):
+    """Queries, each with its parameters, for what the wordings that a pattern is like lead to."""
+
+    names: Sequence[tuple[str, list[Bindable]]]
+    """Findings with such a package or CVE."""
+    titles: tuple[str, list[Bindable]]
+    """Findings with a CVE that only some title of theirs is like."""
+    rules: tuple[str, list[Bindable]]
+    """Rules with any of these findings."""
 
 
 def called(lookup: Lookup, pattern: Bindable) -> list[Placed]:
     """Conditions on ``state t``, any of which holds for findings whose title, CVE or package is like
     ``pattern``.
     """
-    three = [pattern] * 3
-    found = [lookup.among("t.finding", select, [pattern]) for select in _BY_NAME]
-    place, bound = lookup.among("t.finding", _BY_TITLE, three)
-    if lookup.near and any("SELECT f.id" in part for part in (place, *(one for one, _ in found))):
-        # Many: asked of one row after the other, in the order of the only rule, if it is one.
-        rules, numbers = lookup.among("t.rule", _RULES, three)
-        return [(f"({rules} AND ({_TITLE} OR {_NAMED}))", [*numbers, *three])]
-    if bound is three and lookup.number(_BY_TITLE, three, _FREQUENT) == _FREQUENT:
+    hits = lookup.rows(_HITS, [pattern] * 5)
+    asked = _asked_again(pattern) if hits is None else _asked(hits)
+    many = hits is None
+    found: list[Placed] = []
+    if not (lookup.near and many):
+        found += [lookup.among("t.finding", *one) for one in asked.names]
+        place, bound = lookup.among("t.finding", *asked.titles)
+        many = any("SELECT f.id" in part for part in (place, *(one for one, _ in found)))
+    if lookup.near and many:
+        lookup.is_frequent = True
+        # Asked of one row after the other, in the order of the only rule, if it is one.
+        rules, numbers = lookup.among("t.rule", *asked.rules)
+        return [(f"({rules} AND ({_TITLE} OR {_NAMED}))", [*numbers, *[pattern] * 3])]
+    if bound is asked.titles[1] and lookup.number(*asked.titles, _FREQUENT) == _FREQUENT:
         return [*found, (_OF_ALL, [pattern])]
     if place != "0":
         # The same finding may have been called otherwise in another scan.
@@ -70,6 +89,46 @@ def called(lookup: Lookup, pattern: Bindable) -> list[Placed]:
     if place != "0":
         found.append((f"({place} AND {_TITLE})", [*bound, pattern]))
     return found
+
+
+def _asked(hits: Sequence[tuple[Any, ...]]) -> _Asked:
+    """By what the wordings name: they have been read."""
+    rules, packages, cves, pairs = set(), set(), set(), set()
+    for cve, package, rule, by_cve, by_package in hits:
+        rules.add(rule)
+        if by_cve:
+            cves.add(cve)
+        if by_package:
+            packages.add(package)
+        if cve and not by_cve and not by_package:
+            pairs.add((cve, package))
+    return _Asked(
+        [
+            (_by_name("package", _LISTED), [json.dumps(sorted(packages))]),
+            (_by_name("cve", _LISTED), [json.dumps(sorted(cves))]),
+        ],
+        (_BY_PAIR, [json.dumps(sorted(pairs))]),
+        (_LISTED, [json.dumps(sorted(rules))]),
+    )
+
+
+def _asked_again(pattern: Bindable) -> _Asked:
+    """By the pattern: they are too many to be read."""
+    return _Asked(
+        [
+            (
+                _by_name(name, f"SELECT DISTINCT w.{name} FROM wording w WHERE w.{name} {_LIKE}"),
+                [pattern],
+            )
+            for name in ("package", "cve")
+        ],
+        (_BY_TITLE, [pattern] * 3),
+        (f"SELECT DISTINCT w.rule FROM wording w WHERE {_ANY}", [pattern] * 3),
+    )
+
+
+def _by_name(column: str, names: str) -> str:
+    return f"SELECT f.id FROM finding f WHERE f.{column} COLLATE NOCASE IN ({names})"
 
 
 def write(connection: sqlite3.Connection, wordings: Sequence[Wording]) -> None:
