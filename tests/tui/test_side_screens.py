@@ -293,11 +293,12 @@ async def test_an_empty_history_says_what_will_stand_there(tmp_path: Path) -> No
 
 async def test_rules_with_hits_come_first_and_show_everything(tmp_path: Path) -> None:
     app = estate_app(tmp_path, screen="rules")
-    async with app.run_test(size=(120, 40)) as pilot:
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
         await settle(pilot)
         assert isinstance(app.screen, RulesScreen)
         text = screen_text(app)
         assert "3 rules, 1 with findings" in text
+        assert "sort" not in text.splitlines()[-1]
         assert 'config.RootAccess == "Enabled"' in text
         assert "$ aws sagemaker update-notebook-instance" in text
         await pilot.press("slash", *"odd", "enter")
@@ -306,6 +307,9 @@ async def test_rules_with_hits_come_first_and_show_everything(tmp_path: Path) ->
         await pilot.press("escape", "slash", *"nothing")
         await settle(pilot)
         assert "No rule contains “nothing”." in screen_text(app)
+        await pilot.press("escape", "S")
+        await settle(pilot)
+        assert "This list has one order." in screen_text(app)
 
 
 async def test_enter_on_a_rule_shows_its_findings(tmp_path: Path) -> None:

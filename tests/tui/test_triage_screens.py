@@ -245,6 +245,7 @@ async def test_no_accepted_rule_says_what_would_be_here_and_which_key_does_it(
         assert "services › accepted rules " in text
         assert "0 accepted rules" in text
         assert "end it" not in text.splitlines()[-1], "there is nothing to end"
+        assert "s sort" not in text.splitlines()[-1], "this list has one order"
         assert "F goes to the findings, B accepts one" in text
 
 

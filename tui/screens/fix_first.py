@@ -59,9 +59,7 @@ class FixFirstScreen(ActingScreen):
 
     NAME = "fix first"
     AUTO_FOCUS = "#list"
-    QUIET: ClassVar[frozenset[str]] = frozenset(
-        {"finding.copy", "finding.console", "table.sort", "table.reverse"}
-    )
+    QUIET: ClassVar[frozenset[str]] = frozenset({"finding.copy", "finding.console"})
     WORDS: ClassVar[Mapping[str, str]] = {
         "table.mark": "Plan",
         "finding.fixed": "Claim",

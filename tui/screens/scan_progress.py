@@ -51,7 +51,7 @@ class ScanProgressScreen(BaseScreen):
     """Leaving it leaves the scan running."""
 
     NAME = "scan"
-    QUIET: ClassVar[frozenset[str]] = frozenset({"table.open", "table.sort"})
+    QUIET: ClassVar[frozenset[str]] = frozenset({"table.open"})
     AUTO_FOCUS = "#units"
     CSS = """
     ScanProgressScreen #scan-head { height: 4; padding: 1 1 0 1; }

@@ -205,8 +205,10 @@ class VirtualTable(TableLines[RowT], can_focus=True):
 
     @property
     def quiet(self) -> frozenset[str]:
-        """Binding ids that the footer need not show."""
-        return frozenset() if self.markable else frozenset({"table.mark"})
+        """Binding ids that the footer need not show: they do nothing here."""
+        ordered = any(column.sortable for column in self.declared)
+        idle = {"table.mark": self.markable, "table.sort": ordered, "table.reverse": ordered}
+        return frozenset(name for name, acts in idle.items() if not acts)
 
     def row_at(self, index: int) -> RowT | None:
         """The row at a position, if it is here."""
@@ -392,6 +394,7 @@ class VirtualTable(TableLines[RowT], can_focus=True):
         """Sort by the next column."""
         sortable = [column for column in self.visible_columns if column.sortable]
         if not sortable:
+            self.post_message(self.Refused(self, "This list has one order."))
             return
         keys = [column.key for column in sortable]
         after = keys.index(self.sort_key) + 1 if self.sort_key in keys else 0
@@ -400,6 +403,9 @@ class VirtualTable(TableLines[RowT], can_focus=True):
 
     def action_reverse(self) -> None:
         """Turn the order round."""
+        if "table.reverse" in self.quiet:
+            self.post_message(self.Refused(self, "This list has one order."))
+            return
         self._sort(self.sort_key, not self.sort_descending)
 
     def _sort(self, key: str, descending: bool) -> None:
