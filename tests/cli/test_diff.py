@@ -196,6 +196,9 @@ def test_a_rule_is_accepted_within_a_boundary(fresh_undercroft: Command, db: Pat
     # What finds nothing can be switched off as a whole, if there is such a rule.
     run("accept", "--rule", "aws-s3-public-read", *why)
     run("accept", "--rule", "aws-s3-publik-read", *why, status=2)
+    rules = {row[0]: row[-1] for row in run("rules", "list").rows}
+    assert rules.pop("aws-s3-public-read").startswith("off until ")
+    assert not any(rules.values()), "what was ended holds no longer"
     run("accept", "--rule", "aws-s3-public-read", "--tag", "env=x", *why, status=2)
     run("accept", "--rule", "nb-root", "--tag", "novalue", *why, "--yes", status=2)
     run("accept", "--prefix", "x", *why, status=2)

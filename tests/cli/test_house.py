@@ -5,13 +5,20 @@ from __future__ import annotations
 import re
 import sqlite3
 import stat
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Command
 from tests.end_to_end.kit import Shell
+from tests.undercroft.store_kit import Clock, save, tower_estate
+from undercroft.model import Severity
+from undercroft.store import Store
 from undercroft.store.schema import APPLICATION_ID
+from undercroft.triage.decide import Triage
+from undercroft.triage.scopes import Scope
+from undercroft.triage.scoping import Ahead, accept_scope, rate_scope
 
 RULE = """\
 - id: team-notebook-name
@@ -54,6 +61,41 @@ def test_rules_list(fresh_undercroft: Command) -> None:
     document = fresh_undercroft("rules", "list", "--format", "json").json
     assert document["schema"] == "undercroft/rules/1"
     assert [rule["id"] for rule in document["rules"]] == [row[0] for row in rows]
+
+
+def test_rules_say_what_was_decided_about_them(fresh_undercroft: Command, tmp_path: Path) -> None:
+    run, db = fresh_undercroft, tmp_path / "decided.db"
+    scope, why = Scope("aws-s3-public-read"), "only samples [red]\x1b[31m"
+    with Store.open(db, clock=Clock()) as store:
+        scan = save(store, tower_estate(), Clock())
+        ahead = Ahead(Severity.HIGH, scan.uid, scan.started_at)
+        triage = Triage(store, actor="ada <a@x>", clock=Clock())
+        until = triage.today + timedelta(days=9)
+        accept_scope(triage, scope, (), reason=why, until=until, owner="ml", ahead=ahead)
+        rate_scope(triage, scope, (), severity=Severity.INFO, reason=why, until=until, ahead=ahead)
+    now = ("--db", db, "--as-of", "2026-11-21")
+    (row,) = (row for row in run("rules", "list", *now).rows if row[0] == scope.rule)
+    (plain,) = (row for row in run("rules", "list").rows if row[0] == scope.rule)
+    says = plain[1]
+    assert (row[1], row[5]) == (
+        "info",
+        f"off until {until}; info instead of {says} until {until}",
+    )
+    assert row[2:5] == plain[2:], "without a cache there is no such column"
+    document = run("rules", "list", *now, "--format", "json").json
+    rules = {one["id"]: one for one in document["rules"]}
+    one = rules.pop(scope.rule)
+    assert (one["severity"], one["rated"]["severity"]) == (says, "info")
+    assert one["off"]["reason"] == one["rated"]["reason"] == why
+    assert (one["off"]["until"], one["off"]["owner"]) == (str(until), "ml")
+    assert not any(other["off"] or other["rated"] for other in rules.values())
+    text = run("rules", "show", scope.rule, *now).out
+    assert text.startswith("info  ")
+    assert f"off until {until} by ada <a@x>: only samples [red]" in text
+    assert "\x1b" not in text
+    later = run("rules", "list", "--db", db, "--as-of", str(until + timedelta(days=2))).rows
+    assert not any(row[5] for row in later)
+    run("rules", "list", "--db", tmp_path / "none.db", status=2)
 
 
 def test_rules_show(fresh_undercroft: Command) -> None:
