@@ -8,8 +8,8 @@ finding that is unknown, or a resource that could not be read, makes a combinati
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from rules.expression import Expression, bind, compile_expression
 from rules.paths import MISSING, is_unread, lookup
@@ -35,8 +35,7 @@ _MOST_COMPONENTS = 32
 """Resources that are listed for one ingredient of a combination; all of them count."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Component:
+class _Component(NamedTuple):
     """One thing that satisfies an ingredient, or may satisfy it."""
 
     key: str
@@ -50,6 +49,9 @@ class _Component:
     def order(self) -> tuple[bool, int, float, str, str]:
         """Certain first, then worst, then nearest; the rest makes it reproducible."""
         return (not self.certain, -self.rank, -self.attenuation, self.key, str(self.value))
+
+
+_ORDER = attrgetter("order")
 
 
 class Combiner:
@@ -76,7 +78,7 @@ class Combiner:
         estate = _Estate(graph, self._index(fails))
         found: list[Observation] = []
         for key in estate.services:
-            service = graph.resource(key)
+            service = estate.service(key)
             if service is None or service.presence is not Presence.READ:
                 continue
             combinations = self._combinations(service.type)
@@ -160,7 +162,21 @@ class _Estate:
         self.index = index
         self.services = list(graph.services())
         self._shared: dict[tuple[tuple[str, ...], str], dict[str, list[tuple[str, bool]]]] = {}
+        self._service: dict[str, Resource | None] = {}
+        self._onto: dict[str, tuple[tuple[str, Relation], ...]] = {}
         self._made: dict[Need, dict[str, list[tuple[str, str, bool]]]] = {}
+
+    def service(self, key: str) -> Resource | None:
+        """An AI service. All are looked at once, and once more for each kind of thing they share."""
+        if key not in self._service:
+            self._service[key] = self.graph.resource(key)
+        return self._service[key]
+
+    def onto(self, key: str) -> tuple[tuple[str, Relation], ...]:
+        """See ``GraphView.onto``; asked for what thousands of services stand on."""
+        if key not in self._onto:
+            self._onto[key] = tuple(self.graph.onto(key))
+        return self._onto[key]
 
     def sharers(self, need: Need, component: str) -> list[tuple[str, bool]]:
         """Services of the ingredient's kind that stand on ``component`` → whether for certain."""
@@ -190,7 +206,7 @@ class _Estate:
     def _others(self, types: tuple[str, ...], when: str) -> Iterator[tuple[str, bool]]:
         condition = compile_expression(when)
         for key in self.services:
-            service = self.graph.resource(key)
+            service = self.service(key)
             if service is None or not any_match(types, service.type):
                 continue
             verdict = _ask(condition, {"other": service})
@@ -220,7 +236,9 @@ class _View:
         ingredients: list[list[_Component]] = []
         doubts: list[_Component] = []
         for need in combination.needs:
-            components = sorted(self._components(need), key=lambda c: c.order)
+            components = list(self._components(need))
+            if len(components) > 1:
+                components.sort(key=_ORDER)
             first: dict[str, _Component] = {}
             for component in components:
                 first.setdefault(component.key, component)
@@ -301,7 +319,7 @@ class _View:
             found: dict[str, set[Relation]] = {self.service.key: set()}
             waiting = [self.service.key]
             while waiting:
-                for key, relation in self.estate.graph.onto(waiting.pop()):
+                for key, relation in self.estate.onto(waiting.pop()):
                     if key not in self.beneath or relation not in _ALONG[along]:
                         continue
                     if key not in found:
@@ -324,7 +342,7 @@ class _View:
         if certain or not component.certain:
             return component
         reason = f"cannot tell whether there is: {need.label or 'a link'}; see {what}"
-        return replace(component, certain=False, reason=reason)
+        return component._replace(certain=False, reason=reason)
 
     def _findings(self, need: Need) -> Iterator[_Component]:
         for token in need.any_of:
@@ -474,7 +492,7 @@ def _listed(slot: int, need: Need, found: Sequence[_Component]) -> Iterator[Evid
 
 def _noting(component: _Component, more: Mapping[str, Json]) -> _Component:
     value = component.value if isinstance(component.value, Mapping) else {}
-    return replace(component, value={**value, **more})
+    return component._replace(value={**value, **more})
 
 
 def _values(resource: Resource, paths: Iterable[str]) -> list[str]:

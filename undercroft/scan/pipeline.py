@@ -33,10 +33,10 @@ from undercroft.risk import DEFAULT, RiskModel
 from undercroft.scan.crew import Crew, Memory, Report, Unit
 from undercroft.scan.estate import Estate
 from undercroft.scan.journal import Journal, journal_path
-from undercroft.scan.parts import Parts
 from undercroft.scan.turns import take_turns
 from undercroft.scan.unit import failed
 from undercroft.store.answers import Holds
+from undercroft.store.parts import Parts
 from undercroft.store.recall import Again
 from undercroft.text import count
 from undercroft.triage.limits import CRITICALITY_TAG

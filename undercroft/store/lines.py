@@ -66,12 +66,12 @@ def _goes_on(connection: sqlite3.Connection, scan_id: int, before: int) -> bool:
     ).fetchone()
     if 2 * same < max(here, there):
         return False
-    ended, held = connection.execute(
-        "SELECT coalesce(sum(till < ?2), 0), coalesce(sum(till = ?2), 0) FROM state_row "
-        "WHERE line = ?1",
-        (*line, FOREVER),
+    rows, held = connection.execute(
+        "SELECT (SELECT count(*) FROM state_row WHERE line = ?), "
+        "(SELECT coalesce(sum(findings), 0) FROM standing WHERE scan = ?)",
+        (*line, before),
     ).fetchone()
-    return bool(ended <= held)
+    return bool(rows <= 2 * held)
 
 
 def leave(connection: sqlite3.Connection, scan_id: int) -> None:

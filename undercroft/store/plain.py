@@ -47,6 +47,8 @@ _SHARED = 8
 """Times as many where most rows go on."""
 
 _TABLES = (
+    # How many findings there ever were of each resource of this run.
+    "found_resource (resource INTEGER PRIMARY KEY, findings INTEGER NOT NULL)",
     # What the rows of a resource of this run have in common; ``same`` and ``later``: see ``_SAME``.
     (
         "plain_resource (resource INTEGER PRIMARY KEY, same INTEGER NOT NULL, "
@@ -133,9 +135,9 @@ _EXPOSE = (
     "FROM snapshot s JOIN observation o ON o.judgement = s.judgement WHERE s.scan = :scan "
     "AND s.resource = plain_resource.resource AND instr(o.traits, '\"exposed\"'))"
 )
-_COUNTED = (
-    "(SELECT resource, count(*) AS n FROM finding WHERE resource BETWEEN :low AND :high "
-    "GROUP BY resource)"
+_COUNT = (
+    "INSERT INTO temp.found_resource SELECT resource, count(*) FROM finding "
+    "WHERE resource BETWEEN :low AND :high GROUP BY resource"
 )
 _HELD = (
     f"(SELECT resource, count(*) AS n FROM state_row WHERE line = :line AND till = {FOREVER} "
@@ -144,14 +146,15 @@ _HELD = (
 _KEEP = (
     # Every finding that there ever was of it has a row that goes on, and none of these a story.
     "INSERT INTO temp.kept_resource SELECT e.resource FROM temp.plain_resource e "
-    f"JOIN {_HELD} t ON t.resource = e.resource JOIN {_COUNTED} f ON f.resource = e.resource "
-    "WHERE e.same = 2 AND t.n = f.n "
+    f"JOIN {_HELD} t ON t.resource = e.resource "
+    "JOIN temp.found_resource f ON f.resource = e.resource "
+    "WHERE e.same = 2 AND t.n = f.findings "
     "AND e.resource NOT IN (SELECT resource FROM temp.told_resource) "
     "AND NOT EXISTS (SELECT 1 FROM state_row WHERE line = :line AND resource = e.resource "
     f"AND {STORY} AND till = {FOREVER})"
 )
 _MADE = (
-    f"INSERT INTO temp.made_resource SELECT f.resource FROM {_COUNTED} f "
+    "INSERT INTO temp.made_resource SELECT f.resource FROM temp.found_resource f "
     "WHERE f.resource NOT IN (SELECT resource FROM temp.kept_resource)"
 )
 _KEEP_FINDINGS = (
@@ -186,13 +189,13 @@ _END_COMBINED = (
     "AND w.line = :line AND w.since = :scan)"
 )
 _LEFT = (
-    f"SELECT f.resource FROM {_COUNTED} f "
+    "SELECT f.resource FROM temp.found_resource f "
     "LEFT JOIN (SELECT resource, count(*) AS n FROM state_row WHERE line = :line "
     "AND since = :scan AND resource BETWEEN :low AND :high GROUP BY resource) t "
     "ON t.resource = f.resource LEFT JOIN (SELECT resource, count(*) AS n FROM temp.kept_finding "
     "WHERE resource BETWEEN :low AND :high GROUP BY resource) k ON k.resource = f.resource "
     "WHERE f.resource NOT IN (SELECT resource FROM temp.kept_resource) "
-    "AND coalesce(t.n, 0) + coalesce(k.n, 0) <> f.n"
+    "AND coalesce(t.n, 0) + coalesce(k.n, 0) <> f.findings"
 )
 _DONE = (
     "(EXISTS (SELECT 1 FROM state_row w WHERE w.finding = f.id AND w.line = :line "
@@ -286,6 +289,8 @@ class Plain:
         Runs inside the caller's transaction.
         """
         bounds = {**self._bounds, "low": low, "high": high}
+        connection.execute("DELETE FROM temp.found_resource")
+        connection.execute(_COUNT, bounds)
         if self._may:
             self._choose(connection, bounds)
             if self._shares:

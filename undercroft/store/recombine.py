@@ -5,9 +5,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
 
 from undercroft.graph import Graph
 from undercroft.model import Observation, Outcome, Presence, Resource
@@ -23,6 +22,7 @@ from undercroft.store.feeds import exploitable
 from undercroft.store.lazy import LazyResources
 from undercroft.store.lines import end
 from undercroft.store.models import model_of
+from undercroft.store.parts import Parts
 from undercroft.store.scans import FINISHED
 from undercroft.store.sightings import ROW_COLUMNS, rows
 from undercroft.store.told import told
@@ -138,16 +138,14 @@ class _Estate:
             return replace(found, presence=Presence.STUB)
         return found
 
-    def fails(self, judge: Judge, now: str) -> dict[str, list[Observation]]:
+    def fails(self, judge: Judge, now: str) -> Mapping[str, Sequence[Observation]]:
         """Resource key → what combinations look at."""
-        found: dict[str, list[Observation]] = {}
-        unknown = ((one.resource, [one]) for one in self._unknown(judge, now))
-        for key, said in chain(told(self._connection, self._scan, judge.asks_for), unknown):
-            marked = map(self._exploitable.mark, said)
-            asked = [one for one in marked if one.cve is None or one.traits]
-            if asked:
-                found[key] = [*judge.parts([*found.get(key, ()), *asked])]
-        return found
+        parts = Parts(judge, self._exploitable)
+        for key, said in told(self._connection, self._scan, judge.asks_for):
+            parts.add_told(key, said)
+        for one in self._unknown(judge, now):
+            parts.add_more(one.resource, [one])
+        return parts.found
 
     def _unknown(self, judge: Judge, now: str) -> Iterator[Observation]:
         """What could not be told is saved in fewer words than combinations ask for: asked again."""

@@ -22,7 +22,7 @@ __all__ = ["ACTIVE", "Item", "Items", "build", "made", "rebuild", "refresh", "sc
 ACTIVE = ("open", "reopened", "fix_claimed")
 ACTIVE_SQL = "('open', 'reopened', 'fix_claimed')"
 _COUNTED_SQL = "('open', 'reopened', 'fix_claimed', 'accepted')"
-_BATCH = 500
+_BATCH = 2_000
 _MARKS = 400
 _SERVICE = (
     "body", "name", "score", "inherent", "worst", "open", "accepted", "claimed", "combinations",

@@ -31,6 +31,12 @@ class Parts:
         if kept:
             self.found[key] = kept
 
+    def add_more(self, key: str, observations: Iterable[Observation]) -> None:
+        """Of a resource of which something may be kept already."""
+        kept = self._judge.parts([*self.found.get(key, ()), *self._asked(observations)])
+        if kept:
+            self.found[key] = kept
+
     def add_told(self, key: str, observations: Sequence[Observation]) -> None:
         """Of one about which an old answer holds: see ``store.told``."""
         # Objects tell what was said, as long as they are there: what was worked out of them holds
