@@ -180,9 +180,13 @@ def test_a_rule_is_accepted_within_a_boundary(fresh_undercroft: Command, db: Pat
     assert {row[2] for row in run("findings", "--filter", "resource:b,c,d").rows} == {"open"}
     run("undo")
     assert {row[2] for row in run("findings", "--filter", "resource:b,c,d").rows} == {"accepted"}
+    first = run("findings").rows[0][0]
+    run("override-severity", first, "--severity", "info", *why[:3], "30d")
     (count,) = run("override-severity", "--rule", "nb-root", "--severity", "low", *why[:3], "30d",
                    status=2).err.splitlines()  # fmt: skip
     assert "would rate nb-root everywhere as low: 3 findings now" in count
+    assert "(1 of them has a rating of its own, which gives way to this)" in count
+    run("undo")
     run("override-severity", "--rule", "nb-root", "--severity", "low", *why[:3], "30d", "--yes")
     assert {row[1] for row in run("findings").rows} == {"low"}
     rated = run("decisions", "scopes").rows[0]

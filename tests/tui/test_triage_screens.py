@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Input
+from textual.widgets import Input, Static
 
 from tests.tui.estate import ADMIN, HOSTILE, NOW, PUBLIC, ROOT, seed
 from tests.tui.piloting import PACK, estate_app, screen_text, settle
@@ -300,7 +300,13 @@ async def test_a_rule_is_rated_switched_off_and_back(tmp_path: Path) -> None:
         assert app.store is not None
         assert app.scan is not None
         table = at(app, RulesScreen).table
+        triage(app).override_severity(
+            [ADMIN], severity=Severity.INFO, reason="only samples", until=NOW.date()
+        )
         await press(pilot, "exclamation_mark", "right", "right", "right")
+        now = str(app.screen.query_one("#rated-now", Static).render())
+        assert "1 finding now (1 of them has a rating of its own, which gives way to this)" in now
+        triage(app).undo()
         app.screen.query_one(ReasonArea).text = "it has a boundary"
         await press(pilot, "enter")
         assert (table.row, table.cursor) == (admin, 1), "low now, and the cursor went along"

@@ -204,6 +204,30 @@ def test_a_rule_is_rated_now_and_later_until_it_ends(
     assert store.rulings() == {}
 
 
+def test_ratings_of_single_findings_are_counted_before_their_rule_is_rated(
+    store: Store, clock: Clock, ann: Triage
+) -> None:
+    scan = save(store, notebooks("lab-1", "lab-2", "lab-3"), clock)
+    ids = {row.resource_name: row.id for row in store.findings(scan.id, Query())}
+    assert store.rated_alone(ids.values()) == 0
+    for days, names in ((40, ("lab-1", "lab-2")), (5, ("lab-3",))):
+        ann.override_severity(
+            [ids[name] for name in names],
+            severity=Severity.INFO,
+            reason="only the lab uses these",
+            until=ann.today + timedelta(days=days),
+        )
+    assert store.rated_alone(ids.values()) == 3
+    assert store.rated_alone([ids["lab-2"]]) == 1
+    rated(store, ann, scan, Severity.LOW)
+    assert set(severities(store, scan).values()) == {"low"}
+    assert store.rated_alone(ids.values()) == 0, "they do not hold any more"
+    ann.undo()
+    clock.forward(days=6)
+    assert severities(store, scan) == {"lab-1": "info", "lab-2": "info", "lab-3": "high"}
+    assert store.rated_alone(ids.values()) == 2, "one has lapsed"
+
+
 @pytest.mark.parametrize("names", [(), ("lab-1",)])
 def test_the_latest_rating_of_a_rule_holds_and_ending_it_brings_back_no_other(
     names: tuple[str, ...], store: Store, clock: Clock, ann: Triage

@@ -89,7 +89,7 @@ def accept_rule(
             scan_id=scan.id,
         )
 
-    _decide(db, scan_ref, scope, act, what=f"accept {shown(scope.words())}", yes=yes, warn=True)
+    _decide(db, scan_ref, scope, act, what=f"accept {shown(scope.words())}", yes=yes)
 
 
 def rate_rule(
@@ -119,7 +119,7 @@ def rate_rule(
         )
 
     what = f"rate {shown(scope.words())} as {severity.value}"
-    _decide(db, scan_ref, scope, act, what=what, yes=yes, warn=False)
+    _decide(db, scan_ref, scope, act, what=what, yes=yes, rates=True)
 
 
 def _decide(
@@ -130,19 +130,22 @@ def _decide(
     *,
     what: str,
     yes: bool,
-    warn: bool,
+    rates: bool = False,
 ) -> None:
     from tui.cli.decide import warn_of_services
     from undercroft.triage.decide import DecisionError
+    from undercroft.triage.wording import replaced_words
 
     with open_store(db) as store:
         scan = store.scan(scan_ref)
         covers = store.covered(scope, scan.id)
         triage = own_triage(store)
-        if warn:
+        if not rates:
             warn_of_services(triage, store, covers, scan.id)
         if not yes and covers:
             what = f"{what}: {count(len(covers), 'finding')} now, and more to come"
+            if rates and (alone := store.rated_alone(covers)):
+                what = f"{what} ({replaced_words(alone)})"
             if not sys.stdin.isatty():
                 raise CommandError(f"would {what}; add --yes to do it")
             click.confirm(f"{what[0].upper()}{what[1:]}?", abort=True, err=True)

@@ -44,6 +44,8 @@ class Context:
 
     covers: tuple[str, ...] = ()
     """Ids of the findings of a rule that is decided about as a whole."""
+    rated_alone: int = 0
+    """How many of these have a rating of their own."""
 
     @property
     def weighty(self) -> bool:
@@ -97,9 +99,9 @@ def load_reach(store: Store, scan_id: int, scope: Scope) -> Reach:
 
 def load_rule_context(store: Store, scan_id: int, scope: Scope) -> Context:
     """Who may answer for a rule, and what it finds now; reads the store."""
+    covers = tuple(store.covered(scope, scan_id))
     return Context(
-        owners=_owners(store, scan_id),
-        covers=tuple(store.covered(scope, scan_id)),
+        owners=_owners(store, scan_id), covers=covers, rated_alone=store.rated_alone(covers)
     )
 
 

@@ -23,6 +23,7 @@ from undercroft.store import Store
 from undercroft.triage.reports import Ruling
 from undercroft.triage.scopes import Scope
 from undercroft.triage.scoping import Ahead
+from undercroft.triage.wording import replaced_words
 from undercroft.views import DecisionView, ScanRow
 
 __all__ = ["EndDialog", "RateRuleDialog", "SwitchOffDialog", "SwitchOnDialog"]
@@ -119,7 +120,10 @@ class RateRuleDialog(RateDialog):
     def loaded(self, context: object) -> None:  # noqa: ARG002  (it is kept)
         """Say how many it is about."""
         covers = self.context.covers if self.context is not None else ()
-        self._say_now(f"; {count(len(covers), 'finding')} now, and what it finds later")
+        alone = self.context.rated_alone if self.context is not None else 0
+        more = f"; {count(len(covers), 'finding')} now"
+        more += f" ({replaced_words(alone)})" if alone else ""
+        self._say_now(f"{more}, and what it finds later")
 
     def _say_now(self, more: str) -> None:
         rated = self._ruling.severity

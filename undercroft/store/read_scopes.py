@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from undercroft.store.connection import Database
@@ -13,7 +13,7 @@ from undercroft.store.fresh import ensure_fresh
 from undercroft.store.read_details import decision_view
 from undercroft.store.read_findings import COLUMNS, JOINS, finding_row
 from undercroft.store.scans import FINISHED
-from undercroft.store.scoped import OVER, covered
+from undercroft.store.scoped import OVER, covered, place_of
 from undercroft.store.sharing import known_disputes
 from undercroft.store.statuses import EVENT_COLUMNS, book_for, event_of, events_for, whole_book
 from undercroft.triage.book import Book
@@ -29,6 +29,7 @@ __all__ = [
     "covered_now",
     "lapsed_acceptance",
     "newly_covered",
+    "rated_alone",
     "rulings",
     "scopes",
     "unused",
@@ -141,6 +142,28 @@ def rulings(database: Database) -> dict[str, Ruling]:
                 severity=severity_of(rated) if rated is not None else None,
             )
     return found
+
+
+def rated_alone(database: Database, findings: Iterable[str]) -> int:
+    """How many of these findings are rated otherwise by a decision about nothing but them."""
+    now, asked = database.now(), frozenset(findings)
+    with database.snapshot() as connection:
+        names = [
+            row[0]
+            for row in connection.execute(
+                "SELECT DISTINCT finding FROM event "
+                "WHERE type = 'override_severity' AND finding IS NOT NULL"
+            )
+        ]
+        if not names:
+            return 0
+        book = book_for(connection, names)
+        rated, known = 0, {other for name in names for other in book.aliases(name)}
+        for finding in asked & known:
+            held = book.resolved(finding, place_of(connection, book, finding))
+            override = held.override if held is not None else None
+            rated += override is not None and override.scope is None and _runs(override, now)
+        return rated
 
 
 def conflicts(database: Database) -> list[tuple[str, tuple[EventRow, ...]]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path as FilePath
@@ -487,6 +487,10 @@ class Store:
     def rulings(self) -> dict[str, Ruling]:
         """Rule → what holds for it as a whole: switched off, rated otherwise; others are left out."""
         return read_scopes.rulings(self._db)
+
+    def rated_alone(self, findings: Iterable[str]) -> int:
+        """How many of these findings have a rating of their own, which gives way to one of their rule."""
+        return read_scopes.rated_alone(self._db, findings)
 
     def conflicts(self) -> list[tuple[str, tuple[EventRow, ...]]]:
         """Findings about which copies decided differently, each with these decisions, the one in

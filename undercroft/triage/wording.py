@@ -12,7 +12,17 @@ from undercroft.triage.events import Event
 from undercroft.triage.scopes import scope_of
 from undercroft.triage.when import instant
 
-__all__ = ["ALLOWED", "KINDS", "ago", "describe", "kind_words", "refusal", "skipped", "told"]
+__all__ = [
+    "ALLOWED",
+    "KINDS",
+    "ago",
+    "describe",
+    "kind_words",
+    "refusal",
+    "replaced_words",
+    "skipped",
+    "told",
+]
 
 _WORK: Final = frozenset({"open", "reopened", "fix_claimed"})
 ALLOWED: Final[Mapping[str, frozenset[str]]] = {
@@ -178,3 +188,10 @@ def _advice(kind: str, state: str) -> str:
     if kind == "claim_fixed" and state == "fix_claimed":
         return "the next scan will verify it"
     return "reopen it first"
+
+
+def replaced_words(alone: int) -> str:
+    """What the rating of a rule does to ratings of single findings."""
+    if alone == 1:
+        return "1 of them has a rating of its own, which gives way to this"
+    return f"{alone:,} of them have ratings of their own, which give way to this"
