@@ -205,6 +205,10 @@ class Pack:
         gone = dict.fromkeys(self.retired, RETIRED_RULE)
         return gone | {entry.id: entry.logic_version for entry in self.entries()}
 
+    def renamed(self) -> dict[str, str]:
+        """First id of a rule → its id now, of rules that were renamed."""
+        return {rule.identity_id: rule.id for rule in self.rules if rule.identity_id}
+
     def frameworks(self) -> dict[str, Mapping[str, tuple[str, ...]]]:
         """Rule or combination id → framework → controls of it that the rule maps to."""
         return {entry.id: entry.frameworks for entry in self.entries() if entry.frameworks}

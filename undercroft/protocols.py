@@ -137,6 +137,10 @@ class RulePack(Protocol):
         """Id of every enabled rule → version of its logic."""
         ...
 
+    def renamed(self) -> Mapping[str, str]:
+        """First id of a rule → its id now, of rules that were renamed."""
+        ...
+
     def frameworks(self) -> Mapping[str, Mapping[str, Sequence[str]]]:
         """Rule id → framework → controls of it that the rule maps to."""
         ...

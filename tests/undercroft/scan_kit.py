@@ -225,6 +225,9 @@ class Endless:
 class Pack:
     """The rules of the judge below."""
 
+    def renamed(self) -> Mapping[str, str]:
+        return {}
+
     def frameworks(self) -> Mapping[str, Mapping[str, Sequence[str]]]:
         return {}
 

@@ -195,6 +195,7 @@ def save(
     name: str = "",
     pack: str = "pack-1",
     rules: Mapping[str, str] = RULES,
+    renamed: Mapping[str, str] | None = None,
     criticality_tag: str = "criticality",
     model: RiskModel = DEFAULT,
 ) -> ScanRow:
@@ -205,6 +206,7 @@ def save(
         scope={"provider": "aws"},
         rules=rules,
         pack=pack,
+        renamed=renamed,
         frameworks=FRAMEWORKS,
         criticality_tag=criticality_tag,
         model=model,

@@ -40,7 +40,7 @@ from undercroft.triage.decide import Triage
 from undercroft.triage.events import Event, FindingFacts, verify
 from undercroft.triage.resolve import NOTHING
 from undercroft.triage.scopes import Scope
-from undercroft.triage.scoping import accept_scope, end_scope, link, rate_scope
+from undercroft.triage.scoping import Ahead, accept_scope, end_scope, link, rate_scope
 from undercroft.triage.status import RETIRED_RULE, Sighting, effective
 from undercroft.views import Query, ScanRow
 
@@ -262,9 +262,34 @@ class TestRuleNames:
         assert list(store.rulings()) == ["nb-root"]
         assert verify(store.events()) == []
 
+    def test_t18_what_was_decided_about_a_renamed_rule_before_it_found_anything_goes_along(
+        self, store: Store, clock: Clock, ann: Triage
+    ) -> None:
+        nb, until = notebook(), ann.today + timedelta(days=9)
+        nothing, after = Estate(), Estate()
+        nothing.add(nb)
+        after.add(nb, replace(fail(nb, "third-name"), identity="nb-root"))
+        scan = save(store, nothing, clock)
+        ahead = Ahead(Severity.HIGH, scan.uid, scan.started_at)
+        why = "only the lab has these"
+        accept_scope(ann, Scope("nb-root"), (), reason=why, until=until, owner="ml", ahead=ahead)
+        others = {rule: version for rule, version in RULES.items() if rule != "nb-root"}
+        for name in ("root-access", "nb-root", "root-access", "third-name"):
+            renamed = {} if name == "nb-root" else {"nb-root": name}
+            rules = {**others, name: "1"}
+            save(store, nothing, clock, rules=rules, renamed=renamed, pack=name)
+            assert list(store.rulings()) == [name]
+        scan = save(store, after, clock, rules=rules, renamed=renamed, pack="p4")
+        assert statuses(store, scan) == {name: "accepted"}
+        # What finds something is told by its findings: until then these keep their name.
+        rules, renamed = {**others, "fourth-name": "1"}, {"nb-root": "fourth-name"}
+        save(store, nothing, clock, rules=rules, renamed=renamed, pack="p5")
+        assert list(store.rulings()) == [name]
+
     def test_t18_the_name_is_part_of_the_rule_file(self) -> None:
         old = pack_of(rule_text(rule_id="first-name"))
         new = pack_of(rule_text(rule_id="other-name", more="  identity_id: first-name"))
+        assert (old.renamed(), new.renamed()) == ({}, {"first-name": "other-name"})
         bad = resource({"A": "bad"})
         ids = {
             observation_id(of(Engine(pack).judge(bad, RULES_NOW), Outcome.FAIL)[0])

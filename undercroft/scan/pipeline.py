@@ -94,6 +94,7 @@ def run_scan(
         scope=redact_options(_scope(scope, collectors), salt),
         rules=judge.pack.logic_versions(),
         pack=judge.version,
+        renamed=judge.pack.renamed(),
         frameworks=judge.pack.frameworks(),
         criticality_tag=criticality_tag,
         model=model,

@@ -208,12 +208,14 @@ class Store:
         scope: Mapping[str, Json],
         rules: Mapping[str, str],
         pack: str,
+        renamed: Mapping[str, str] | None = None,
         frameworks: Frameworks | None = None,
         criticality_tag: str = CRITICALITY_TAG,
         model: RiskModel | None = None,
     ) -> ScanWriter:
         """Begin a scan. ``rules``: id → logic version of every enabled rule; ``pack``: its version.
 
+        ``renamed``: first id of a rule → its id now; what was decided about all of it goes along.
         ``frameworks``: rule id → framework → controls; None leaves what is known of them as it is.
         ``criticality_tag``: name of the tag that says what a resource is worth; empty: none does.
         ``model``: by which it is scored; None: with the constants as published.
@@ -228,6 +230,7 @@ class Store:
             scope=scope,
             rules=rules,
             pack=pack,
+            renamed=renamed or {},
             frameworks=frameworks,
             criticality_tag=criticality_tag,
             model=model or DEFAULT,

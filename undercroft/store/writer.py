@@ -31,7 +31,7 @@ from undercroft.model import (
 )
 from undercroft.risk import RiskModel
 from undercroft.store import commit as commits
-from undercroft.store import controls, scans
+from undercroft.store import controls, renames, scans
 from undercroft.store.answers import Answer, Answers, Holds
 from undercroft.store.connection import Database
 from undercroft.store.encode import (
@@ -100,6 +100,7 @@ class ScanWriter:
         scope: Mapping[str, Json],
         rules: Mapping[str, str],
         pack: str,
+        renamed: Mapping[str, str],
         frameworks: controls.Frameworks | None,
         criticality_tag: str,
         model: RiskModel,
@@ -148,6 +149,7 @@ class ScanWriter:
                 ),
             )
             self.scan_id = int(cursor.lastrowid or 0)
+            renames.notice(connection, renamed, rules)
             if frameworks is not None:
                 controls.write(connection, frameworks)
         self._book = Answers(self.scan_id, self._pack)
