@@ -153,6 +153,19 @@ class Graph:
         """Everything that ``key`` stands on (itself included) → attenuation."""
         return {reach.key: reach.attenuation for reach in self.reach(key)}
 
+    def beneath_services(self) -> set[str]:
+        """Everything that some AI service may stand on, the services included. The cut-off is not
+        looked at, so that each resource is visited once: a few more than there are.
+        """
+        reached = {self._number[key] for key in self._services if key in self._number}
+        waiting = list(reached)
+        while waiting:
+            for node, _ in self._down.out[waiting.pop()] or ():
+                if node not in reached:
+                    reached.add(node)
+                    waiting.append(node)
+        return {self._keys[node] for node in reached} | set(self._services)
+
     def above(self, key: str) -> dict[str, float]:
         """Everything that stands on ``key`` (itself included) → attenuation."""
         return {reach.key: reach.attenuation for reach in self._search(self._up, key)}

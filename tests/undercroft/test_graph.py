@@ -166,6 +166,14 @@ def test_predecessors_lead_home_along_the_path(estate: list[Edge]) -> None:
                 assert reach.attenuation == pytest.approx(share)
 
 
+@given(edges, st.sets(nodes, max_size=3))
+def test_beneath_services_is_all_that_any_reaches(estate: list[Edge], services: set[str]) -> None:
+    graph = Graph(estate, services=services, cutoff=0.0)
+    assert graph.beneath_services() == {key for one in services for key in graph.beneath(one)}
+    nearer = Graph(estate, services=services)
+    assert graph.beneath_services() >= {key for one in services for key in nearer.beneath(one)}
+
+
 @given(edges, nodes)
 def test_above_mirrors_beneath(estate: list[Edge], key: str) -> None:
     graph = Graph(estate)

@@ -257,7 +257,7 @@ class _Run:
             attenuation=self._model.attenuation,
             cutoff=self._model.cutoff,
         )
-        for key, said in writer.said(self._judge.asks_for):
+        for key, said in writer.said(self._judge.asks_for, graph.beneath_services()):
             self._parts.add_told(key, said)
         answers: dict[str, list[Observation]] = {key: [] for key in graph.services()}
         for found in self._judge.combine(graph, self._parts.found):

@@ -141,7 +141,8 @@ class _Estate:
     def fails(self, judge: Judge, now: str) -> Mapping[str, Sequence[Observation]]:
         """Resource key → what combinations look at."""
         parts = Parts(judge, self._exploitable)
-        for key, said in told(self._connection, self._scan, judge.asks_for):
+        keys = sorted(self.graph.beneath_services())
+        for key, said in told(self._connection, self._scan, judge.asks_for, keys):
             parts.add_told(key, said)
         for one in self._unknown(judge, now):
             parts.add_more(one.resource, [one])

@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache, partial
 from itertools import groupby
 from operator import itemgetter
 
 from undercroft.model import LAYERS, Observation, Outcome, Severity, Threat
-from undercroft.store.encode import load
+from undercroft.store.encode import dump, load
 from undercroft.store.feeds import exploitable_sql
 from undercroft.store.models import model_of
 
@@ -23,25 +23,29 @@ _ALIKE = 65_536
 
 
 def told(
-    connection: sqlite3.Connection, scan_id: int, asks_for: Callable[[str, tuple[str, ...]], bool]
+    connection: sqlite3.Connection,
+    scan_id: int,
+    asks_for: Callable[[str, tuple[str, ...]], bool],
+    keys: Iterable[str],
 ) -> Iterator[tuple[str, list[Observation]]]:
-    """(key, fails) of every resource that the scan itself looked at, combinations aside.
+    """(key, fails) of those resources that the scan itself looked at, combinations aside.
 
     Without evidence, and without the resource: what is said of many resources is told in the same
     words. ``asks_for``: of ``Judge``; what it does not ask for is left out, and so are
     vulnerabilities that neither the report nor a feed calls exploitable. What feeds say is not
-    marked.
+    marked. ``keys``: as stored, each once.
     """
     say = lru_cache(maxsize=_ALIKE)(partial(_observation, asks_for))
     likely = exploitable_sql(model_of(connection, scan_id))
     rows = connection.execute(
-        "SELECT r.key, u.name, f.at, f.cve, o.severity, o.layer, o.threat, o.title, o.traits, "
-        "o.cvss FROM snapshot s JOIN observation o ON o.judgement = s.judgement "
+        "SELECT k.value, u.name, f.at, f.cve, o.severity, o.layer, o.threat, o.title, o.traits, "
+        "o.cvss FROM json_each(?) k CROSS JOIN resource r ON r.key = k.value "
+        "CROSS JOIN snapshot s ON s.scan = ? AND s.resource = r.id AND s.carried = 0 "
+        "CROSS JOIN observation o ON o.judgement = s.judgement "
         "JOIN finding f ON f.id = o.finding JOIN rule u ON u.id = f.rule "
-        "JOIN resource r ON r.id = s.resource LEFT JOIN vulnerability v ON v.cve = f.cve "
-        "WHERE s.scan = ? AND s.carried = 0 "
-        f"AND (f.cve IS NULL OR o.traits <> '[]' OR {likely}) ORDER BY s.resource",
-        (scan_id,),
+        "LEFT JOIN vulnerability v ON v.cve = f.cve "
+        f"WHERE f.cve IS NULL OR o.traits <> '[]' OR {likely}",
+        (dump(list(keys)), scan_id),
     )
     for key, of_one in groupby(rows, key=itemgetter(0)):
         fails = [one for row in of_one if (one := say(*row[1:])) is not None]

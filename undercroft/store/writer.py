@@ -271,16 +271,14 @@ class ScanWriter:
         return found
 
     def said(
-        self, asks_for: Callable[[str, tuple[str, ...]], bool]
+        self, asks_for: Callable[[str, tuple[str, ...]], bool], keys: Iterable[str]
     ) -> Iterator[tuple[str, list[Observation]]]:
-        """What was used again, as far as combinations ask for it: see ``told``."""
+        """What was used again of some resources, as far as combinations ask for it: see ``told``."""
         with self._lock:
             self._flush()
-            reused = {clean(key): key for key in self._reused}
-        for stored, fails in told(self._db.connection(), self.scan_id, asks_for):
-            key = reused.get(stored)
-            if key is not None:
-                yield key, fails
+            reused = {clean(key): key for key in sorted(keys) if key in self._reused}
+        for stored, fails in told(self._db.connection(), self.scan_id, asks_for, reused):
+            yield reused[stored], fails
 
     def read(self, keys: Iterable[str]) -> Iterator[Resource]:
         """Those of some keys that have been added, as they were."""
