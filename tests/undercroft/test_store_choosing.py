@@ -24,7 +24,7 @@ from tests.undercroft.store_kit import (
 from undercroft.filter import FilterError
 from undercroft.model import CoverageStatus, Layer, Severity
 from undercroft.relations import Relation
-from undercroft.store import GivenUpError, Store, choosing, connection, lookup, wordings
+from undercroft.store import GivenUpError, Store, choosing, columns, connection, lookup, wordings
 from undercroft.views import FindingRow, Query
 
 
@@ -72,6 +72,7 @@ LINES = (
     '"in lib"',
     '"t on nb-1"',
     "-lib3 severity:high,low",
+    "-resource:nb-1* -package:deb/lib1",
     "owner:ml",
     "kev:yes or epss>0",
     "nowhere",
@@ -94,6 +95,7 @@ def test_every_way_shows_the_same_rows(
     monkeypatch.setattr(choosing, "_PATIENCE", patience)
     monkeypatch.setattr(lookup, "_MANY", many)
     monkeypatch.setattr(wordings, "_FREQUENT", max(many, 1))
+    monkeypatch.setattr(columns, "_FREQUENT", many)
     for query, rows in zip(queries, expected, strict=True):
         assert store.findings(scan.id, query, 0, 10) == rows[:10], query
         assert store.findings(scan.id, query, 3, 4) == rows[3:7], query

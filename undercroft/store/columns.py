@@ -21,6 +21,8 @@ __all__ = ["condition", "finding_columns", "service_columns"]
 
 _SEVERITIES: Mapping[str, Bindable] = {severity.value: severity.rank for severity in Severity}
 _LAYERS: Mapping[str, Bindable] = {layer.value: number for number, layer in enumerate(LAYERS)}
+_FREQUENT = 100_000
+"""Findings that are no longer collected to find the first of a list."""
 _TAGS = "json_each(c.tags) j"
 
 
@@ -43,8 +45,8 @@ def finding_columns(lookup: Lookup) -> Columns:
         return Column(expr, "name" if kind == "name" else "exact", place=lookup.bodies)
 
     rule = lookup.rules
-    finding = lookup.by("t.finding", "SELECT f.id FROM finding f WHERE ")
-    key = lookup.by("t.resource", "SELECT r.id FROM resource r WHERE ")
+    finding = lookup.by_id("t.finding", "finding f", _FREQUENT)
+    key = lookup.by_id("t.resource", "resource r")
     vulnerable = lookup.by(
         "t.finding",
         "SELECT g.id FROM vulnerability v JOIN finding g ON g.cve = v.cve COLLATE NOCASE WHERE ",

@@ -59,6 +59,26 @@ class Lookup:
         rows = self._connection.execute(f"{select} LIMIT ?", (*params, _MANY + 1)).fetchall()
         return rows if len(rows) <= _MANY else None
 
+    def by_id(
+        self, expr: str, table: str, frequent: int = 0
+    ) -> Callable[[str, list[Bindable]], Placed]:
+        """How a column of a smaller table is placed whose rows ``expr`` names.
+
+        ``table``: with the letter that it goes by; ``frequent``: of how many rows fewer are better
+        collected than met on a walk.
+        """
+
+        def place(sql: str, params: list[Bindable]) -> Placed:
+            select = f"SELECT {table[-1]}.id FROM {table} WHERE ({sql})"
+            place, bound = self.among(expr, select, params)
+            if self.near and bound is params and self.number(select, params, frequent) == frequent:
+                # As a list it would first be made in full, however few rows are wanted.
+                self.is_frequent = True
+                return f"EXISTS ({select} AND {table[-1]}.id = {expr})", params
+            return place, bound
+
+        return place
+
     def number(self, select: str, params: Sequence[Bindable], most: int) -> int:
         """How many rows a query gives, counted no further than ``most``."""
         row = self._connection.execute(
