@@ -1,4 +1,4 @@
-"""One scan in a process of its own: ``python -m bench.scanning FILE SERVICES RESOURCES FINDINGS CHANGED``.
+"""One scan in a process of its own: ``python -m bench.scanning FILE SERVICES RESOURCES FINDINGS CHANGED SHARED``.
 
 Prints one line: CPU seconds of the steps, peak memory in MB.
 """
@@ -19,10 +19,10 @@ from undercroft.scan import run_scan
 from undercroft.store import Store
 
 
-def main(path: Path, size: Size, changed: float) -> None:
+def main(path: Path, size: Size, changed: float, *, most_shared: bool) -> None:
     """Scan, and say what it cost."""
     marks: dict[str, float] = {}
-    collector = SyntheticCollector(size, changed=changed)
+    collector = SyntheticCollector(size, changed=changed, most_shared=most_shared)
     engine = Engine(load_pack())
     for kind in collector.types:
         engine.rules_for(kind)
@@ -39,4 +39,9 @@ def main(path: Path, size: Size, changed: float) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Size(*map(int, sys.argv[2:5])), float(sys.argv[5]))
+    main(
+        Path(sys.argv[1]),
+        Size(*map(int, sys.argv[2:5])),
+        float(sys.argv[5]),
+        most_shared=sys.argv[6] == "1",
+    )

@@ -136,7 +136,14 @@ class World:
         """The estate in a cache, and what scanning it cost."""
         return self.folder / "first.db", self.first.steps
 
-    def run(self, path: Path, *, changed: float = 0.0, size: Size | None = None) -> Scanned:
+    def run(
+        self,
+        path: Path,
+        *,
+        changed: float = 0.0,
+        most_shared: bool = False,
+        size: Size | None = None,
+    ) -> Scanned:
         """Scan the estate into a cache, in a process of its own, so that nothing else is counted."""
         size = size or self.size
         command = (
@@ -148,6 +155,7 @@ class World:
             size.resources,
             size.findings,
             changed,
+            int(most_shared),
         )
         _, said = first_line([str(part) for part in command], environment(self.folder), _PATIENCE)
         return Scanned(Steps(*said["steps"]), said["peak"])

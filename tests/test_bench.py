@@ -20,8 +20,8 @@ MOST = ("judging", "statuses", "saving", "rescan", "memory", "pages", "jumps", "
 """Areas without an interface."""
 
 
-def resources(changed: float = 0.0) -> list[Resource]:
-    collector = SyntheticCollector(Size(8, 80, 300), changed=changed)
+def resources(changed: float = 0.0, *, most_shared: bool = False) -> list[Resource]:
+    collector = SyntheticCollector(Size(8, 80, 300), changed=changed, most_shared=most_shared)
     (target,) = collector.targets(Scope("aws"), ())
     return [item for item in collector.collect(target, Meter()) if isinstance(item, Resource)]
 
@@ -87,11 +87,13 @@ def test_the_rules_can_decide_everything_about_the_estate() -> None:
     assert 250 <= len(found) <= 450
 
 
-def test_what_changes_gets_another_answer() -> None:
+@pytest.mark.parametrize("most_shared", [False, True])
+def test_what_changes_gets_another_answer(most_shared: bool) -> None:
     engine = Engine(load_pack())
-    before, after = resources(), resources(changed=0.1)
+    before, after = resources(), resources(changed=0.1, most_shared=most_shared)
     touched = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
     assert len(touched) == 8
+    assert (before[0] != after[0]) is most_shared
     for old, new in touched:
         assert old.key == new.key
         now = "2026-11-01T12:00:00Z"
