@@ -12,7 +12,9 @@ from rich.cells import cell_len
 
 from tui.screens.services import SERVICE_COLUMNS
 from tui.widgets.columns import Column, fit_runs, place
-from tui.widgets.finding_columns import FINDING_COLUMNS, LAYER_COLUMNS
+from tui.widgets.finding_columns import FINDING_COLUMNS, LAYER_COLUMNS, layer_rows, whole_line
+from undercroft.model import Layer, Presence
+from undercroft.views import FindingRow, ResourceRef, TowerLayer, TowerResource
 
 TABLES: dict[str, Sequence[Column[Any]]] = {
     "services": SERVICE_COLUMNS,
@@ -51,6 +53,29 @@ def test_what_is_least_needed_goes_first() -> None:
     assert [item.column.key for item in place(columns, 32)] == ["a", "b", "c"]
     assert [item.column.key for item in place(columns, 31)] == ["a", "b"]
     assert [item.column.key for item in place(columns, 5)] == ["a"]
+
+
+def test_a_finding_stands_beneath_its_resource_whatever_the_layer_of_that() -> None:
+    def row(number: int, resource: str) -> FindingRow:
+        values: dict[str, Any] = dict.fromkeys(FindingRow._fields, "")
+        values |= {"id": f"f{number}", "resource_key": resource, "resource_name": resource.upper()}
+        return FindingRow(**values)
+
+    ref = ResourceRef(
+        "role", "", "ROLE", "iam:role", Layer.IDENTITY, "aws", "", "", Presence.READ, implied=False
+    )
+    role = TowerResource(ref, (), 1.0, None, 0, 0, ())
+    layer = TowerLayer(Layer.IDENTITY, None, 0, 0, (role,))
+    rows = layer_rows(layer, [row(1, "role"), row(2, "model"), row(3, "model")], 3)
+    said = ["".join(text for text, _ in whole_line(one) or [(one.key, "")]) for one in rows]
+    assert [" ".join(words.split()) for words in said] == [
+        "· ROLE iam:role nothing open",
+        "f1",
+        "MODEL of another layer",
+        "f2",
+        "f3",
+    ]
+    assert [one.owner for one in rows] == ["role", "role", "model", "", ""]
 
 
 @given(

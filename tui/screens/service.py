@@ -262,9 +262,9 @@ class ServiceScreen(ActingScreen):
             )
         elif row.finding is not None:
             self.show_pane("#detail")
-        elif row.resource is not None:
+        elif row.owner:
             path = row.unread[0] if row.unread else ""
-            self.undercroft.show_resource(row.resource.ref.key, path=path)
+            self.undercroft.show_resource(row.owner, path=path)
 
     def on_descendant_focus(self, event: DescendantFocus) -> None:
         """In a narrow terminal the pane in use is the one that is seen."""
@@ -317,7 +317,7 @@ class ServiceScreen(ActingScreen):
     def why_no_finding(self) -> str:
         """The cursor stands on a resource, or nothing is listed."""
         row = self.table.row
-        if row is not None and row.resource is not None:
+        if row is not None and row.owner:
             return "The cursor is on a resource: move it to one of its findings first."
         return f"There is no finding on the {self.chosen_layer.value} layer."
 
@@ -347,7 +347,7 @@ class ServiceScreen(ActingScreen):
         pane = self.query_one(DetailPane)
         if row is None:
             here = self.table.row
-            if here is not None and here.resource is not None:
+            if here is not None and here.owner:
                 pane.say("A resource. Enter opens its configuration, what is beneath and above it.")
             else:
                 pane.say("Nothing selected.")
@@ -391,8 +391,8 @@ class ServiceScreen(ActingScreen):
         if row is not None and self._pane() > 0:
             if row.resource is not None:
                 names.append(row.resource.ref.name)
-            elif row.finding is not None:
-                names.append(row.finding.resource_name)
+            elif (other := row.finding or row.elsewhere) is not None:
+                names.append(other.resource_name)
             if row.finding is not None:
                 names.append(row.finding.cve or row.finding.title)
         self.trail = tuple(names)

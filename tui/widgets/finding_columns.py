@@ -20,6 +20,7 @@ __all__ = [
     "finding_columns",
     "layer_columns",
     "layer_rows",
+    "whole_line",
 ]
 
 _STATUS_FITS = 76
@@ -123,14 +124,22 @@ class LayerRow:
     unread: tuple[str, str] | None = None
     """(path, reason) of what could not be read on the resource."""
     remark: str = ""
+    elsewhere: FindingRow | None = None
+    """Finding of this layer on a resource that stands in another one: the line is that resource."""
+
+    @property
+    def owner(self) -> str:
+        """Key of the resource that the line is, or says something of."""
+        if self.elsewhere is not None:
+            return self.elsewhere.resource_key
+        return self.resource.ref.key if self.resource else ""
 
     @property
     def key(self) -> str:
         """What stays the same when the list is read again."""
         if self.finding is not None:
             return self.finding.id
-        name = self.resource.ref.key if self.resource else ""
-        return f"{name} {self.unread[0] if self.unread else ''}"
+        return f"{self.owner} {self.unread[0] if self.unread else ''}"
 
 
 def layer_rows(
@@ -148,8 +157,9 @@ def layer_rows(
         rows.append(LayerRow(resource=resource))
         rows += [LayerRow(resource, unread=gap) for gap in resource.unread]
         rows += [LayerRow(resource, finding) for finding in owned.pop(resource.ref.key, ())]
-    # Findings of this layer on a resource that stands in another one.
-    rows += [LayerRow(None, finding) for rest in owned.values() for finding in rest]
+    for rest in owned.values():
+        rows.append(LayerRow(elsewhere=rest[0]))
+        rows += [LayerRow(None, finding) for finding in rest]
     if total > len(findings):
         rows.append(LayerRow(remark=f"{total - len(findings):,} more: enter shows them all"))
     return tuple(rows)
@@ -185,37 +195,49 @@ def layer_columns(lately: Lately) -> tuple[Column[LayerRow], ...]:
     )
 
 
+def whole_line(row: LayerRow) -> Sequence[Run] | None:
+    """A resource's line: name, type, what is open; or what could not be read there."""
+    if row.remark:
+        return [("  … ", "faint"), (row.remark, "muted")]
+    if row.unread is not None:
+        return [("    ? ", "severity-medium"), (row.unread[0], "muted"),
+                (f": {row.unread[1]}", "severity-medium")]  # fmt: skip
+    if row.elsewhere is not None:
+        return [
+            ("   ", ""),
+            (row.elsewhere.resource_name, "strong"),
+            (f"  {row.elsewhere.resource_type}", "muted"),
+            ("  of another layer", "faint"),
+        ]
+    if row.finding is not None or row.resource is None:
+        return None
+    resource = row.resource
+    ref = resource.ref
+    runs: list[Run] = [
+        (badge(resource.worst) + " ", severity_tone(resource.worst)),
+        (ref.name, "strong"),
+        (f"  {ref.type}", "muted"),
+    ]
+    if ref.presence is Presence.STUB:
+        runs.append(("  not read in this scan", "severity-medium"))
+    elif ref.presence is Presence.ABSENT:
+        runs.append(("  does not exist", "severity-high"))
+    elif ref.implied:
+        runs.append(("  managed by the provider", "faint"))
+    words = [f"{resource.open:,} open"] if resource.open else []
+    words += [f"{resource.accepted:,} accepted"] if resource.accepted else []
+    if not words and not resource.unread and ref.presence is Presence.READ:
+        words = ["nothing open"]
+    runs.append((f"  {' · '.join(words)}" if words else "", "faint"))
+    return runs
+
+
 class LayerTable(VirtualTable[LayerRow]):
     """Resources as headings, their findings beneath."""
 
     def whole(self, row: LayerRow) -> Sequence[Run] | None:
-        """A resource's line: name, type, what is open; or what could not be read there."""
-        if row.remark:
-            return [("  … ", "faint"), (row.remark, "muted")]
-        if row.unread is not None:
-            return [("    ? ", "severity-medium"), (row.unread[0], "muted"),
-                    (f": {row.unread[1]}", "severity-medium")]  # fmt: skip
-        if row.finding is not None or row.resource is None:
-            return None
-        resource = row.resource
-        ref = resource.ref
-        runs: list[Run] = [
-            (badge(resource.worst) + " ", severity_tone(resource.worst)),
-            (ref.name, "strong"),
-            (f"  {ref.type}", "muted"),
-        ]
-        if ref.presence is Presence.STUB:
-            runs.append(("  not read in this scan", "severity-medium"))
-        elif ref.presence is Presence.ABSENT:
-            runs.append(("  does not exist", "severity-high"))
-        elif ref.implied:
-            runs.append(("  managed by the provider", "faint"))
-        words = [f"{resource.open:,} open"] if resource.open else []
-        words += [f"{resource.accepted:,} accepted"] if resource.accepted else []
-        if not words and not resource.unread and ref.presence is Presence.READ:
-            words = ["nothing open"]
-        runs.append((f"  {' · '.join(words)}" if words else "", "faint"))
-        return runs
+        """See ``whole_line``."""
+        return whole_line(row)
 
     def can_mark(self, row: LayerRow) -> bool:
         """Findings can be selected, resources cannot."""
