@@ -303,6 +303,26 @@ def test_two_scans_at_once_do_not_share_a_line(
     assert [len(findings) for _, findings, _ in shown(store)] == [14, 14, 14]
 
 
+def test_a_decision_made_while_a_scan_is_saved_goes_for_it_too(
+    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = save(store, estate(), clock)
+    (row,) = store.findings(first.id, Query("rule:role-admin"))
+    build = rollup.build
+
+    def meanwhile(*args: Any) -> None:
+        build(*args)
+        accept(store, row.id, clock)
+
+    monkeypatch.setattr(rollup, "build", meanwhile)
+    second = save(store, estate(), clock)
+    for scan in (first, second):
+        assert store.count_findings(scan.id, Query("status:accepted")) == 1, scan.id
+        (service,) = store.services(scan.id, Query())
+        assert (service.open, service.accepted) == (13, 1), scan.id
+    assert rows(store) == 14, "and is written once"
+
+
 def test_an_older_cache_is_read_as_before(tmp_path: Path) -> None:
     path, clock = tmp_path / "old.db", Clock()
     with Store.open(path, clock=clock) as store:

@@ -140,6 +140,8 @@ class _Row(NamedTuple):
     since: int
     till: int
     is_new: int
+    values: tuple[Any, ...]
+    """Of the columns that were asked for."""
 
 
 def change(
@@ -150,20 +152,22 @@ def change(
     ``changes``: (row of ``state_row``, scan, values…). Where that means different things to scans
     that shared a row, it is parted; the newest of them keep it.
     """
-    wanted: dict[int, dict[int, Sequence[Any]]] = {}
+    wanted: dict[int, dict[int, tuple[Any, ...]]] = {}
     scans: set[int] = set()
     for row, scan, *values in changes:
-        wanted.setdefault(row, {})[scan] = values
+        wanted.setdefault(row, {})[scan] = tuple(values)
         scans.add(scan)
     lines = Lines(connection, scans)
     write = f"UPDATE state_row SET {', '.join(f'{name} = ?' for name in columns)} WHERE id = ?"
-    for rows in _rows(connection, list(wanted)):
+    for rows in _rows(connection, list(wanted), columns):
         alike: list[Sequence[Any]] = []
         for row in rows:
             said = wanted[row.id]
-            runs: list[tuple[int, Sequence[Any] | None]] = []
+            runs: list[tuple[int, tuple[Any, ...] | None]] = []
             for scan in lines.scans(row.line, row.since, row.till):
                 values_there = said.get(scan)
+                if values_there == row.values:
+                    values_there = None
                 if not runs or runs[-1][1] != values_there:
                     runs.append((scan, values_there))
             ids = _part(connection, row, [first for first, _ in runs])
@@ -220,14 +224,15 @@ def end(connection: sqlite3.Connection, scan_id: int, rows: Sequence[int]) -> No
                 connection.execute("DELETE FROM state_row WHERE id = ?", (row.id,))
 
 
-def _rows(connection: sqlite3.Connection, ids: Sequence[int]) -> Iterator[list[_Row]]:
+def _rows(
+    connection: sqlite3.Connection, ids: Sequence[int], columns: Sequence[str] = ()
+) -> Iterator[list[_Row]]:
+    names = ", ".join(("id", "line", "since", "till", "is_new", *columns))
     for start in range(0, len(ids), _PART):
         part = ids[start : start + _PART]
         yield [
-            _Row(*row)
+            _Row._make((*row[:5], row[5:]))
             for row in connection.execute(
-                "SELECT id, line, since, till, is_new FROM state_row "
-                f"WHERE id IN ({','.join('?' * len(part))})",
-                part,
+                f"SELECT {names} FROM state_row WHERE id IN ({','.join('?' * len(part))})", part
             )
         ]
