@@ -24,6 +24,7 @@ from tests.undercroft.store_kit import (
     undo,
     unshare,
 )
+from undercroft.model import Presence
 from undercroft.relations import Relation
 from undercroft.store import Store, lines, rollup
 from undercroft.store.state_table import FOREVER
@@ -236,6 +237,15 @@ def test_scans_with_little_in_common_share_nothing(store: Store, clock: Clock) -
         save(store, other, clock)
     with sqlite3.connect(store.path) as connection:
         assert connection.execute("SELECT count(DISTINCT line) FROM line").fetchone() == (4,)
+
+
+def test_what_is_only_named_does_not_keep_scans_apart(store: Store, clock: Clock) -> None:
+    found = estate()
+    for number in range(30):
+        found.add(bucket(f"named{number}", presence=Presence.STUB))
+    for _ in range(2):
+        save(store, found, clock)
+    assert rows(store) == 14
 
 
 def test_a_line_ends_when_most_of_it_is_past(store: Store, clock: Clock) -> None:

@@ -57,10 +57,11 @@ def _goes_on(connection: sqlite3.Connection, scan_id: int, before: int) -> bool:
     ).fetchone()
     if newest != (before,) or not alike:
         return False
+    # Of what was judged: what is only named has no findings.
+    judged = "(SELECT count(*) FROM snapshot WHERE scan = {} AND judgement IS NOT NULL)"
     same, here, there = connection.execute(
-        "SELECT count(*), (SELECT count(*) FROM snapshot WHERE scan = ?1), "
-        "(SELECT count(*) FROM snapshot WHERE scan = ?2) FROM snapshot s JOIN snapshot q "
-        "ON q.scan = ?2 AND q.resource = s.resource AND q.body = s.body "
+        f"SELECT count(*), {judged.format('?1')}, {judged.format('?2')} FROM snapshot s "
+        "JOIN snapshot q ON q.scan = ?2 AND q.resource = s.resource AND q.body = s.body "
         "AND q.judgement = s.judgement WHERE s.scan = ?1",
         (scan_id, before),
     ).fetchone()
