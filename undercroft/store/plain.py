@@ -18,7 +18,7 @@ from undercroft.store.criticality import NORMAL, levels
 from undercroft.store.encode import dump
 from undercroft.store.exploits import EXPLOIT_SQL
 from undercroft.store.scans import FINISHED
-from undercroft.store.sightings import ROW_COLUMNS, Scan, rows
+from undercroft.store.sightings import INSERT_ROW, ROW_COLUMNS, Scan, rows
 from undercroft.store.state_table import FOREVER, STORY
 from undercroft.store.statuses import rate
 from undercroft.triage.book import SCOPE_TYPES
@@ -353,7 +353,7 @@ def write_others(connection: sqlite3.Connection, scan: Scan, resources: Sequence
         "UPDATE state_row SET till = ? WHERE id = ?",
         [(scan.id - 1, row[0]) for row in former.values()],
     )
-    connection.executemany(_INSERT_ROW, new)
+    connection.executemany(INSERT_ROW, new)
 
 
 def spans(

@@ -24,7 +24,7 @@ from undercroft.store.lines import end
 from undercroft.store.models import model_of
 from undercroft.store.parts import Parts
 from undercroft.store.scans import FINISHED
-from undercroft.store.sightings import ROW_COLUMNS, rows
+from undercroft.store.sightings import INSERT_ROW, rows
 from undercroft.store.told import told
 from undercroft.store.writer import RESOURCE
 
@@ -193,10 +193,6 @@ def _derive(
     criticality_tag: str,
 ) -> None:
     """The rows of the combinations of some services, and what counts them."""
-    insert = (
-        f"INSERT INTO state_row ({', '.join(ROW_COLUMNS)}) "
-        f"VALUES ({', '.join('?' * len(ROW_COLUMNS))})"
-    )
     scan = scan_of(connection, scan_id, database.now(), criticality_tag)
     for start in range(0, len(services), _PART):
         part = services[start : start + _PART]
@@ -206,7 +202,7 @@ def _derive(
             (scan_id, *part),
         )
         end(connection, scan_id, [row[0] for row in former])
-        connection.executemany(insert, list(rows(connection, scan, part)))
+        connection.executemany(INSERT_ROW, list(rows(connection, scan, part)))
     settle_scan(connection, scan_id)
     rollup.refresh(connection, scan_id, services)
     connection.execute(

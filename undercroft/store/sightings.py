@@ -23,7 +23,7 @@ from undercroft.store.statuses import Derived, Seen, derive
 from undercroft.triage.book import Book
 from undercroft.triage.status import RETIRED_RULE, Sighting
 
-__all__ = ["DERIVED_COLUMNS", "ROW_COLUMNS", "Scan", "rows"]
+__all__ = ["DERIVED_COLUMNS", "INSERT_ROW", "ROW_COLUMNS", "Scan", "rows"]
 
 DERIVED_COLUMNS = Derived._fields
 ROW_COLUMNS = (
@@ -48,6 +48,11 @@ ROW_COLUMNS = (
     "tie",
     *DERIVED_COLUMNS,
 )
+
+INSERT_ROW = (
+    f"INSERT INTO state_row ({', '.join(ROW_COLUMNS)}) VALUES ({', '.join('?' * len(ROW_COLUMNS))})"
+)
+"""Writes one of ``rows``."""
 
 
 class Scan(NamedTuple):

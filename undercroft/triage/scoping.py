@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
 
@@ -51,20 +51,9 @@ def accept_scope(
     """
     payload = acceptance(triage, reason=reason, until=until, owner=owner)
     known = triage.store.facts_for(list(covers), scan_id)
-    return triage.record(
-        [
-            Event(
-                type="scope_accept",
-                actor=triage.actor,
-                at=triage.stamp(),
-                scope=scope.to_json(),
-                payload={**payload, "covers": sorted(known)},
-                guards=scope_guards(list(known.values()), ahead, off=guards_off),
-                seen=_seen(scope, list(known.values()), ahead),
-            )
-        ],
-        sorted(known),
-    )
+    payload["covers"] = sorted(known)
+    guards = scope_guards(list(known.values()), ahead, off=guards_off)
+    return _record(triage, "scope_accept", scope, known, payload, ahead, guards)
 
 
 def rate_scope(
@@ -88,19 +77,29 @@ def rate_scope(
     reason = triage.checked_reason(reason)
     payload: dict[str, Json] = {"severity": severity.value, "reason": reason, **triage.ends(until)}
     known = triage.store.facts_for(list(covers), scan_id)
-    return triage.record(
-        [
-            Event(
-                type="override_severity",
-                actor=triage.actor,
-                at=triage.stamp(),
-                scope=scope.to_json(),
-                payload=payload,
-                seen=_seen(scope, list(known.values()), ahead),
-            )
-        ],
-        sorted(known),
+    return _record(triage, "override_severity", scope, known, payload, ahead)
+
+
+def _record(
+    triage: Triage,
+    kind: str,
+    scope: Scope,
+    known: Mapping[str, FindingFacts],
+    payload: dict[str, Json],
+    ahead: Ahead | None,
+    guards: dict[str, Json] | None = None,
+) -> Action:
+    """A decision within a scope that covers the findings of ``known`` now."""
+    event = Event(
+        type=kind,
+        actor=triage.actor,
+        at=triage.stamp(),
+        scope=scope.to_json(),
+        payload=payload,
+        guards=guards,
+        seen=_seen(scope, list(known.values()), ahead),
     )
+    return triage.record([event], sorted(known))
 
 
 def _seen(scope: Scope, facts: Sequence[FindingFacts], ahead: Ahead | None) -> dict[str, Json]:
