@@ -299,6 +299,7 @@ async def test_rules_with_hits_come_first_and_show_everything(tmp_path: Path) ->
         text = screen_text(app)
         assert "3 rules, 1 with findings" in text
         assert "sort" not in text.splitlines()[-1]
+        assert "off / on" in text.splitlines()[-1]
         assert 'config.RootAccess == "Enabled"' in text
         assert "$ aws sagemaker update-notebook-instance" in text
         await pilot.press("slash", *"odd", "enter")
@@ -320,6 +321,19 @@ async def test_enter_on_a_rule_shows_its_findings(tmp_path: Path) -> None:
         await settle(pilot)
         assert "Notebook users have root" in screen_text(app)
         assert "The role is an administrator" not in screen_text(app)
+
+
+async def test_without_a_scan_no_rule_is_decided_about(tmp_path: Path) -> None:
+    app = estate_app(tmp_path, empty=True)
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await settle(pilot)
+        await pilot.press("colon", *"rules", "enter")
+        await settle(pilot)
+        assert isinstance(app.screen, RulesScreen)
+        assert "off / on" not in screen_text(app)
+        await pilot.press("x")
+        await settle(pilot)
+        assert "There is no scan yet." in screen_text(app)
 
 
 # Help

@@ -46,6 +46,7 @@ class _Counted(NamedTuple):
 
 
 _NOTHING = Ruling()
+_DECIDING = frozenset({"rules.switch", "rules.rate"})
 
 
 class RulesScreen(ReadingScreen):
@@ -97,6 +98,11 @@ class RulesScreen(ReadingScreen):
         self._rulings: Mapping[str, Ruling] = {}
         self._open: Mapping[str, int] = {}
         self._counted = False
+
+    @property
+    def quiet(self) -> frozenset[str]:
+        """A rule can be read without a scan, and decided about with one."""
+        return frozenset() if self.undercroft.scan is not None else _DECIDING
 
     def body(self) -> ComposeResult:
         """The table with its filter line, and the selected rule in full."""
