@@ -11,10 +11,11 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Lock, Thread
-from types import TracebackType
+from threading import Lock
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
+
+from tests.cloud.loopback import Loopback
 
 __all__ = ["ArmServer", "Fault", "Seen"]
 
@@ -46,7 +47,7 @@ class Fault:
     """Instead of an error: what becomes of the true answer."""
 
 
-class ArmServer:
+class ArmServer(Loopback):
     """A context manager: Resource Manager at ``endpoint`` for as long as it is open."""
 
     def __init__(self, page: int = 50) -> None:
@@ -96,15 +97,7 @@ class ArmServer:
             daemon_threads = True
             request_queue_size = 64
 
-        self._server = Server(("127.0.0.1", 0), Handler)
-        self._thread = Thread(
-            target=self._server.serve_forever, args=(0.01,), daemon=True, name="arm-server"
-        )
-
-    @property
-    def endpoint(self) -> str:
-        """For ``UNDERCROFT_AZURE_ENDPOINT``."""
-        return f"http://127.0.0.1:{self._server.server_port}"
+        super().__init__(Server(("127.0.0.1", 0), Handler))
 
     def put(self, identifier: str, body: Body) -> Body:
         """Add a resource; id, name and type come from its id."""
@@ -248,20 +241,6 @@ class ArmServer:
         if start + top < len(rows):
             page["$skipToken"] = str(start + top)
         return page
-
-    def __enter__(self) -> ArmServer:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
 
 
 def _error(code: str) -> Body:

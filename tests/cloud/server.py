@@ -6,13 +6,12 @@ import os
 import urllib.request
 from functools import cache
 from importlib import import_module
-from threading import Thread
-from types import TracebackType
-from typing import Any
+from typing import Any, Self
 from unittest.mock import patch
 
 from botocore import xform_name
 
+from tests.cloud.loopback import Loopback
 from tests.cloud.model_server import ModelCloud
 from tests.cloud.moto_fidelity import ACCOUNT, ANSWERED, Fidelity
 
@@ -67,7 +66,7 @@ def _managed_policies(iam: Any) -> list[Any]:
 _policies: list[Any] = []
 
 
-class AwsServer:
+class AwsServer(Loopback):
     """A context manager: AWS at ``endpoint`` for as long as it is open."""
 
     def __init__(self, port: int = 0) -> None:
@@ -85,22 +84,9 @@ class AwsServer:
         self._fidelity = Fidelity(DomainDispatcherApplication(create_backend_app))
         self.model = ModelCloud(self._fidelity, _answered)
         """Answers what moto lacks: nothing there, unless records say otherwise."""
-        self._server = make_server(
-            "127.0.0.1", port, self.model, threaded=True, request_handler=Quiet
+        super().__init__(
+            make_server("127.0.0.1", port, self.model, threaded=True, request_handler=Quiet)
         )
-        self._thread = Thread(
-            target=self._server.serve_forever, args=(0.01,), daemon=True, name="aws-server"
-        )
-
-    @property
-    def port(self) -> int:
-        """The port it listens on."""
-        return int(self._server.server_port)
-
-    @property
-    def endpoint(self) -> str:
-        """For ``AWS_ENDPOINT_URL``."""
-        return f"http://127.0.0.1:{self.port}"
 
     def reset(self) -> None:
         """Empty every service."""
@@ -123,17 +109,7 @@ class AwsServer:
             content: bytes = answer.read()
         return content
 
-    def __enter__(self) -> AwsServer:
-        self._thread.start()
+    def __enter__(self) -> Self:
+        super().__enter__()
         self.reset()
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()

@@ -9,14 +9,14 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Lock, Thread
-from types import TracebackType
+from threading import Lock
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from tests.cloud.estate import Estate
 from tests.cloud.gcp.answers import error, info
 from tests.cloud.gcp.cloud import Cloud
+from tests.cloud.loopback import Loopback
 
 __all__ = ["GcpFault", "GcpServer", "denied", "garbage", "throttled"]
 
@@ -56,7 +56,7 @@ def garbage(path: str, content: bytes = b"<html>no</html>", **more: Any) -> GcpF
     return GcpFault(path, 200, content, **more)
 
 
-class GcpServer:
+class GcpServer(Loopback):
     """A context manager: Google Cloud at ``endpoint`` for as long as it is open.
 
     ``inventory``: whether Cloud Asset Inventory is enabled. ``page_limit``: items per page at most.
@@ -72,13 +72,8 @@ class GcpServer:
         """(method, host/path) → requests, the badly answered ones included."""
         self.headers: list[Mapping[str, str]] = []
         self._lock = Lock()
-        self._server = _Server(("127.0.0.1", 0), _handler(self))
+        super().__init__(_Server(("127.0.0.1", 0), _handler(self)))
         self._cloud = Cloud(self)
-
-    @property
-    def endpoint(self) -> str:
-        """For ``UNDERCROFT_GCP_ENDPOINT``."""
-        return f"http://127.0.0.1:{self._server.server_port}"
 
     def change(self, estate: Estate) -> None:
         """From now on the estate is another one."""
@@ -97,19 +92,6 @@ class GcpServer:
             self.faults.clear()
             self.seen.clear()
             self.headers.clear()
-
-    def __enter__(self) -> GcpServer:
-        Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
     def answer(
         self, method: str, host: str, target: str, headers: Mapping[str, str]
