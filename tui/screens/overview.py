@@ -78,7 +78,7 @@ _WORDS = max(len(layer.value) for layer in LAYERS)
 """Width from which all headings are words: a word among letters reads as another kind of thing."""
 COLUMNS: tuple[Column[Row], ...] = (
     Column("score", "SCORE", 5, _score, right=True, descending=True),
-    Column("trend", "TREND", _SCANS, _trend, drop=2, sortable=False),
+    Column("trend", "TREND", _SCANS, _trend, right=True, drop=2, sortable=False),
     Column(
         "name", "SERVICE", 14, lambda row: (row.service.name, "strong"), grow=4, most=40, comfort=16
     ),
